@@ -1,0 +1,162 @@
+// Module client/types names everything that goes into and comes out of the client state machine.
+import type { PeerStamps } from '../datapath/types.ts';
+import type { Endpoint, Ip4, Ip6 } from '../wire/types.ts';
+
+/** Settings of a client; times in milliseconds. Defaults are in `client/config.ts`. */
+export interface ClientConfig {
+  /** Primary address of the Teredo server. */
+  readonly server: Ip4;
+  /** Secondary address of the same server; by default primary + 1 (RFC 4380 §5.2.1 asks for one, not which). */
+  readonly server2: Ip4;
+  /** Client identifier and shared secret for secure qualification (RFC 4380 §5.2.2); both or neither. */
+  readonly credentials?: { readonly clientId: Uint8Array; readonly key: Uint8Array };
+  /** Take non-global IPv4 addresses for servers, origins and peers: closed labs only. */
+  readonly allowPrivate: boolean;
+  /** Address of an earlier run: its flags are kept if server and mapping turn out the same. */
+  readonly lastAddress?: Ip6;
+  readonly limits: ClientLimits;
+}
+
+/** Bounds on everything that somebody else can make grow. */
+export interface ClientLimits {
+  /** Peers kept in all. */
+  readonly maxPeers: number;
+  /** Bytes and packets queued for one peer until its way opens. */
+  readonly queueBytesPerPeer: number;
+  readonly queuePacketsPerPeer: number;
+  /** Bytes queued for all peers together. */
+  readonly queueBytesTotal: number;
+  /** New peers made by packets from outside, per second. */
+  readonly newPeersPerSecondIn: number;
+  /** New peers made by local packets, per second. */
+  readonly newPeersPerSecondOut: number;
+  /** ICMPv6 errors to local senders, per second. */
+  readonly icmpPerSecond: number;
+}
+
+/** One of this host's IPv4 networks, to recognise directed broadcasts and our own subnets. */
+export interface Ip4Network {
+  readonly address: Ip4;
+  /** Prefix length, 0..32. */
+  readonly prefix: number;
+}
+
+export type ClientInput =
+  /** UDP payload from `from`. */
+  | { readonly kind: 'datagram'; readonly from: Endpoint; readonly bytes: Uint8Array }
+  /** IPv6 packet that a local program sent through the adapter. */
+  | { readonly kind: 'packet'; readonly bytes: Uint8Array }
+  /** The time named by the last `timeout` output has come (or any later time). */
+  | { readonly kind: 'timeout' }
+  /** The host's IPv4 networks; a changed list means that the network changed and the client qualifies anew. */
+  | { readonly kind: 'network'; readonly networks: readonly Ip4Network[] }
+  /** IPv4 ICMP error about a datagram of ours to `to`. */
+  | { readonly kind: 'icmp4'; readonly to: Endpoint; readonly type: number; readonly code: number }
+  /** Ping `address` through the tunnel on behalf of the user; answered by one `pong` output with the same `id`. */
+  | {
+      readonly kind: 'ping';
+      readonly id: number;
+      readonly address: Ip6;
+      readonly timeoutMs: number;
+    };
+
+export type ClientState = 'off' | 'qualifying' | 'qualified' | 'refused';
+
+/** Reason codes that the client can give; each is explained in `docs/codes.md`. */
+export type ClientReason =
+  | 'starting'
+  | 'network-changed'
+  | 'qualified'
+  | 'server-silent'
+  | 'no-answer'
+  | 'key-refused'
+  | 'server-address-refused'
+  | 'mapping-changed'
+  | 'mapping-refused';
+
+/** Kind of NAT in front of us, as far as it is known. */
+export type NatKind = 'none' | 'cone' | 'restricted' | 'symmetric' | 'unknown';
+
+export type PeerKind = 'teredo' | 'native' | 'local';
+export type PeerPath = 'direct' | 'bubbles' | 'relay' | 'local' | 'hairpin';
+
+export type ClientOutput =
+  /** Send this UDP payload. `why` names it for the log and the demo. */
+  | {
+      readonly kind: 'transmit';
+      readonly to: Endpoint;
+      readonly bytes: Uint8Array;
+      readonly why: TransmitReason;
+    }
+  /** Hand this IPv6 packet to the adapter. `error`: an ICMPv6 error that we made ourselves for a local sender. */
+  | { readonly kind: 'deliver'; readonly bytes: Uint8Array; readonly error: boolean }
+  /** The datapath may use this peer at once (or no longer, with `endpoint` null). */
+  | {
+      readonly kind: 'peer';
+      readonly address: Ip6;
+      readonly endpoint: Endpoint | null;
+      readonly receivedMs: number;
+    }
+  /** Our address: null while there is none. `mtu` is that of the advertisement (1280). */
+  | { readonly kind: 'address'; readonly address: Ip6 | null; readonly mtu: number }
+  | { readonly kind: 'event'; readonly event: ClientEvent }
+  | { readonly kind: 'pong'; readonly id: number; readonly result: PingResult }
+  /** Come back with a `timeout` input at this time; replaces the one before. Infinity: nothing to wait for. */
+  | { readonly kind: 'timeout'; readonly at: number };
+
+/** What a transmitted datagram is for. */
+export type TransmitReason =
+  | 'solicitation'
+  | 'refresh'
+  | 'direct-bubble'
+  | 'indirect-bubble'
+  | 'bubble-reply'
+  | 'ping-test'
+  | 'ping'
+  | 'data';
+
+export type PingResult =
+  | { readonly ok: true; readonly rttMs: number; readonly path: PeerPath }
+  | {
+      readonly ok: false;
+      readonly code: 'no-path' | 'no-reply' | 'not-qualified' | 'address-refused' | 'busy';
+    };
+
+export type ClientEvent =
+  | {
+      readonly kind: 'state';
+      readonly state: ClientState;
+      readonly reason: ClientReason;
+      readonly text: string;
+    }
+  | { readonly kind: 'nat'; readonly nat: NatKind }
+  | { readonly kind: 'mapped'; readonly mapped: Endpoint }
+  | {
+      readonly kind: 'peerUp';
+      readonly address: Ip6;
+      readonly endpoint: Endpoint;
+      readonly peer: PeerKind;
+      readonly path: PeerPath;
+    }
+  | {
+      readonly kind: 'peerDown';
+      readonly address: Ip6;
+      readonly why: 'silent' | 'evicted' | 'unreachable' | 'reset';
+    };
+
+/** Reads what the datapath stamped on a peer; undefined when it has no such peer. */
+export type StampReader = (address: Ip6) => PeerStamps | undefined;
+
+/** One row of the peers table. */
+export interface PeerRow {
+  readonly address: Ip6;
+  readonly kind: PeerKind;
+  readonly endpoint: Endpoint | null;
+  readonly path: PeerPath | null;
+  readonly trusted: boolean;
+  readonly rttMs: number | null;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Time of the last reception, null when nothing was ever heard. */
+  readonly lastReceivedMs: number | null;
+}

@@ -1,0 +1,98 @@
+// Module host/types states what the rest of the engine needs of an operating system; one file per platform provides it.
+import type { Datapath, Upcall } from '../datapath/types.ts';
+import type { Endpoint, Ip4, Ip6, Random } from '../wire/types.ts';
+
+/** A failure that a person can mend: `text` is one sentence that says what to do; `code` is listed in docs/codes.md. */
+export class HostError extends Error {
+  readonly code: HostErrorCode;
+  constructor(code: HostErrorCode, text: string) {
+    super(text);
+    this.name = 'HostError';
+    this.code = code;
+  }
+}
+
+export type HostErrorCode =
+  | 'no-privilege'
+  | 'no-tun'
+  | 'adapter-busy'
+  | 'port-taken'
+  | 'bind-failed'
+  | 'helper-missing'
+  | 'helper-lost'
+  | 'helper-refused'
+  | 'native-missing'
+  | 'platform';
+
+/** One IPv4 network of this host. */
+export interface HostNetwork {
+  readonly interface: string;
+  readonly address: Ip4;
+  readonly prefix: number;
+}
+
+/** State of the host's networks, as far as Teredo cares. */
+export interface NetworkState {
+  readonly networks: readonly HostNetwork[];
+  /** A default IPv6 route exists that is not through our adapter. */
+  readonly nativeIpv6: boolean;
+  /** A default IPv4 route exists. */
+  readonly ipv4: boolean;
+}
+
+/** The TUN adapter, held through the privileged helper. Whatever it made goes away when it is closed, or when either side dies. */
+export interface Adapter {
+  readonly name: string;
+  readonly index: number;
+  /** Open TUN descriptors, one per queue; owned by the datapath once it is opened. */
+  readonly queues: readonly number[];
+  /** IFF_VNET_HDR is on: each packet carries a virtio_net_hdr. */
+  readonly vnetHeader: boolean;
+  /** Puts `address`/32 on the adapter; `preferred` false keeps it for old flows only. */
+  setAddress(address: Ip6, preferred: boolean): Promise<void>;
+  removeAddress(address: Ip6): Promise<void>;
+  /** Adds or removes the default IPv6 route (2001::/32 is always routed). */
+  setDefaultRoute(on: boolean): Promise<void>;
+  /** Called once when the helper died or the device vanished. */
+  onLost(callback: (error: HostError) => void): void;
+  close(): Promise<void>;
+}
+
+export interface AdapterOptions {
+  /** Interface name; default `teredo`. */
+  readonly name: string;
+  readonly mtu: number;
+  readonly queues: number;
+}
+
+export interface DatapathOptions {
+  readonly adapter: Adapter | null;
+  /** Local UDP endpoint; port 0 lets the kernel choose, read it back from `SocketDatapath.local`. */
+  readonly bind: Endpoint;
+  /** Peer validity in milliseconds (RFC 4380 §5.2.4: 30,000). */
+  readonly validMs: number;
+  readonly onUpcalls: (batch: readonly Upcall[]) => void;
+  /** The datapath died by itself (adapter or socket broke): it is closed already. */
+  readonly onFailed: (error: HostError) => void;
+}
+
+/** A datapath on a real socket. */
+export interface SocketDatapath extends Datapath {
+  /** The UDP endpoint in use. */
+  readonly local: Endpoint;
+  /** Offloads in force, by name, e.g. `['recvmmsg']`. */
+  readonly offloads: readonly string[];
+}
+
+export interface Host {
+  /** Milliseconds of a clock that never steps back and counts suspend (CLOCK_BOOTTIME); the datapath stamps with it. */
+  now(): number;
+  readonly random: Random;
+  openAdapter(options: AdapterOptions): Promise<Adapter>;
+  openDatapath(options: DatapathOptions): SocketDatapath;
+  /** IPv4 addresses of a host name, or of a dotted quad. Rejects with an Error whose message says why. */
+  resolve(name: string): Promise<readonly Ip4[]>;
+  networkState(): Promise<NetworkState>;
+  /** Calls back (debounced) when addresses, links or routes changed. Returns a stop function. */
+  watchNetwork(callback: (state: NetworkState) => void): () => void;
+}
