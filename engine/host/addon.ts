@@ -1,0 +1,156 @@
+// Module host/addon loads the native add-on and states its typed interface.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Endpoint, Ip4, Ip6 } from '../wire/types.ts';
+import { HostError } from './types.ts';
+
+/** What a failed system call throws or rejects with: `code` is the errno name ('EADDRINUSE'), `syscall` the call. */
+export interface SystemError extends Error {
+  readonly code: string;
+  readonly syscall: string;
+}
+
+/** Answer of the privileged helper. `fds` are close-on-exec and belong to the receiver. */
+export interface HelperReply {
+  readonly reply: Uint8Array;
+  readonly fds: readonly number[];
+}
+
+/** IPv4 address of an interface, as RTM_GETADDR names it. */
+export interface DumpedAddress {
+  readonly interface: string;
+  readonly index: number;
+  readonly address: Ip4;
+  readonly prefix: number;
+}
+
+/** Default route (prefix length 0) that leads somewhere: unreachable, blackhole and prohibit routes are left out. */
+export interface DumpedRoute {
+  readonly family: 4 | 6;
+  /** Index of the outgoing interface; a route with several next hops gives one entry each. */
+  readonly oif: number;
+  readonly table: number;
+}
+
+export interface NetworkDump {
+  readonly addresses: readonly DumpedAddress[];
+  readonly defaultRoutes: readonly DumpedRoute[];
+}
+
+export interface NativeDatapathOptions {
+  /** TUN descriptors, or any message-oriented descriptors; owned by the datapath, and closed too when opening throws. */
+  readonly tun: readonly number[];
+  /** Each packet on `tun` carries a 10-byte virtio_net_hdr. */
+  readonly vnetHeader: boolean;
+  readonly bind: Endpoint;
+  readonly validMs: number;
+  readonly maxPeers: number;
+  readonly maxFlows: number;
+  /** Upcalls wait in the rings, or `failure()` has become true. Coalesced. Never called from within another call. */
+  readonly onWake: () => void;
+}
+
+/**
+ * The datapath as the add-on gives it; `host/linux-datapath.ts` makes a `SocketDatapath` of it. A closed one takes every
+ * call and does nothing.
+ */
+export interface NativeDatapath {
+  /** UDP endpoint in use, and what the kernel granted for the socket buffers, in bytes. */
+  readonly local: Endpoint;
+  readonly receiveBufferBytes: number;
+  readonly sendBufferBytes: number;
+  setAddresses(addresses: readonly Ip6[]): void;
+  setServers(endpoints: readonly Endpoint[]): void;
+  /** False when the table is full. */
+  setPeer(address: Ip6, ip: Ip4, port: number, receivedMs: number): boolean;
+  removePeer(address: Ip6): void;
+  /** lastReceivedMs, lastSentMs, bytesIn, bytesOut, packetsIn, packetsOut into `into`; false when there is no such peer. */
+  readPeer(address: Ip6, into: Float64Array): boolean;
+  /** False when the table is full. */
+  setFlow(
+    protocol: number,
+    local: Ip6,
+    localPort: number,
+    remote: Ip6,
+    remotePort: number,
+    drop: boolean,
+  ): boolean;
+  removeFlow(
+    protocol: number,
+    local: Ip6,
+    localPort: number,
+    remote: Ip6,
+    remotePort: number,
+  ): void;
+  clearFlows(): void;
+  setDefaultPass(pass: boolean): void;
+  setProbeId(identifier: number): void;
+  transmit(ip: Ip4, port: number, datagram: Uint8Array): void;
+  deliver(packet: Uint8Array): void;
+  /**
+   * Moves waiting upcalls into `into` and returns the number of bytes used. Each is a record in host byte order, padded
+   * to 8 bytes: u32 length of the payload, u8 kind (0 server datagram, 1 other datagram, 2 packet, 3 icmp4), u8 ICMP
+   * type, u8 ICMP code, u8 0, u32 IPv4 address, u16 port, u16 0, payload. `into` holds at least 128 KiB.
+   * When records are left behind, `onWake` is called again.
+   */
+  drain(into: Uint8Array): number;
+  counters(): Record<string, number>;
+  /** One sentence when the thread has ended by itself, else null. */
+  failure(): string | null;
+  close(): void;
+}
+
+export interface NativeAddon {
+  /** Milliseconds of CLOCK_BOOTTIME, with a fraction. */
+  now(): number;
+  /** Two connected SEQPACKET Unix sockets, close-on-exec. */
+  socketpair(): [number, number];
+  /** Connects to the SEQPACKET Unix socket at `path`; close-on-exec. Throws SystemError. */
+  connectUnixSeqpacket(path: string): number;
+  /**
+   * Sends one frame on a SEQPACKET socket and waits for one frame back (at most 64 KiB, at most 16 descriptors). Calls on
+   * one descriptor must not overlap. Rejects with SystemError: ETIMEDOUT, EPIPE when the other side is gone.
+   */
+  helperCall(fd: number, frame: Uint8Array, timeoutMs: number): Promise<HelperReply>;
+  /** Calls back once when the other side of `fd` hangs up. Doesn't keep the process alive. Returns a stop function. */
+  watchFd(fd: number, callback: () => void): () => void;
+  /** Closes a descriptor; one that is closed already is no error. */
+  closeFd(fd: number): void;
+  /** No new privileges by exec, no core dump, no ptrace by others of the same user. */
+  lockDown(): void;
+  /** IPv4 addresses and default routes of this network namespace. Throws SystemError. */
+  dumpNetwork(): NetworkDump;
+  /** Calls back, coalesced, when a link, an address or a route changed. Doesn't keep the process alive. Returns a stop function. */
+  openNetlink(callback: () => void): () => void;
+  /** Throws SystemError; `syscall` tells bind from the rest. */
+  openDatapath(options: NativeDatapathOptions): NativeDatapath;
+}
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The add-on, loaded at the first call from `SHIPWORM_NATIVE` or from `build/native/shipworm.node` of this repository.
+ * Throws HostError 'native-missing'.
+ */
+export function nativeAddon(): NativeAddon {
+  if (loaded) return loaded;
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+  const path = process.env['SHIPWORM_NATIVE'] ?? join(root, 'build', 'native', 'shipworm.node');
+  if (!existsSync(path))
+    throw new HostError(
+      'native-missing',
+      `The native part ${path} is missing; build it with "make -C native".`,
+    );
+  try {
+    loaded = createRequire(import.meta.url)(path) as NativeAddon;
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new HostError(
+      'native-missing',
+      `The native part ${path} can't be loaded (${cause}); build it anew with "make -C native".`,
+    );
+  }
+  return loaded;
+}
