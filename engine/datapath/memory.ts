@@ -1,0 +1,370 @@
+// Module datapath/memory is the datapath in pure TypeScript: the same tables and rules as the native one, for simulation and tests.
+import {
+  ICMP6,
+  IP6_HEADER_LENGTH,
+  PROTOCOL,
+  endpointKey,
+  parseIp6Header,
+  walkHeaders,
+} from '../wire/index.ts';
+import type { Endpoint, Ip6 } from '../wire/index.ts';
+import type {
+  Datapath,
+  DatapathCounters,
+  DefaultVerdict,
+  FlowKey,
+  PeerStamps,
+  Upcall,
+  Verdict,
+} from './types.ts';
+
+export interface MemoryDatapathOptions {
+  /** Milliseconds of the clock that stamps are taken from; never steps back. */
+  readonly now: () => number;
+  /** Sends one UDP payload. */
+  readonly transmit: (to: Endpoint, datagram: Uint8Array) => void;
+  /** Hands one IPv6 packet to the local programs. */
+  readonly deliver: (packet: Uint8Array) => void;
+  /** Takes what the tables did not settle. Never called while an earlier call of it is still running. */
+  readonly upcall: (batch: readonly Upcall[]) => void;
+  /** Peer validity in milliseconds (RFC 4380 §5.2.4: 30,000). */
+  readonly validMs: number;
+}
+
+/** Upcalls that one ring holds, and their bytes in all, until the receiver takes them; more are counted and dropped. */
+export const RING_PACKETS = 1024;
+export const RING_BYTES = 1 << 20;
+
+/** Largest UDP payload that fits in one IPv4 packet. */
+const MAX_DATAGRAM = 65_507;
+
+const FRAGMENT_HEADER = 8;
+
+interface Peer {
+  endpoint: Endpoint;
+  lastReceivedMs: number;
+  lastSentMs: number;
+  bytesIn: number;
+  bytesOut: number;
+  packetsIn: number;
+  packetsOut: number;
+}
+
+type RingName = 'server' | 'adapter' | 'other';
+
+interface Ring {
+  upcalls: Upcall[];
+  bytes: number;
+}
+
+/** The parts of a packet that the tables ask about. */
+interface Parts {
+  readonly source: Ip6;
+  readonly destination: Ip6;
+  readonly protocol: number;
+  /** Ports as they stand in the packet; undefined where the packet has none. */
+  readonly ports: { readonly source: number; readonly destination: number } | undefined;
+  /** Set for ICMPv6 echo. */
+  readonly echo: { readonly reply: boolean; readonly identifier: number } | undefined;
+}
+
+/**
+ * Reads the packet that fills `bytes`. Undefined for whatever the tables do not settle: bytes that are no packet,
+ * something after it (trailers), and all but TCP, UDP and ICMPv6, at most behind a fragment header.
+ */
+function readParts(bytes: Uint8Array): Parts | undefined {
+  const header = parseIp6Header(bytes);
+  if (!header.ok || header.value.payloadLength !== bytes.length - IP6_HEADER_LENGTH)
+    return undefined;
+  const upper = walkHeaders(bytes);
+  if (!upper.ok) return undefined;
+  const { protocol, offset, fragment } = upper.value;
+  if (offset !== IP6_HEADER_LENGTH + (fragment === null ? 0 : FRAGMENT_HEADER)) return undefined;
+  if (protocol !== PROTOCOL.tcp && protocol !== PROTOCOL.udp && protocol !== PROTOCOL.icmp6)
+    return undefined;
+  let ports: Parts['ports'];
+  let echo: Parts['echo'];
+  // Only the first fragment carries the ports; a later one belongs to no flow that could be named.
+  if (fragment === null || fragment.offset === 0) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const left = bytes.length - offset;
+    if (protocol !== PROTOCOL.icmp6) {
+      if (left >= 4)
+        ports = { source: view.getUint16(offset), destination: view.getUint16(offset + 2) };
+    } else if (left >= 8) {
+      const type = view.getUint8(offset);
+      if (type === ICMP6.echoRequest || type === ICMP6.echoReply)
+        echo = { reply: type === ICMP6.echoReply, identifier: view.getUint16(offset + 4) };
+    }
+  }
+  const { source, destination } = header.value;
+  return { source, destination, protocol, ports, echo };
+}
+
+function flowText(key: FlowKey): string {
+  return `${key.protocol} ${key.local.toString(36)} ${key.localPort} ${key.remote.toString(36)} ${key.remotePort}`;
+}
+
+/**
+ * A datapath without threads. Packets come in by `fromAdapter`, `fromSocket` and `fromSocketError`; upcalls go out at
+ * once, one batch for each call, unless the receiver is still busy with an earlier batch or `hold` was called: then they wait
+ * in their rings.
+ */
+export class MemoryDatapath implements Datapath {
+  readonly #options: MemoryDatapathOptions;
+  #addresses: ReadonlySet<Ip6> = new Set();
+  #servers: ReadonlySet<number> = new Set();
+  readonly #peers = new Map<Ip6, Peer>();
+  readonly #flows = new Map<string, Verdict>();
+  #defaultVerdict: DefaultVerdict = 'ask';
+  #probeId: number | undefined;
+  #closed = false;
+  #held = false;
+  #handing = false;
+  readonly #rings: Record<RingName, Ring> = {
+    server: { upcalls: [], bytes: 0 },
+    adapter: { upcalls: [], bytes: 0 },
+    other: { upcalls: [], bytes: 0 },
+  };
+  readonly #counters = {
+    packetsIn: 0,
+    packetsOut: 0,
+    droppedIn: 0,
+    droppedOut: 0,
+    upcallsServer: 0,
+    upcallsAdapter: 0,
+    upcallsOther: 0,
+    lostServer: 0,
+    lostAdapter: 0,
+    lostOther: 0,
+    transmitted: 0,
+    delivered: 0,
+    transmitErrors: 0,
+    deliverErrors: 0,
+  };
+
+  constructor(options: MemoryDatapathOptions) {
+    this.#options = options;
+  }
+
+  setAddresses(addresses: readonly Ip6[]): void {
+    this.#addresses = new Set(addresses);
+  }
+
+  setServers(endpoints: readonly Endpoint[]): void {
+    this.#servers = new Set(endpoints.map(endpointKey));
+  }
+
+  setPeer(address: Ip6, endpoint: Endpoint, receivedMs: number): void {
+    const peer = this.#peers.get(address);
+    if (peer) {
+      peer.endpoint = endpoint;
+      peer.lastReceivedMs = receivedMs;
+      return;
+    }
+    this.#peers.set(address, {
+      endpoint,
+      lastReceivedMs: receivedMs,
+      lastSentMs: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      packetsIn: 0,
+      packetsOut: 0,
+    });
+  }
+
+  removePeer(address: Ip6): void {
+    this.#peers.delete(address);
+  }
+
+  readPeer(address: Ip6): PeerStamps | undefined {
+    const peer = this.#peers.get(address);
+    if (!peer) return undefined;
+    const { lastReceivedMs, lastSentMs, bytesIn, bytesOut, packetsIn, packetsOut } = peer;
+    return { lastReceivedMs, lastSentMs, bytesIn, bytesOut, packetsIn, packetsOut };
+  }
+
+  setFlow(key: FlowKey, verdict: Verdict): void {
+    this.#flows.set(flowText(key), verdict);
+  }
+
+  removeFlow(key: FlowKey): void {
+    this.#flows.delete(flowText(key));
+  }
+
+  clearFlows(): void {
+    this.#flows.clear();
+  }
+
+  setDefaultVerdict(verdict: DefaultVerdict): void {
+    this.#defaultVerdict = verdict;
+  }
+
+  setProbeId(identifier: number): void {
+    this.#probeId = identifier;
+  }
+
+  transmit(to: Endpoint, datagram: Uint8Array): void {
+    if (this.#closed) return;
+    if (to.port === 0 || datagram.length > MAX_DATAGRAM) {
+      this.#counters.transmitErrors++;
+      return;
+    }
+    this.#counters.transmitted++;
+    this.#options.transmit(to, datagram);
+  }
+
+  deliver(packet: Uint8Array): void {
+    if (this.#closed) return;
+    if (packet.length < IP6_HEADER_LENGTH || packet[0]! >> 4 !== 6) {
+      this.#counters.deliverErrors++;
+      return;
+    }
+    this.#counters.delivered++;
+    this.#options.deliver(packet);
+  }
+
+  counters(): DatapathCounters {
+    return { ...this.#counters };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const ring of Object.values(this.#rings)) {
+      ring.upcalls = [];
+      ring.bytes = 0;
+    }
+  }
+
+  /** Takes one packet that a local program sent. */
+  fromAdapter(packet: Uint8Array): void {
+    if (this.#closed) return;
+    const parts = readParts(packet);
+    if (parts && this.#addresses.has(parts.source)) {
+      const peer = this.#peers.get(parts.destination);
+      if (peer && this.#isValid(peer)) {
+        const { source: local, destination: remote, ports } = parts;
+        const verdict = this.#verdict(parts, local, ports?.source, remote, ports?.destination);
+        if (verdict === 'drop') {
+          this.#counters.droppedOut++;
+          return;
+        }
+        if (verdict === 'pass') {
+          peer.lastSentMs = this.#options.now();
+          peer.packetsOut++;
+          peer.bytesOut += packet.length;
+          this.#counters.packetsOut++;
+          this.#options.transmit(peer.endpoint, packet);
+          return;
+        }
+      }
+    }
+    this.#raise('adapter', { kind: 'packet', bytes: packet.slice() }, packet.length);
+  }
+
+  /** Takes one UDP payload that came to our socket from `from`. */
+  fromSocket(from: Endpoint, bytes: Uint8Array): void {
+    if (this.#closed) return;
+    const parts = readParts(bytes);
+    if (parts && this.#addresses.has(parts.destination)) {
+      const peer = this.#peers.get(parts.source);
+      const isProbe = parts.echo?.reply === true && parts.echo.identifier === this.#probeId;
+      if (peer && endpointKey(peer.endpoint) === endpointKey(from) && !isProbe) {
+        const { source: remote, destination: local, ports } = parts;
+        const verdict = this.#verdict(parts, local, ports?.destination, remote, ports?.source);
+        if (verdict === 'drop') {
+          this.#counters.droppedIn++;
+          return;
+        }
+        if (verdict === 'pass') {
+          peer.lastReceivedMs = this.#options.now();
+          peer.packetsIn++;
+          peer.bytesIn += bytes.length;
+          this.#counters.packetsIn++;
+          this.#options.deliver(bytes);
+          return;
+        }
+      }
+    }
+    const ring = this.#servers.has(endpointKey(from)) ? 'server' : 'other';
+    this.#raise(ring, { kind: 'datagram', ring, from, bytes: bytes.slice() }, bytes.length);
+  }
+
+  /** Takes an IPv4 ICMP error about a datagram that we sent to `to`. */
+  fromSocketError(to: Endpoint, type: number, code: number): void {
+    if (!this.#closed) this.#raise('other', { kind: 'icmp4', to, type, code }, 0);
+  }
+
+  /** The receiver of upcalls is busy: they gather in the rings until `release`. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Hands over what gathered since `hold`. */
+  release(): void {
+    this.#held = false;
+    this.#handUp();
+  }
+
+  /** RFC 4380 §5.2.4: valid while the last reception is less than the validity time ago. */
+  #isValid(peer: Peer): boolean {
+    return (
+      peer.lastReceivedMs !== 0 && this.#options.now() - peer.lastReceivedMs < this.#options.validMs
+    );
+  }
+
+  #verdict(
+    parts: Parts,
+    local: Ip6,
+    localPort: number | undefined,
+    remote: Ip6,
+    remotePort: number | undefined,
+  ): Verdict | 'ask' {
+    const named =
+      parts.echo !== undefined
+        ? { localPort: parts.echo.identifier, remotePort: 0 }
+        : localPort !== undefined && remotePort !== undefined
+          ? { localPort, remotePort }
+          : undefined;
+    const entry =
+      named && this.#flows.get(flowText({ protocol: parts.protocol, local, remote, ...named }));
+    return entry ?? this.#defaultVerdict;
+  }
+
+  #raise(name: RingName, upcall: Upcall, bytes: number): void {
+    const ring = this.#rings[name];
+    const counters = this.#counters;
+    if (ring.upcalls.length >= RING_PACKETS || ring.bytes + bytes > RING_BYTES) {
+      if (name === 'server') counters.lostServer++;
+      else if (name === 'adapter') counters.lostAdapter++;
+      else counters.lostOther++;
+      return;
+    }
+    ring.upcalls.push(upcall);
+    ring.bytes += bytes;
+    if (name === 'server') counters.upcallsServer++;
+    else if (name === 'adapter') counters.upcallsAdapter++;
+    else counters.upcallsOther++;
+    this.#handUp();
+  }
+
+  #handUp(): void {
+    if (this.#held || this.#handing) return;
+    this.#handing = true;
+    try {
+      for (;;) {
+        const batch: Upcall[] = [];
+        // The server's ring first: an advertisement never waits behind anybody's junk.
+        for (const name of ['server', 'adapter', 'other'] as const) {
+          batch.push(...this.#rings[name].upcalls);
+          this.#rings[name] = { upcalls: [], bytes: 0 };
+        }
+        if (batch.length === 0) return;
+        this.#options.upcall(batch);
+        if (this.#held) return;
+      }
+    } finally {
+      this.#handing = false;
+    }
+  }
+}

@@ -1,0 +1,21 @@
+// Module sim/index is what others see of the virtual Internet.
+export { answerFrom, attachEchoHost } from './echo.ts';
+export { Host, UdpSocket } from './host.ts';
+export type { HostOptions, Interface, SocketHandlers } from './host.ts';
+export { Internet6, Node6, ROUTER6 } from './internet6.ts';
+export { GOOD_LINE, Line } from './line.ts';
+export type { Direction, LineConditions } from './line.ts';
+export { Nat } from './nat.ts';
+export type { NatOptions } from './nat.ts';
+export { NAT_KINDS } from './natKinds.ts';
+export type { Dependence, NatBehaviour, NatKindName, PortAssignment } from './natKinds.ts';
+export { NatTable } from './natTable.ts';
+export type { Mapping } from './natTable.ts';
+export { describePacket } from './packet.ts';
+export type { Icmp4Packet, Ip6Packet, Packet, Packet4, UdpPacket } from './packet.ts';
+export { SeededRandom } from './random.ts';
+export { Port, Segment } from './segment.ts';
+export type { Network4, SegmentNode } from './segment.ts';
+export { START_MS, Simulation } from './simulation.ts';
+export { Trace, describeEvent } from './trace.ts';
+export type { DropReason, TraceEvent } from './trace.ts';
