@@ -16,7 +16,10 @@ export default tseslint.config(
       // Indexing is checked by noUncheckedIndexedAccess; typed arrays of a proven length use `!`.
       '@typescript-eslint/no-non-null-assertion': 'off',
       // `() => f()` for a void f reads better than a block.
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       'no-console': 'error',

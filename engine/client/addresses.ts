@@ -1,0 +1,115 @@
+// Module client/addresses decides which IPv4 and IPv6 addresses a client may talk to.
+import {
+  decodeTeredo,
+  directedBroadcast4,
+  inNetwork4,
+  isGlobalUnicast4,
+  isUnicastPeer6,
+  sameEndpoint,
+  sixToFourClient,
+} from '../wire/index.ts';
+import type { Endpoint, Ip4, Ip6, TeredoAddress } from '../wire/index.ts';
+import type { Ip4Network } from './types.ts';
+
+/** What a packet's far end turned out to be, or why it is refused. */
+export type Destination =
+  | { readonly kind: 'teredo'; readonly teredo: TeredoAddress }
+  | { readonly kind: 'native' }
+  | { readonly kind: 'refused'; readonly reason: AddressReason };
+
+export type AddressReason =
+  | 'addressNotUnicast'
+  | 'teredoServerNotGlobal'
+  | 'teredoClientNotGlobal'
+  | 'teredoClientInside'
+  | 'teredoClientIsUs'
+  | 'embeddedNotGlobal';
+
+/** ISATAP interface identifiers, with and without the universal bit (RFC 5214 §6.1; named by RFC 6324). */
+const ISATAP = new Set([0x00005efen, 0x02005efen]);
+/** Networks wider than this are no links we are attached to but somebody's mistake; they judge nobody. */
+const WIDEST_LINK_PREFIX = 8;
+
+/** Address policy of one client; pure, remembers only the host's networks and the mapped address. */
+export class AddressPolicy {
+  private networks: readonly Ip4Network[] = [];
+  private broadcasts: readonly Ip4[] = [];
+  private mapped: Endpoint | null = null;
+  private readonly allowPrivate: boolean;
+
+  constructor(allowPrivate: boolean) {
+    this.allowPrivate = allowPrivate;
+  }
+
+  /** Takes the host's IPv4 networks: their directed broadcasts are refused (RFC 4380 §5.2.4). */
+  setNetworks(networks: readonly Ip4Network[]): void {
+    this.networks = networks;
+    this.broadcasts = networks
+      .map((n) => directedBroadcast4(n.address, n.prefix))
+      .filter((b) => b !== undefined);
+  }
+
+  setMapped(mapped: Endpoint | null): void {
+    this.mapped = mapped;
+  }
+
+  /** True when `ip` is an address of this very host: then no NAT stands before us. */
+  isOwnInterface(ip: Ip4): boolean {
+    return this.networks.some((n) => n.address === ip);
+  }
+
+  /** True when `endpoint` is our own mapped one. */
+  isMapped(endpoint: Endpoint): boolean {
+    return this.mapped !== null && sameEndpoint(this.mapped, endpoint);
+  }
+
+  /** May we send UDP there on the word of somebody else (RFC 4380 §5.2.4)? Port 0 never. */
+  maySendTo(endpoint: Endpoint): boolean {
+    return endpoint.port !== 0 && this.isPublic(endpoint.ip);
+  }
+
+  isPublic(ip: Ip4): boolean {
+    if (this.broadcasts.includes(ip)) return false;
+    if (!this.allowPrivate) return isGlobalUnicast4(ip);
+    // In a closed lab private unicast is fine; what can't be one host's address stays refused.
+    return ip >>> 24 !== 0 && ip >>> 24 !== 127 && ip >>> 28 < 0xe;
+  }
+
+  /**
+   * Judges the far end of a packet. A Teredo address is refused when its server or client part is not global
+   * (RFC 4380 §5.2.4), when its client is on a network that we are attached to (a forged source would make us
+   * answer an inside host), or is ourselves; a 6to4 or ISATAP address when it embeds us or nobody (RFC 6324 §3).
+   */
+  judge(address: Ip6): Destination {
+    const teredo = decodeTeredo(address);
+    if (teredo) {
+      if (!this.isPublic(teredo.server)) return refused('teredoServerNotGlobal');
+      if (this.isMapped(teredo.client)) return refused('teredoClientIsUs');
+      if (!this.maySendTo(teredo.client)) return refused('teredoClientNotGlobal');
+      if (this.isOnOwnLink(teredo.client.ip)) return refused('teredoClientInside');
+      return { kind: 'teredo', teredo };
+    }
+    if (!isUnicastPeer6(address)) return refused('addressNotUnicast');
+    const embedded = embeddedIp4(address);
+    if (embedded !== undefined && (!this.isPublic(embedded) || embedded === this.mapped?.ip))
+      return refused('embeddedNotGlobal');
+    return { kind: 'native' };
+  }
+
+  private isOnOwnLink(ip: Ip4): boolean {
+    return this.networks.some(
+      (n) => n.prefix >= WIDEST_LINK_PREFIX && inNetwork4(ip, n.address, n.prefix),
+    );
+  }
+}
+
+function refused(reason: AddressReason): Destination {
+  return { kind: 'refused', reason };
+}
+
+/** The IPv4 address inside a 6to4 or ISATAP address. */
+function embeddedIp4(address: Ip6): Ip4 | undefined {
+  const sixToFour = sixToFourClient(address);
+  if (sixToFour !== undefined) return sixToFour;
+  return ISATAP.has((address >> 32n) & 0xffffffffn) ? Number(address & 0xffffffffn) : undefined;
+}

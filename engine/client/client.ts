@@ -1,0 +1,329 @@
+// Module client/client is the Teredo client as a state machine: input and a time go in, outputs and the next time-out come out.
+//
+// The way of a packet, in the order of the functions below:
+//   1. handleInput: a datagram, a packet from the adapter, a time-out, a change of network
+//   2. receive: from our server advertisements and forwarded bubbles; all else is Traffic's
+//   3. Traffic: what peers send and what local programs send, with trust; Paths opens the ways
+//   4. pollOutput: what to transmit and deliver, what the datapath may do by itself, when to come back
+import {
+  decodeTeredo,
+  encodeTeredo,
+  isBubble,
+  isLinkLocal6,
+  isMulticast6,
+  parseDatagram,
+  randomFlags,
+  sameEndpoint,
+  TEREDO_MTU,
+} from '../wire/index.ts';
+import type { Datagram, Endpoint, Ip6, Random } from '../wire/index.ts';
+import { Core } from './core.ts';
+import { Paths } from './paths.ts';
+import { Pings } from './pings.ts';
+import { Qualification } from './qualification.ts';
+import type { Advertisement } from './qualification.ts';
+import { reasonText } from './reasons.ts';
+import { Traffic } from './traffic.ts';
+import type {
+  ClientConfig,
+  ClientInput,
+  ClientOutput,
+  ClientReason,
+  ClientState,
+  Ip4Network,
+  NatKind,
+  PeerRow,
+  StampReader,
+} from './types.ts';
+
+/** A secondary's answer that comes first waits as long again for the primary's, but at least this, ms. */
+const SECONDARY_GRACE_MS = 50;
+
+/** What the client says of itself. */
+export interface ClientStatus {
+  readonly state: ClientState;
+  readonly reason: { readonly code: ClientReason; readonly text: string };
+  readonly address: Ip6 | null;
+  readonly mtu: number;
+  readonly server: Endpoint;
+  readonly mapped: Endpoint | null;
+  readonly nat: NatKind;
+}
+
+/** RFC 4380 §5.2 with RFC 5991. Construct it, hand it a `network` input, and it starts to qualify. */
+export class TeredoClient {
+  private readonly core: Core;
+  private readonly qualification: Qualification;
+  private readonly paths: Paths;
+  private readonly pings: Pings;
+  private readonly traffic: Traffic;
+  private networks: string | null = null;
+  private state: ClientState = 'off';
+  private reason: ClientReason = 'starting';
+  private nat: NatKind = 'unknown';
+  private mapped: Endpoint | null = null;
+  private mtu = TEREDO_MTU;
+  private origins: { primary: Endpoint | null; secondary: Endpoint | null } = {
+    primary: null,
+    secondary: null,
+  };
+  /** A secondary's advertisement that waits for the primary's. */
+  private early: { advertisement: Advertisement; until: number } | null = null;
+  private lastAddress: Ip6 | null;
+  private outputs: ClientOutput[] = [];
+  private announced = NaN;
+
+  constructor(config: ClientConfig, random: Random, stamps: StampReader) {
+    this.core = new Core(config, random, stamps);
+    this.qualification = new Qualification(config, random);
+    this.paths = new Paths(this.core, this.qualification.primaryEndpoint);
+    this.pings = new Pings(this.core, this.paths);
+    this.traffic = new Traffic(this.core, this.paths, this.pings, this.qualification.endpoints);
+    this.lastAddress = config.lastAddress ?? null;
+  }
+
+  /** Counted, named discards. */
+  get discards(): Readonly<Record<string, number>> {
+    return this.core.discards.snapshot();
+  }
+
+  /** Identifier of the engine's own echo requests, for `Datapath.setProbeId`. */
+  get probeId(): number {
+    return this.core.probeId;
+  }
+
+  /** The server's two endpoints, for `Datapath.setServers`. */
+  get servers(): readonly Endpoint[] {
+    return this.qualification.endpoints;
+  }
+
+  status(): ClientStatus {
+    return {
+      state: this.state,
+      reason: { code: this.reason, text: reasonText(this.reason) },
+      address: this.core.address,
+      mtu: this.mtu,
+      server: this.qualification.primaryEndpoint,
+      mapped: this.mapped,
+      nat: this.nat,
+    };
+  }
+
+  peers(now: number): PeerRow[] {
+    return this.paths.rows(now);
+  }
+
+  /** Takes one input at time `now` (ms, never decreasing). Never throws on what came from outside. */
+  handleInput(input: ClientInput, now: number): void {
+    switch (input.kind) {
+      case 'datagram':
+        this.receive(input.from, input.bytes, now);
+        break;
+      case 'packet':
+        this.traffic.send(input.bytes, this.mtu, now);
+        break;
+      case 'network':
+        this.networkChanged(input.networks, now);
+        break;
+      case 'icmp4':
+        // Only "port unreachable" speaks of the peer itself (RFC 792); the rest is the network's passing trouble.
+        if (input.type === 3 && input.code === 3) this.paths.refusedBy(input.to);
+        break;
+      case 'ping':
+        this.pings.start(input, this.state === 'qualified', now);
+        break;
+      case 'timeout':
+        break;
+    }
+    this.work(now);
+  }
+
+  /** The next output, undefined when there is none. A `timeout` comes last, and only when it changed. */
+  pollOutput(): ClientOutput | undefined {
+    if (this.outputs.length === 0) this.outputs = this.core.takeOutputs().reverse();
+    const output = this.outputs.pop();
+    if (output) return output;
+    const at = this.nextAt();
+    if (at === this.announced) return undefined;
+    this.announced = at;
+    return { kind: 'timeout', at };
+  }
+
+  private nextAt(): number {
+    return Math.min(
+      this.qualification.nextAt,
+      this.early?.until ?? Infinity,
+      this.paths.nextAt,
+      this.pings.nextAt,
+    );
+  }
+
+  // ---- time
+
+  private work(now: number): void {
+    if (this.early && now >= this.early.until) {
+      const { advertisement } = this.early;
+      this.early = null;
+      this.qualify(advertisement, now);
+    }
+    if (this.qualification.isSilent(now)) this.serverSilent();
+    const why = this.state === 'qualified' ? 'refresh' : 'solicitation';
+    for (const { to, bytes } of this.qualification.solicitations(now))
+      this.core.transmit(to, bytes, why);
+    this.paths.work(now);
+    this.pings.work(now);
+    // A timer that has just run is announced again even if it was set to the same time.
+    if (this.announced <= now) this.announced = NaN;
+  }
+
+  private serverSilent(): void {
+    if (this.core.address) {
+      this.setState('qualified', 'server-silent');
+    } else
+      this.setState(
+        'qualifying',
+        this.reason === 'mapping-refused' ? 'mapping-refused' : 'no-answer',
+      );
+  }
+
+  private networkChanged(networks: readonly Ip4Network[], now: number): void {
+    const key = networks
+      .map((n) => `${n.address}/${n.prefix}`)
+      .sort()
+      .join();
+    if (key === this.networks) return;
+    const first = this.networks === null;
+    this.networks = key;
+    this.core.policy.setNetworks(networks);
+    if (!this.core.policy.isPublic(this.qualification.primaryEndpoint.ip)) {
+      this.qualification.stop();
+      this.setState('refused', 'server-address-refused');
+      return;
+    }
+    this.origins = { primary: null, secondary: null };
+    this.early = null;
+    this.nat = 'unknown';
+    if (!first) this.paths.reset(now);
+    this.setState('qualifying', first ? 'starting' : 'network-changed');
+    this.qualification.start(now, this.core.address !== null);
+  }
+
+  private setState(state: ClientState, reason: ClientReason): void {
+    if (this.state === state && this.reason === reason) return;
+    this.state = state;
+    this.reason = reason;
+    this.core.event({ kind: 'state', state, reason, text: reasonText(reason) });
+  }
+
+  // ---- receiving (RFC 4380 §5.2.3)
+
+  private receive(from: Endpoint, bytes: Uint8Array, now: number): void {
+    const parsed = parseDatagram(bytes);
+    if (!parsed.ok) {
+      this.core.discards.count(parsed.reason);
+      return;
+    }
+    const datagram = parsed.value;
+    if (this.qualification.isServer(from)) {
+      this.receiveFromServer(from, datagram, now);
+      return;
+    }
+    // Only a server has reason to add these (RFC 4380 §5.1.1).
+    if (datagram.authentication || datagram.origin)
+      this.core.discards.count('indicatorNotFromServer');
+    else this.traffic.receive(from, datagram, now);
+  }
+
+  private receiveFromServer(from: Endpoint, datagram: Datagram, now: number): void {
+    if (isMulticast6(datagram.header.source)) {
+      this.core.discards.count('sourceNotUnicast');
+    } else if (isBubble(datagram.header)) {
+      this.traffic.receiveForwarded(datagram, now);
+    } else if (isLinkLocal6(datagram.header.source)) {
+      this.advertised(from, datagram, now);
+    } else this.core.discards.count('serverPacket');
+  }
+
+  private advertised(from: Endpoint, datagram: Datagram, now: number): void {
+    const judgement = this.qualification.judge(from, datagram, now);
+    if (judgement.kind === 'discard') {
+      this.core.discards.count(judgement.reason);
+      return;
+    }
+    if (judgement.kind === 'keyRefused') {
+      if (this.state !== 'qualified') this.setState('refused', 'key-refused');
+      this.core.discards.count('keyRefused');
+      return;
+    }
+    const { advertisement } = judgement;
+    if (!this.core.policy.maySendTo(advertisement.origin)) {
+      this.core.discards.count('originNotGlobal');
+      if (this.state !== 'qualified') this.setState('qualifying', 'mapping-refused');
+      return;
+    }
+    this.origins[advertisement.role] = advertisement.origin;
+    if (
+      advertisement.role === 'secondary' &&
+      this.origins.primary === null &&
+      this.state !== 'qualified'
+    ) {
+      // The primary forwards our bubbles, so its view of our mapping is the one that counts.
+      const wait = Math.max(SECONDARY_GRACE_MS, advertisement.rttMs);
+      this.early = { advertisement, until: now + wait };
+      return;
+    }
+    this.early = null;
+    if (advertisement.role === 'primary' || this.state !== 'qualified')
+      this.qualify(advertisement, now);
+    else this.learnNat();
+  }
+
+  /** A valid advertisement counts: take the address it gives us, or notice that the mapping changed. */
+  private qualify(advertisement: Advertisement, now: number): void {
+    const { origin } = advertisement;
+    const changed = this.mapped !== null && !sameEndpoint(this.mapped, origin);
+    this.mtu = advertisement.mtu ?? TEREDO_MTU;
+    if (!this.mapped || changed) {
+      this.mapped = origin;
+      this.core.policy.setMapped(origin);
+      this.core.event({ kind: 'mapped', mapped: origin });
+    }
+    const address = this.addressFor(origin);
+    const isNew = address !== this.core.address;
+    this.core.address = address;
+    if (isNew) this.core.output({ kind: 'address', address, mtu: this.mtu });
+    if (changed) {
+      this.nat = 'unknown';
+      this.origins.secondary = null;
+      this.setState('qualified', 'mapping-changed');
+      this.paths.reset(now);
+      // The second answer tells anew what kind of NAT this is.
+      this.qualification.start(now, true);
+      return;
+    }
+    this.setState('qualified', 'qualified');
+    this.learnNat();
+  }
+
+  /** Two servers' views of one socket tell the kind of NAT (RFC 4380 §5.2.1). */
+  private learnNat(): void {
+    const { primary, secondary } = this.origins;
+    let nat: NatKind = 'unknown';
+    if (this.mapped && this.core.policy.isOwnInterface(this.mapped.ip)) nat = 'none';
+    else if (primary && secondary)
+      nat = sameEndpoint(primary, secondary) ? 'restricted' : 'symmetric';
+    if (nat === this.nat || nat === 'unknown') return;
+    this.nat = nat;
+    this.core.event({ kind: 'nat', nat });
+  }
+
+  /** Flags are drawn for each new address and kept for the same server and mapping (RFC 5991 §3). */
+  private addressFor(origin: Endpoint): Ip6 {
+    const { server } = this.core.config;
+    for (const known of [this.core.address, this.lastAddress]) {
+      const parts = known === null ? undefined : decodeTeredo(known);
+      if (parts && parts.server === server && sameEndpoint(parts.client, origin)) return known!;
+    }
+    return encodeTeredo({ server, flags: randomFlags(this.core.random), client: origin });
+  }
+}

@@ -1,0 +1,61 @@
+// Module client/config holds the client's settings and the protocol's time constants, each with its source.
+import type { Ip4 } from '../wire/index.ts';
+import type { ClientConfig, ClientLimits } from './types.ts';
+
+/** T: wait for an advertisement before the solicitation is repeated, ms (RFC 4380 §5.2.1). */
+export const SOLICITATION_TIMEOUT_MS = 4_000;
+/** N: solicitations sent before the server counts as silent (RFC 4380 §5.2.1). */
+export const SOLICITATION_TRIES = 3;
+/** Longest wait between solicitations to a server that stays silent, ms. Our choice: one small datagram each half minute. */
+export const SOLICITATION_BACKOFF_MS = 30_000;
+/** While we hold an address the server's return is noticed within this time, ms. */
+export const SILENT_SERVER_RETRY_MS = 10_000;
+/** Teredo refresh interval, ms; each wait is drawn from 75 % to 100 % of it (RFC 4380 §5.2, §5.2.5). */
+export const REFRESH_INTERVAL_MS = 30_000;
+/** A peer entry serves this long after the last reception, ms (RFC 4380 §5.2.4). */
+export const PEER_VALID_MS = 30_000;
+/** No bubble to a peer within this time of the last one, ms (RFC 4380 §5.2.6). */
+export const BUBBLE_INTERVAL_MS = 2_000;
+/** At most this many bubbles to a peer in `BUBBLE_WINDOW_MS` without a direct answer (RFC 4380 §5.2.6). */
+export const BUBBLE_LIMIT = 4;
+export const BUBBLE_WINDOW_MS = 300_000;
+/** A queue lives until the last bubble plus this, ms: long enough for an answer through two slow links. */
+export const BUBBLE_GRACE_MS = 1_000;
+/** The direct IPv6 connectivity test is repeated after this time, ms, up to 3 times more (RFC 4380 §5.2.4 case 2). */
+export const PING_TEST_INTERVAL_MS = 2_000;
+export const PING_TEST_TRIES = 4;
+/** Peers are looked over this often while any of them is in use, ms; sending unanswered for so long asks again. */
+export const PEER_CHECK_MS = 3_000;
+/** An entry without trust is forgotten after this time, ms: by then its bubble limit has lapsed. */
+export const PEER_FORGET_MS = BUBBLE_WINDOW_MS + 10_000;
+/** Echo requests of the user's `ping` are repeated this often, ms. */
+export const USER_PING_INTERVAL_MS = 1_000;
+/** Inbound packets kept for a source under a connectivity test: count, and bytes. */
+export const HELD_PACKETS = 8;
+export const HELD_BYTES = 8 * 1280;
+
+const DEFAULT_LIMITS: ClientLimits = {
+  maxPeers: 16_384,
+  queueBytesPerPeer: 65_536,
+  queuePacketsPerPeer: 256,
+  queueBytesTotal: 8 * 1024 * 1024,
+  newPeersPerSecondIn: 50,
+  newPeersPerSecondOut: 200,
+  icmpPerSecond: 100,
+};
+
+/** Settings that a caller may give; `server` he must. */
+export type ClientSettings = Partial<Omit<ClientConfig, 'server' | 'limits'>> & {
+  readonly server: Ip4;
+  readonly limits?: Partial<ClientLimits>;
+};
+
+/** Fills `settings` up with defaults: the secondary address is the primary plus one. */
+export function clientConfig(settings: ClientSettings): ClientConfig {
+  return {
+    server2: (settings.server + 1) >>> 0,
+    allowPrivate: false,
+    ...settings,
+    limits: { ...DEFAULT_LIMITS, ...settings.limits },
+  };
+}

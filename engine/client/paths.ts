@@ -1,0 +1,342 @@
+// Module client/paths opens the way to each peer: bubbles to Teredo peers, connectivity tests to native ones, queues meanwhile.
+import { KeyedBuckets, TokenBucket } from '../datapath/limits.ts';
+import {
+  buildDatagram,
+  buildEcho,
+  constantTimeEqual,
+  endpointKey,
+  ICMP6,
+  readIp6,
+  TEREDO_PORT,
+  UNREACHABLE,
+} from '../wire/index.ts';
+import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
+import {
+  BUBBLE_GRACE_MS,
+  BUBBLE_INTERVAL_MS,
+  PEER_CHECK_MS,
+  PEER_FORGET_MS,
+  PEER_VALID_MS,
+  PING_TEST_INTERVAL_MS,
+  PING_TEST_TRIES,
+} from './config.ts';
+import type { Core } from './core.ts';
+import { PeerList } from './peers.ts';
+import type { Peer, PeerRefusal } from './peers.ts';
+import type { ClientEvent, PeerPath, PeerRow } from './types.ts';
+
+export type PathRefusal = PeerRefusal | 'newPeerLimit';
+
+/** Bubble answers to strangers named by our server, per second and in all. */
+const BUBBLE_REPLIES_PER_SECOND = 50;
+/** And to one of them: its own direct bubble may be lost once, hardly more often. */
+const BUBBLE_REPLY_INTERVAL_S = 2;
+const BUBBLE_REPLY_KEYS = 4_096;
+
+/** The ways to all peers. Every method that sends requires that we hold an address. */
+export class Paths {
+  readonly peers: PeerList;
+  private readonly core: Core;
+  /** Our server's primary endpoint, through which connectivity tests go. */
+  private readonly server: Endpoint;
+  private readonly active = new Set<Peer>();
+  private readonly newIn: TokenBucket;
+  private readonly newOut: TokenBucket;
+  private readonly replies = new TokenBucket(BUBBLE_REPLIES_PER_SECOND, BUBBLE_REPLIES_PER_SECOND);
+  private readonly repliesEach = new KeyedBuckets<number>(
+    1 / BUBBLE_REPLY_INTERVAL_S,
+    1,
+    BUBBLE_REPLY_KEYS,
+  );
+  private queuedBytes = 0;
+  private nextCheck = Infinity;
+  /** Told when a peer's path opened (true) or could not be opened. */
+  onPath: (peer: Peer, open: boolean) => void = () => undefined;
+
+  constructor(core: Core, server: Endpoint) {
+    this.core = core;
+    this.server = server;
+    const { limits } = core.config;
+    this.newIn = new TokenBucket(limits.newPeersPerSecondIn, limits.newPeersPerSecondIn);
+    this.newOut = new TokenBucket(limits.newPeersPerSecondOut, limits.newPeersPerSecondOut);
+    this.peers = new PeerList(limits, core.stamps, (peer) => this.drop(peer, 'evicted'));
+  }
+
+  /** When `work` is due next. */
+  get nextAt(): number {
+    let next = this.nextCheck;
+    for (const peer of this.active)
+      if (peer.attempt && peer.attempt.next < next) next = peer.attempt.next;
+    return next;
+  }
+
+  /** The entry for `address`, made if need be within the limits on new peers. */
+  entry(
+    address: Ip6,
+    teredo: TeredoAddress | null,
+    fromOutside: boolean,
+    now: number,
+  ): Peer | PathRefusal {
+    const known = this.peers.get(address);
+    if (known) return known;
+    if (!(fromOutside ? this.newIn : this.newOut).take(now)) return 'newPeerLimit';
+    this.nextCheck = Math.min(this.nextCheck, now + PEER_FORGET_MS);
+    return this.peers.add(address, teredo, fromOutside, now);
+  }
+
+  isValid(peer: Peer, now: number): boolean {
+    return peer.isValid(this.core.stamps(peer.address), now);
+  }
+
+  /** Queues a local packet until the way to `peer` opens, and sees to it that it does. */
+  queue(peer: Peer, packet: Uint8Array, now: number): void {
+    this.open(peer, now);
+    if (!peer.attempt) {
+      this.unreachable(packet, now);
+      this.core.discards.count('peerSilent');
+      return;
+    }
+    const fits = this.queuedBytes + packet.length <= this.core.config.limits.queueBytesTotal;
+    if (!fits || !peer.queue.push(packet)) {
+      this.core.discards.count('queueFull');
+      return;
+    }
+    this.queuedBytes += packet.length;
+  }
+
+  /** Starts an attempt unless one runs. Without a bubble left (RFC 4380 §5.2.6) there is none. */
+  open(peer: Peer, now: number): void {
+    if (peer.attempt) return;
+    this.peers.touch(peer, now);
+    if (peer.trusted) this.distrust(peer, 'silent');
+    if (peer.teredo && peer.bubblesLeft(now) <= 0) return;
+    peer.attempt = {
+      tries: 0,
+      next: Math.max(now, peer.teredo ? peer.lastBubble + BUBBLE_INTERVAL_MS : now),
+    };
+    this.active.add(peer);
+    this.step(peer, now);
+  }
+
+  /**
+   * Asks a native source that sent from an unproven endpoint for proof. A peer that is trusted elsewhere stays so meanwhile:
+   * one forged packet must not cut a connection; a relay that moved is proven by the answer.
+   */
+  test(peer: Peer, now: number): void {
+    if (!this.isValid(peer, now)) this.open(peer, now);
+    else if (now - peer.testSentAt >= PING_TEST_INTERVAL_MS) this.sendTest(peer, 0, now);
+  }
+
+  /** A packet came from `peer` over `endpoint`, which proves the way: trust it and let the queue go. */
+  proven(peer: Peer, endpoint: Endpoint, path: PeerPath, now: number): void {
+    const fresh = !peer.trusted || !this.isValid(peer, now);
+    peer.heard(now);
+    this.peers.touch(peer, now);
+    peer.endpoint = endpoint;
+    peer.trusted = true;
+    if (fresh) peer.path = path;
+    peer.testPayload = null;
+    this.endAttempt(peer);
+    for (const packet of this.drainQueue(peer)) this.core.transmit(endpoint, packet, 'data');
+    // After the queue: from here on the datapath sends by itself, and order must be kept.
+    this.core.output({ kind: 'peer', address: peer.address, endpoint, receivedMs: now });
+    if (fresh) {
+      this.core.event({
+        kind: 'peerUp',
+        address: peer.address,
+        endpoint,
+        peer: peer.kind,
+        path: peer.path ?? path,
+      });
+      this.onPath(peer, true);
+    }
+    this.nextCheck = Math.min(this.nextCheck, now + PEER_CHECK_MS);
+  }
+
+  /** True when `data` answers the connectivity test of `peer` (RFC 4380 §5.2.3 case 2); one answer counts. */
+  answersTest(peer: Peer, data: Uint8Array, now: number): boolean {
+    if (!peer.testPayload || !constantTimeEqual(peer.testPayload, data)) return false;
+    peer.rttMs = now - peer.testSentAt;
+    return true;
+  }
+
+  /** Answers a bubble that our server forwarded: a direct bubble to where it came from (RFC 4380 §5.2.3). */
+  answerBubble(origin: Endpoint, source: Ip6, own: Ip6, peer: Peer | null, now: number): void {
+    if (peer ? !peer.mayBubble(now) : !this.repliesEach.take(endpointKey(origin), now)) {
+      this.core.discards.count('bubbleLimit');
+      return;
+    }
+    if (!this.replies.take(now)) {
+      this.core.discards.count('bubbleLimit');
+      return;
+    }
+    peer?.bubbled(now);
+    this.core.bubble(origin, own, source, 'bubble-reply');
+  }
+
+  /** Peers at `to` refuse UDP (ICMPv4 port unreachable): they lose our trust, and local senders are told on their next packet. */
+  refusedBy(to: Endpoint): void {
+    const key = endpointKey(to);
+    for (const peer of this.peers.values())
+      if (peer.trusted && peer.endpoint && endpointKey(peer.endpoint) === key)
+        this.distrust(peer, 'unreachable');
+  }
+
+  /** Our mapping or network changed: no path counts any more, what waits for one is asked for again. */
+  reset(now: number): void {
+    for (const peer of [...this.peers.values()]) {
+      if (peer.trusted) this.distrust(peer, 'reset');
+      peer.held = [];
+      peer.testPayload = null;
+      const waiting = peer.attempt !== null;
+      this.endAttempt(peer);
+      if (waiting && peer.queue.length > 0) this.open(peer, now);
+    }
+  }
+
+  /** Repeats what is due and gives up what took too long. */
+  work(now: number): void {
+    for (const peer of [...this.active])
+      if (peer.attempt && now >= peer.attempt.next) this.step(peer, now);
+    if (now >= this.nextCheck) this.check(now);
+  }
+
+  rows(now: number): PeerRow[] {
+    return this.peers.rows(now);
+  }
+
+  private step(peer: Peer, now: number): void {
+    const attempt = peer.attempt!;
+    if (now < attempt.next) return;
+    if (peer.teredo) {
+      if (peer.bubblesLeft(now) <= 0 || !this.core.address) {
+        this.fail(peer, now);
+        return;
+      }
+      if (!peer.mayBubble(now)) {
+        attempt.next = peer.lastBubble + BUBBLE_INTERVAL_MS;
+        return;
+      }
+      this.sendBubbles(peer, peer.teredo, now);
+      attempt.next = now + (peer.bubblesLeft(now) > 0 ? BUBBLE_INTERVAL_MS : BUBBLE_GRACE_MS);
+    } else {
+      if (attempt.tries >= PING_TEST_TRIES || !this.core.address) {
+        this.fail(peer, now);
+        return;
+      }
+      this.sendTest(peer, attempt.tries, now);
+      attempt.next = now + PING_TEST_INTERVAL_MS;
+    }
+    attempt.tries += 1;
+  }
+
+  /** A direct and an indirect bubble, which count as one: the first opens our NAT, the second asks the peer to open his. */
+  private sendBubbles(peer: Peer, teredo: TeredoAddress, now: number): void {
+    const own = this.core.address!;
+    peer.bubbled(now);
+    this.core.bubble(teredo.client, own, peer.address, 'direct-bubble');
+    this.core.bubble(
+      { ip: teredo.server, port: TEREDO_PORT },
+      own,
+      peer.address,
+      'indirect-bubble',
+    );
+  }
+
+  /** The direct IPv6 connectivity test (RFC 4380 §5.2.9): an echo request through our server with 128 unguessable bits. */
+  private sendTest(peer: Peer, sequence: number, now: number): void {
+    peer.testPayload ??= this.core.random.bytes(16);
+    peer.testSentAt = now;
+    const packet = buildEcho({
+      reply: false,
+      source: this.core.address!,
+      destination: peer.address,
+      identifier: this.core.probeId,
+      sequence,
+      data: peer.testPayload,
+    });
+    this.core.transmit(this.server, buildDatagram({ packet }), 'ping-test');
+  }
+
+  private fail(peer: Peer, now: number): void {
+    this.endAttempt(peer);
+    peer.testPayload = null;
+    if (peer.held.length > 0) this.core.discards.count('sourceUnproven');
+    peer.held = [];
+    for (const packet of this.drainQueue(peer)) {
+      this.core.discards.count('peerSilent');
+      this.unreachable(packet, now);
+    }
+    this.onPath(peer, false);
+  }
+
+  /** Trusted peers that stopped answering: asked again after 3 s of unanswered sending, given up after 30 s of silence. */
+  private check(now: number): void {
+    let busy = false;
+    for (const peer of this.peers.values()) {
+      if (!peer.trusted) continue;
+      const stamps = this.core.stamps(peer.address);
+      const received = peer.receivedAt(stamps);
+      if (now - received >= PEER_VALID_MS) {
+        this.distrust(peer, 'silent');
+        continue;
+      }
+      busy = true;
+      if (now - peer.testSentAt >= PING_TEST_INTERVAL_MS * PING_TEST_TRIES) peer.held = [];
+      if (received > peer.lastReceived) peer.heard(received);
+      const sent = stamps?.lastSentMs ?? 0;
+      if (sent <= received) peer.unansweredSince = null;
+      else if (peer.unansweredSince === null) peer.unansweredSince = sent;
+      else if (now - peer.unansweredSince >= PEER_CHECK_MS && this.core.address) {
+        // One pair of bubbles a silence: they would use up the limit that a real attempt needs.
+        if (peer.teredo) {
+          if (peer.mayBubble(now)) this.sendBubbles(peer, peer.teredo, now);
+          peer.unansweredSince = Infinity;
+        } else {
+          this.sendTest(peer, 0, now);
+          peer.unansweredSince = now;
+        }
+      }
+    }
+    this.peers.forget(now);
+    if (busy) this.nextCheck = now + PEER_CHECK_MS;
+    else this.nextCheck = this.peers.size > 0 ? now + PEER_FORGET_MS : Infinity;
+  }
+
+  private distrust(peer: Peer, why: (ClientEvent & { kind: 'peerDown' })['why']): void {
+    peer.trusted = false;
+    peer.endpoint = null;
+    peer.path = null;
+    peer.unansweredSince = null;
+    this.core.output({ kind: 'peer', address: peer.address, endpoint: null, receivedMs: 0 });
+    this.core.event({ kind: 'peerDown', address: peer.address, why });
+  }
+
+  private drop(peer: Peer, why: 'evicted'): void {
+    this.endAttempt(peer);
+    this.drainQueue(peer);
+    if (peer.trusted) this.distrust(peer, why);
+    this.core.discards.count('peerEvicted');
+  }
+
+  private endAttempt(peer: Peer): void {
+    peer.attempt = null;
+    this.active.delete(peer);
+  }
+
+  private drainQueue(peer: Peer): Uint8Array[] {
+    this.queuedBytes -= peer.queue.bytes;
+    return peer.queue.drain();
+  }
+
+  private unreachable(packet: Uint8Array, now: number): void {
+    this.core.answerError(
+      packet,
+      readIp6(packet, 8),
+      ICMP6.unreachable,
+      UNREACHABLE.address,
+      0,
+      now,
+    );
+  }
+}

@@ -1,0 +1,211 @@
+// Module client/peers keeps the list of recent peers (RFC 4380 §5.2) within its bounds.
+import { PacketQueue } from '../datapath/limits.ts';
+import type { PeerStamps } from '../datapath/types.ts';
+import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
+import {
+  BUBBLE_INTERVAL_MS,
+  BUBBLE_LIMIT,
+  BUBBLE_WINDOW_MS,
+  HELD_BYTES,
+  HELD_PACKETS,
+  PEER_FORGET_MS,
+  PEER_VALID_MS,
+} from './config.ts';
+import type { ClientLimits, PeerKind, PeerPath, PeerRow, StampReader } from './types.ts';
+
+/** An inbound packet that waits for its source to prove itself. */
+export interface HeldPacket {
+  readonly from: Endpoint;
+  readonly packet: Uint8Array;
+}
+
+/** Efforts under way to open the path to one peer. */
+export interface Attempt {
+  /** When to try again or give up. */
+  next: number;
+  /** Bubbles or ping tests sent in this attempt. */
+  tries: number;
+}
+
+/** One entry of the list. Times in ms; `-Infinity` is never. */
+export class Peer {
+  readonly address: Ip6;
+  readonly kind: PeerKind;
+  /** The parts of a Teredo peer's address, null for a native one. */
+  readonly teredo: TeredoAddress | null;
+  /** Made by a packet from outside: the first to go when room is needed. */
+  readonly fromOutside: boolean;
+  endpoint: Endpoint | null = null;
+  trusted = false;
+  path: PeerPath | null = null;
+  lastReceived = -Infinity;
+  lastUsed: number;
+  lastBubble = -Infinity;
+  attempt: Attempt | null = null;
+  readonly queue: PacketQueue;
+  held: HeldPacket[] = [];
+  /** Payload of the running connectivity test, null when none runs. */
+  testPayload: Uint8Array | null = null;
+  testSentAt = -Infinity;
+  rttMs: number | null = null;
+  /** Since when our packets stay unanswered; null while they don't, Infinity once the peer was asked why. */
+  unansweredSince: number | null = null;
+  private bubbles: number[] = [];
+
+  constructor(
+    address: Ip6,
+    teredo: TeredoAddress | null,
+    fromOutside: boolean,
+    now: number,
+    limits: ClientLimits,
+  ) {
+    this.address = address;
+    this.kind = teredo ? 'teredo' : 'native';
+    this.teredo = teredo;
+    this.fromOutside = fromOutside;
+    this.lastUsed = now;
+    this.queue = new PacketQueue(limits.queueBytesPerPeer, limits.queuePacketsPerPeer);
+  }
+
+  /** Last reception by either path: the machine's own, or what the datapath stamped. */
+  receivedAt(stamps: PeerStamps | undefined): number {
+    return Math.max(this.lastReceived, stamps?.lastReceivedMs || -Infinity);
+  }
+
+  /** May be sent to at once (RFC 4380 §5.2.4). */
+  isValid(stamps: PeerStamps | undefined, now: number): boolean {
+    return this.trusted && now - this.receivedAt(stamps) < PEER_VALID_MS;
+  }
+
+  /** RFC 4380 §5.2.6: none within 2 s of the last, at most 4 in 300 s without a direct answer. */
+  mayBubble(now: number): boolean {
+    return now - this.lastBubble >= BUBBLE_INTERVAL_MS && this.bubblesLeft(now) > 0;
+  }
+
+  bubblesLeft(now: number): number {
+    this.bubbles = this.bubbles.filter((t) => now - t < BUBBLE_WINDOW_MS);
+    return BUBBLE_LIMIT - this.bubbles.length;
+  }
+
+  bubbled(now: number): void {
+    this.lastBubble = now;
+    this.bubbles.push(now);
+  }
+
+  /** A direct packet came: the peer has spoken, so its bubble count starts anew. */
+  heard(now: number): void {
+    this.lastReceived = now;
+    this.lastUsed = now;
+    this.unansweredSince = null;
+    this.bubbles = [];
+  }
+
+  /** Keeps an inbound packet until the source is proven; false when it does not fit. */
+  hold(from: Endpoint, packet: Uint8Array): boolean {
+    const bytes = this.held.reduce((sum, h) => sum + h.packet.length, 0);
+    if (this.held.length >= HELD_PACKETS || bytes + packet.length > HELD_BYTES) return false;
+    this.held.push({ from, packet });
+    return true;
+  }
+}
+
+export type PeerRefusal = 'peersFull';
+
+/** All entries, by IPv6 address. */
+export class PeerList {
+  private readonly entries = new Map<Ip6, Peer>();
+  private readonly limits: ClientLimits;
+  private readonly stamps: StampReader;
+  /** Called with an entry that had to make room. */
+  private readonly onEvicted: (peer: Peer) => void;
+
+  constructor(limits: ClientLimits, stamps: StampReader, onEvicted: (peer: Peer) => void) {
+    this.limits = limits;
+    this.stamps = stamps;
+    this.onEvicted = onEvicted;
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get(address: Ip6): Peer | undefined {
+    return this.entries.get(address);
+  }
+
+  values(): IterableIterator<Peer> {
+    return this.entries.values();
+  }
+
+  /**
+   * Adds an entry, evicting the least recently used one without a valid path if the list is full: those made from outside
+   * first, then those made by local packets (only for a local packet). A valid trusted peer never goes.
+   */
+  add(
+    address: Ip6,
+    teredo: TeredoAddress | null,
+    fromOutside: boolean,
+    now: number,
+  ): Peer | PeerRefusal {
+    if (this.entries.size >= this.limits.maxPeers) {
+      const victim = this.victim(fromOutside, now);
+      if (!victim) return 'peersFull';
+      this.remove(victim);
+      this.onEvicted(victim);
+    }
+    const peer = new Peer(address, teredo, fromOutside, now, this.limits);
+    this.entries.set(address, peer);
+    return peer;
+  }
+
+  remove(peer: Peer): void {
+    this.entries.delete(peer.address);
+  }
+
+  /** Marks `peer` as used: insertion order of the map is the order of last use. */
+  touch(peer: Peer, now: number): void {
+    peer.lastUsed = now;
+    this.entries.delete(peer.address);
+    this.entries.set(peer.address, peer);
+  }
+
+  /** Drops entries without a path that nobody used for so long that their bubble limit has lapsed. */
+  forget(now: number): void {
+    for (const peer of this.entries.values()) {
+      const stamps = this.stamps(peer.address);
+      const last = Math.max(peer.lastUsed, peer.receivedAt(stamps), stamps?.lastSentMs ?? 0);
+      if (!peer.attempt && now - last >= PEER_FORGET_MS) this.remove(peer);
+    }
+  }
+
+  rows(now: number): PeerRow[] {
+    return [...this.entries.values()].map((peer) => {
+      const stamps = this.stamps(peer.address);
+      const received = peer.receivedAt(stamps);
+      return {
+        address: peer.address,
+        kind: peer.kind,
+        endpoint: peer.endpoint,
+        path: peer.path,
+        trusted: peer.isValid(stamps, now),
+        rttMs: peer.rttMs,
+        bytesIn: stamps?.bytesIn ?? 0,
+        bytesOut: stamps?.bytesOut ?? 0,
+        lastReceivedMs: received === -Infinity ? null : received,
+      };
+    });
+  }
+
+  private victim(fromOutside: boolean, now: number): Peer | undefined {
+    let second: Peer | undefined;
+    let looked = 0;
+    for (const peer of this.entries.values()) {
+      // The oldest few suffice: an unbounded walk per packet would be an attack of its own.
+      if (++looked > 2_048) break;
+      if (peer.isValid(this.stamps(peer.address), now)) continue;
+      if (peer.fromOutside) return peer;
+      second ??= peer;
+    }
+    return fromOutside ? undefined : second;
+  }
+}

@@ -1,0 +1,24 @@
+// Module client/reasons says in one sentence each what the client's reason codes mean for a person.
+import type { ClientReason } from './types.ts';
+
+const TEXTS: Record<ClientReason, string> = {
+  starting: 'Asking the Teredo server for an address.',
+  'network-changed': 'The network changed; asking the server again.',
+  qualified: 'The tunnel works.',
+  'server-silent':
+    'The server does not answer just now; the address and all connections stay, and it is asked again.',
+  'no-answer':
+    'No answer from the Teredo server: it is down, its name or address is wrong, or the network blocks UDP port 3544. Trying again.',
+  'key-refused':
+    'The server does not accept the client id and key. Ask whoever runs it for a new key.',
+  'server-address-refused':
+    'The server’s address is not a public IPv4 address, so it cannot serve Teredo. Use --allow-private only in a closed lab.',
+  'mapping-changed': 'The router gave us another port or address, so the Teredo address is new.',
+  'mapping-refused':
+    'The server says that we come from an address that is not public, so nobody could answer us. Trying again.',
+};
+
+/** The sentence for `code`. */
+export function reasonText(code: ClientReason): string {
+  return TEXTS[code];
+}

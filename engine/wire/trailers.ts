@@ -1,0 +1,68 @@
+// Module wire/trailers reads and builds what may follow the IPv6 packet in a datagram (RFC 6081 §4).
+import type { Endpoint, Result } from './types.ts';
+
+/** Trailer types. Random Port is `05` by RFC 6081 §4.5; the table in its §9 says `02`, so both are taken. */
+export const TRAILER = {
+  nonce: 0x01,
+  randomPortOfTable: 0x02,
+  alternateAddress: 0x03,
+  neighborDiscovery: 0x04,
+  randomPort: 0x05,
+} as const;
+
+export interface Trailer {
+  readonly type: number;
+  readonly value: Uint8Array;
+}
+
+/** The two top bits that decide what an unknown type means (RFC 6081 §4.1): 01 discards the packet. */
+const DISCARD_CLASS = 0x40;
+const CLASS_MASK = 0xc0;
+const KNOWN: ReadonlySet<number> = new Set(Object.values(TRAILER));
+
+/** All trailers in `bytes`, `type 1 | length 1 | value` each; unknown types that may be skipped are skipped. */
+export function parseTrailers(bytes: Uint8Array): Result<Trailer[]> {
+  const trailers: Trailer[] = [];
+  for (let offset = 0; offset < bytes.length;) {
+    const type = bytes[offset]!;
+    const length = bytes[offset + 1];
+    if (length === undefined || offset + 2 + length > bytes.length)
+      return { ok: false, reason: 'trailerTruncated' };
+    if (KNOWN.has(type))
+      trailers.push({ type, value: bytes.subarray(offset + 2, offset + 2 + length) });
+    else if ((type & CLASS_MASK) === DISCARD_CLASS) return { ok: false, reason: 'trailerRefused' };
+    offset += 2 + length;
+  }
+  return { ok: true, value: trailers };
+}
+
+/** The bytes of `trailers`; each value is at most 255 bytes. */
+export function buildTrailers(trailers: readonly Trailer[]): Uint8Array {
+  return Uint8Array.from(trailers.flatMap((t) => [t.type, t.value.length, ...t.value]));
+}
+
+/** The nonce of a Nonce trailer (4 bytes, RFC 6081 §4.2), undefined when there is none of that length. */
+export function readNonce(trailers: readonly Trailer[]): Uint8Array | undefined {
+  return trailers.find((t) => t.type === TRAILER.nonce && t.value.length === 4)?.value;
+}
+
+/** The pairs of an Alternate Address trailer (`reserved 2 | (IPv4 4, port 2)...`, RFC 6081 §4.3). */
+export function readAlternateAddresses(trailers: readonly Trailer[]): readonly Endpoint[] {
+  const value = trailers.find((t) => t.type === TRAILER.alternateAddress)?.value;
+  if (!value || value.length < 8 || (value.length - 2) % 6 !== 0) return [];
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  const endpoints: Endpoint[] = [];
+  for (let offset = 2; offset < value.length; offset += 6)
+    endpoints.push({ ip: view.getUint32(offset), port: view.getUint16(offset + 4) });
+  return endpoints;
+}
+
+/** The port of a Random Port trailer (RFC 6081 §4.5). */
+export function readRandomPort(trailers: readonly Trailer[]): number | undefined {
+  const found = trailers.find(
+    (t) =>
+      (t.type === TRAILER.randomPort || t.type === TRAILER.randomPortOfTable) &&
+      t.value.length === 2,
+  );
+  return found && (found.value[0]! << 8) | found.value[1]!;
+}

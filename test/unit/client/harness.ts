@@ -1,0 +1,243 @@
+// Module client/harness drives one client in virtual time, with a server, peers and a relay played from the RFC's text.
+import { TeredoClient } from '../../../engine/client/client.ts';
+import { clientConfig } from '../../../engine/client/config.ts';
+import type { ClientSettings } from '../../../engine/client/config.ts';
+import type { ClientEvent, ClientOutput } from '../../../engine/client/types.ts';
+import type { PeerStamps } from '../../../engine/datapath/types.ts';
+import {
+  buildAdvertisement,
+  buildBubble,
+  buildDatagram,
+  buildEcho,
+  buildIp6Packet,
+  encodeTeredo,
+  formatEndpoint,
+  parseDatagram,
+  parseEcho,
+  parseEndpoint,
+  parseIcmp6,
+  parseIp4,
+  parseIp6,
+  PROTOCOL,
+  teredoPrefix,
+} from '../../../engine/wire/index.ts';
+import type { Authentication, Datagram, Endpoint, Ip6 } from '../../../engine/wire/index.ts';
+
+export const ip4 = (text: string): number => parseIp4(text)!;
+export const ip6 = (text: string): Ip6 => parseIp6(text)!;
+export const at = (text: string): Endpoint => parseEndpoint(text)!;
+
+export const PRIMARY = at('192.0.2.1:3544');
+export const SECONDARY = at('192.0.2.2:3544');
+/** Our mapped endpoint, unless a test moves it. */
+export const MAPPED = at('198.51.100.7:40000');
+/** A Teredo peer of another server. */
+export const PEER_ENDPOINT = at('203.0.113.9:50000');
+export const PEER_SERVER = at('192.0.2.129:3544');
+export const PEER = encodeTeredo({
+  server: PEER_SERVER.ip,
+  flags: 0x1234 & 0x3cff,
+  client: PEER_ENDPOINT,
+});
+export const NATIVE = ip6('2001:db8::80');
+export const RELAY = at('203.0.113.77:3545');
+const SERVER_LINK_LOCAL = ip6('fe80::8000:f227:3fff:fdfe');
+
+export type Transmit = ClientOutput & { kind: 'transmit' };
+
+/** A client whose outputs are collected by kind, at a virtual time. */
+export class Bench {
+  now = 1_000_000;
+  readonly client: TeredoClient;
+  sent: Transmit[] = [];
+  delivered: (ClientOutput & { kind: 'deliver' })[] = [];
+  events: ClientEvent[] = [];
+  pongs: (ClientOutput & { kind: 'pong' })[] = [];
+  peerTable = new Map<Ip6, Endpoint>();
+  stamps = new Map<Ip6, PeerStamps>();
+  order: string[] = [];
+  wake = Infinity;
+  private counter = 1;
+
+  constructor(settings: Partial<ClientSettings> = {}) {
+    const random = {
+      bytes: (length: number): Uint8Array => {
+        const bytes = new Uint8Array(length);
+        for (let i = 0; i < length; i++) {
+          this.counter = (this.counter * 48271) % 0x7fffffff;
+          bytes[i] = this.counter >>> 8;
+        }
+        return bytes;
+      },
+    };
+    this.client = new TeredoClient(
+      clientConfig({ server: PRIMARY.ip, server2: SECONDARY.ip, ...settings }),
+      random,
+      (address) => this.stamps.get(address),
+    );
+    this.client.handleInput(
+      { kind: 'network', networks: [{ address: ip4('192.168.1.10'), prefix: 24 }] },
+      this.now,
+    );
+    this.drain();
+  }
+
+  drain(): void {
+    for (let output = this.client.pollOutput(); output; output = this.client.pollOutput()) {
+      this.order.push(output.kind);
+      if (output.kind === 'transmit') this.sent.push(output);
+      else if (output.kind === 'deliver') this.delivered.push(output);
+      else if (output.kind === 'event') this.events.push(output.event);
+      else if (output.kind === 'pong') this.pongs.push(output);
+      else if (output.kind === 'timeout') this.wake = output.at;
+      else if (output.kind === 'peer') {
+        if (output.endpoint) this.peerTable.set(output.address, output.endpoint);
+        else this.peerTable.delete(output.address);
+      }
+    }
+  }
+
+  /** Lets `ms` pass, waking the client whenever it asked for it. */
+  pass(ms: number): void {
+    const end = this.now + ms;
+    while (this.wake <= end) {
+      this.now = Math.max(this.now, this.wake);
+      this.wake = Infinity;
+      this.client.handleInput({ kind: 'timeout' }, this.now);
+      this.drain();
+    }
+    this.now = end;
+  }
+
+  /** What was transmitted since the last call. */
+  takeSent(): Transmit[] {
+    const taken = this.sent;
+    this.sent = [];
+    return taken;
+  }
+
+  receive(from: Endpoint, bytes: Uint8Array): void {
+    this.client.handleInput({ kind: 'datagram', from, bytes }, this.now);
+    this.drain();
+  }
+
+  fromProgram(packet: Uint8Array): void {
+    this.client.handleInput({ kind: 'packet', bytes: packet }, this.now);
+    this.drain();
+  }
+
+  get address(): Ip6 {
+    return this.client.status().address!;
+  }
+
+  /** Answers every solicitation in `sent` as the server would; `origins` by server endpoint. */
+  answerSolicitations(
+    origins: Partial<Record<'primary' | 'secondary', Endpoint>> = {
+      primary: MAPPED,
+      secondary: MAPPED,
+    },
+    change: (a: AdvertisementParts) => AdvertisementParts = (a) => a,
+  ): void {
+    for (const out of this.takeSent()) {
+      if (out.why !== 'solicitation' && out.why !== 'refresh') continue;
+      const role = formatEndpoint(out.to) === formatEndpoint(PRIMARY) ? 'primary' : 'secondary';
+      const origin = origins[role];
+      if (!origin) continue;
+      this.receive(out.to, advertisement(change(partsFor(open(out), origin))));
+    }
+  }
+
+  /** A qualified bench with nothing pending. */
+  static qualified(settings: Partial<ClientSettings> = {}): Bench {
+    const bench = new Bench(settings);
+    bench.answerSolicitations();
+    bench.takeSent();
+    bench.events = [];
+    return bench;
+  }
+}
+
+/** The parsed datagram of a transmission; throws when it is no valid one. */
+export function open(out: { bytes: Uint8Array }): Datagram {
+  const parsed = parseDatagram(out.bytes);
+  if (!parsed.ok) throw new Error(`not a Teredo datagram: ${parsed.reason}`);
+  return parsed.value;
+}
+
+export interface AdvertisementParts {
+  authentication: Authentication | null;
+  origin: Endpoint | null;
+  source: Ip6;
+  destination: Ip6;
+  prefix: Ip6;
+}
+
+/** What a good server answers to `solicitation` (RFC 4380 §5.3.1). */
+export function partsFor(solicitation: Datagram, origin: Endpoint): AdvertisementParts {
+  const { nonce } = solicitation.authentication!;
+  return {
+    authentication: {
+      clientId: new Uint8Array(0),
+      value: new Uint8Array(0),
+      nonce,
+      confirmation: 0,
+    },
+    origin,
+    source: SERVER_LINK_LOCAL,
+    destination: solicitation.header.source,
+    prefix: teredoPrefix(PRIMARY.ip),
+  };
+}
+
+export function advertisement(parts: AdvertisementParts): Uint8Array {
+  const { source, destination, prefix } = parts;
+  return buildDatagram({
+    ...(parts.authentication && { authentication: parts.authentication }),
+    ...(parts.origin && { origin: parts.origin }),
+    packet: buildAdvertisement({ source, destination, prefix, mtu: 1280 }),
+  });
+}
+
+export const bubble = (source: Ip6, destination: Ip6, origin?: Endpoint): Uint8Array =>
+  buildDatagram({ ...(origin && { origin }), packet: buildBubble(source, destination) });
+
+/** A UDP packet of `size` bytes in all with `tag` as its last byte; the checksum is of no matter here. */
+export function udp(source: Ip6, destination: Ip6, tag = 0, size = 60): Uint8Array {
+  const payload = new Uint8Array(size - 40);
+  payload.set([0x30, 0x39, 0x00, 0x35, payload.length >> 8, payload.length & 255]);
+  payload[payload.length - 1] = tag;
+  return buildIp6Packet({ nextHeader: PROTOCOL.udp, hopLimit: 64, source, destination }, payload);
+}
+
+export const tagOf = (packet: Uint8Array): number => packet[packet.length - 1]!;
+
+/** The answer of a native host to the echo request in `out`. */
+export function echoReply(out: Transmit): Uint8Array {
+  const echo = parseEcho(open(out).packet);
+  if (!echo.ok) throw new Error(`not an echo: ${echo.reason}`);
+  const { source, destination, identifier, sequence, data } = echo.value;
+  const packet = buildEcho({
+    reply: true,
+    source: destination,
+    destination: source,
+    identifier,
+    sequence,
+    data,
+  });
+  return buildDatagram({ packet });
+}
+
+/** What was sent since the last look, as `why endpoint`. */
+export const story = (bench: Bench): string[] =>
+  bench.takeSent().map((s) => `${s.why} ${formatEndpoint(s.to)}`);
+/** A datagram of nothing but `packet`. */
+export const data = (packet: Uint8Array): Uint8Array => buildDatagram({ packet });
+/** ICMPv6 errors that local senders got: [type, code]. */
+export const errors = (bench: Bench): number[][] =>
+  bench.delivered
+    .filter((d) => d.error)
+    .map((d) => {
+      const icmp = parseIcmp6(d.bytes);
+      if (!icmp.ok) throw new Error(icmp.reason);
+      return [icmp.value.type, icmp.value.code];
+    });
