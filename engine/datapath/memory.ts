@@ -349,22 +349,24 @@ export class MemoryDatapath implements Datapath {
   }
 
   #handUp(): void {
-    if (this.#held || this.#handing) return;
+    if (this.#handing) return;
     this.#handing = true;
     try {
-      for (;;) {
-        const batch: Upcall[] = [];
-        // The server's ring first: an advertisement never waits behind anybody's junk.
-        for (const name of ['server', 'adapter', 'other'] as const) {
-          batch.push(...this.#rings[name].upcalls);
-          this.#rings[name] = { upcalls: [], bytes: 0 };
-        }
-        if (batch.length === 0) return;
+      for (let batch = this.#drain(); batch.length > 0; batch = this.#drain())
         this.#options.upcall(batch);
-        if (this.#held) return;
-      }
     } finally {
       this.#handing = false;
     }
+  }
+
+  /** Empties the rings, that of the server first: an advertisement never waits behind anybody's junk. */
+  #drain(): Upcall[] {
+    const batch: Upcall[] = [];
+    if (this.#held) return batch;
+    for (const name of ['server', 'adapter', 'other'] as const) {
+      for (const upcall of this.#rings[name].upcalls) batch.push(upcall);
+      this.#rings[name] = { upcalls: [], bytes: 0 };
+    }
+    return batch;
   }
 }

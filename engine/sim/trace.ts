@@ -1,7 +1,6 @@
 // Module sim/trace tells what happened to every packet of a simulation, as a list and as one hash.
 import { describePacket } from './packet.ts';
 import type { Packet } from './packet.ts';
-import type { Simulation } from './simulation.ts';
 
 /** Why a packet went no further. */
 export type DropReason =
@@ -58,9 +57,12 @@ export class Trace {
   #high = 0x1b873593;
   readonly #stop: () => void;
 
-  /** Records from now on; at most `limit` events are kept in the list (the oldest go), all are in the hash. */
-  constructor(simulation: Simulation, limit = Infinity) {
-    this.#stop = simulation.onTrace((event) => {
+  /** Records what `source`, a simulation, tells from now on; at most `limit` events are kept in the list (the oldest go), all are in the hash. */
+  constructor(
+    source: { onTrace(listener: (event: TraceEvent) => void): () => void },
+    limit = Infinity,
+  ) {
+    this.#stop = source.onTrace((event) => {
       this.#hashEvent(event);
       this.events.push(event);
       if (this.events.length > limit) this.events.shift();

@@ -39,7 +39,7 @@ export interface NatNetwork {
   readonly y1: Host;
   readonly y2: Host;
   /** Runs for `ms`, by default until everything under way has come. */
-  run(ms?: number): void;
+  readonly run: (ms?: number) => void;
 }
 
 export const NAT_IP = '198.51.100.1';
