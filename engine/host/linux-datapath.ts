@@ -1,0 +1,203 @@
+// Module host/linux-datapath makes the native datapath a SocketDatapath: decodes its upcalls and words its failures.
+import type { DatapathCounters, FlowKey, PeerStamps, Upcall, Verdict } from '../datapath/types.ts';
+import type { DefaultVerdict } from '../datapath/types.ts';
+import type { Endpoint, Ip6 } from '../wire/types.ts';
+import { nativeAddon } from './addon.ts';
+import type { NativeDatapath, SystemError } from './addon.ts';
+import { HostError } from './types.ts';
+import type { DatapathOptions, SocketDatapath } from './types.ts';
+
+/** Bounds of the native tables; the engine keeps its own below them. */
+const MAX_PEERS = 65_536;
+const MAX_FLOWS = 131_072;
+
+/** Upcalls taken at once; more are announced by another wake-up, so that timers and other I/O get their turn. */
+const DRAIN_BYTES = 256 * 1024;
+
+/** Head of an upcall record: u32 length, u8 kind, u8 type, u8 code, u8 0, u32 IPv4 address, u16 port, u16 0. */
+const HEAD_BYTES = 16;
+
+/** The add-on writes in host byte order. */
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** Decodes what `NativeDatapath.drain` left in the first `used` bytes; each upcall gets bytes of its own. */
+function decodeUpcalls(buffer: Uint8Array, used: number): Upcall[] {
+  const view = new DataView(buffer.buffer, buffer.byteOffset, used);
+  const batch: Upcall[] = [];
+  for (let at = 0; at < used;) {
+    const length = view.getUint32(at, LITTLE_ENDIAN);
+    const kind = view.getUint8(at + 4);
+    const endpoint = {
+      ip: view.getUint32(at + 8, LITTLE_ENDIAN),
+      port: view.getUint16(at + 12, LITTLE_ENDIAN),
+    };
+    const bytes = buffer.slice(at + HEAD_BYTES, at + HEAD_BYTES + length);
+    if (kind === 2) batch.push({ kind: 'packet', bytes });
+    else if (kind === 3)
+      batch.push({
+        kind: 'icmp4',
+        to: endpoint,
+        type: view.getUint8(at + 5),
+        code: view.getUint8(at + 6),
+      });
+    else
+      batch.push({
+        kind: 'datagram',
+        ring: kind === 0 ? 'server' : 'other',
+        from: endpoint,
+        bytes,
+      });
+    at += HEAD_BYTES + Math.ceil(length / 8) * 8;
+  }
+  return batch;
+}
+
+/** What a failed opening means to a person. */
+function openError(error: SystemError, bind: Endpoint): HostError {
+  const port = bind.port === 0 ? 'a UDP port' : `UDP port ${bind.port}`;
+  if (error.code === 'EADDRINUSE')
+    return new HostError(
+      'port-taken',
+      `UDP port ${bind.port} is already in use by another program; choose another with --port.`,
+    );
+  if (error.code === 'EACCES' || error.code === 'EPERM')
+    return new HostError(
+      'bind-failed',
+      `This user may not use ${port}; choose one above 1023 with --port.`,
+    );
+  if (error.code === 'EADDRNOTAVAIL')
+    return new HostError(
+      'bind-failed',
+      'The IPv4 address to bind to is not an address of this machine; choose one that is.',
+    );
+  return new HostError(
+    'bind-failed',
+    `The datapath on ${port} can't be opened (${error.message}); mend that and start again.`,
+  );
+}
+
+class LinuxDatapath implements SocketDatapath {
+  readonly local: Endpoint;
+  readonly offloads: readonly string[] = ['recvmmsg', 'sendmmsg'];
+  readonly #native: NativeDatapath;
+  readonly #options: DatapathOptions;
+  readonly #buffer = new Uint8Array(DRAIN_BYTES);
+  readonly #stamps = new Float64Array(6);
+  #closed = false;
+  #peersRefused = 0;
+  #flowsRefused = 0;
+
+  constructor(options: DatapathOptions) {
+    this.#options = options;
+    try {
+      this.#native = nativeAddon().openDatapath({
+        tun: options.adapter?.queues ?? [],
+        vnetHeader: options.adapter?.vnetHeader ?? false,
+        bind: options.bind,
+        validMs: options.validMs,
+        maxPeers: MAX_PEERS,
+        maxFlows: MAX_FLOWS,
+        onWake: () => this.#onWake(),
+      });
+    } catch (error) {
+      throw error instanceof HostError ? error : openError(error as SystemError, options.bind);
+    }
+    this.local = this.#native.local;
+  }
+
+  setAddresses(addresses: readonly Ip6[]): void {
+    this.#native.setAddresses(addresses);
+  }
+
+  setServers(endpoints: readonly Endpoint[]): void {
+    this.#native.setServers(endpoints);
+  }
+
+  setPeer(address: Ip6, endpoint: Endpoint, receivedMs: number): void {
+    if (!this.#native.setPeer(address, endpoint.ip, endpoint.port, receivedMs))
+      this.#peersRefused++;
+  }
+
+  removePeer(address: Ip6): void {
+    this.#native.removePeer(address);
+  }
+
+  readPeer(address: Ip6): PeerStamps | undefined {
+    const stamps = this.#stamps;
+    if (!this.#native.readPeer(address, stamps)) return undefined;
+    return {
+      lastReceivedMs: stamps[0]!,
+      lastSentMs: stamps[1]!,
+      bytesIn: stamps[2]!,
+      bytesOut: stamps[3]!,
+      packetsIn: stamps[4]!,
+      packetsOut: stamps[5]!,
+    };
+  }
+
+  setFlow(key: FlowKey, verdict: Verdict): void {
+    const { protocol, local, localPort, remote, remotePort } = key;
+    const drop = verdict === 'drop';
+    if (!this.#native.setFlow(protocol, local, localPort, remote, remotePort, drop))
+      this.#flowsRefused++;
+  }
+
+  removeFlow(key: FlowKey): void {
+    const { protocol, local, localPort, remote, remotePort } = key;
+    this.#native.removeFlow(protocol, local, localPort, remote, remotePort);
+  }
+
+  clearFlows(): void {
+    this.#native.clearFlows();
+  }
+
+  setDefaultVerdict(verdict: DefaultVerdict): void {
+    this.#native.setDefaultPass(verdict === 'pass');
+  }
+
+  setProbeId(identifier: number): void {
+    this.#native.setProbeId(identifier);
+  }
+
+  transmit(to: Endpoint, datagram: Uint8Array): void {
+    this.#native.transmit(to.ip, to.port, datagram);
+  }
+
+  deliver(packet: Uint8Array): void {
+    this.#native.deliver(packet);
+  }
+
+  counters(): DatapathCounters {
+    return {
+      ...this.#native.counters(),
+      peersRefused: this.#peersRefused,
+      flowsRefused: this.#flowsRefused,
+      receiveBufferBytes: this.#native.receiveBufferBytes,
+      sendBufferBytes: this.#native.sendBufferBytes,
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#native.close();
+  }
+
+  #onWake(): void {
+    const used = this.#native.drain(this.#buffer);
+    if (used > 0) this.#options.onUpcalls(decodeUpcalls(this.#buffer, used));
+    // The receiver may have closed us; then nothing failed that anybody waits to hear of.
+    if (this.#closed) return;
+    const failure = this.#native.failure();
+    if (failure === null) return;
+    this.close();
+    this.#options.onFailed(new HostError('helper-lost', failure));
+  }
+}
+
+/**
+ * Opens the native datapath on the adapter's queues (none without an adapter) and one UDP socket. Owns the queues from here on,
+ * also when it throws: HostError 'port-taken', 'bind-failed' or 'native-missing'.
+ */
+export function openDatapath(options: DatapathOptions): SocketDatapath {
+  return new LinuxDatapath(options);
+}

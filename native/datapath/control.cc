@@ -1,0 +1,230 @@
+// What the writer's thread does with the datapath: opens and closes it, writes its tables, sends and delivers at once.
+#include <fcntl.h>
+#include <linux/sock_diag.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <new>
+#include <system_error>
+
+#include "datapath.h"
+#include "socket.h"
+
+namespace shipworm {
+
+namespace {
+
+constexpr int kSocketBuffer = 8 << 20;  // several milliseconds at 10 Gbit/s; the kernel grants what rmem_max allows
+constexpr size_t kMaxDatagram = 65507;  // largest UDP payload that fits in one IPv4 packet
+
+HashKey randomKey() {
+  HashKey key{};
+  if (getrandom(&key, sizeof key, 0) != sizeof key) key = {reinterpret_cast<uint64_t>(&key), static_cast<uint64_t>(bootMs() * 1e6)};
+  return key;
+}
+
+void closeFd(int& fd) {
+  if (fd >= 0) ::close(fd);
+  fd = -1;
+}
+
+}  // namespace
+
+double bootMs() {
+  timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
+int openUdpSocket(uint32_t ip, uint16_t port, SystemFailure& failure) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) {
+    failure = {errno, "socket"};
+    return -1;
+  }
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
+  const int off = IP_PMTUDISC_DONT, on = 1;
+  if (setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof off) < 0 ||
+      setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) < 0) {
+    failure = {errno, "setsockopt"};
+    closeFd(fd);
+    return -1;
+  }
+  const sockaddr_in address = socketAddress(static_cast<EndpointKey>(ip) << 16 | port);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    failure = {errno, "bind"};
+    closeFd(fd);
+  }
+  return fd;
+}
+
+Datapath::Datapath(DatapathConfig config)
+    : config_(std::move(config)),
+      peers_(config_.maxPeers, grace_, randomKey()),
+      flows_(config_.maxFlows, grace_, randomKey()),
+      addresses_(grace_),
+      servers_(grace_),
+      in_(new Batch),
+      out_(new Batch) {}
+
+Datapath::~Datapath() { close(); }
+
+std::unique_ptr<Datapath> Datapath::open(DatapathConfig config, SystemFailure& failure) {
+  const std::vector<int> tun = config.tun;
+  std::unique_ptr<Datapath> datapath;
+  try {
+    datapath.reset(new Datapath(std::move(config)));
+  } catch (const std::bad_alloc&) {
+    failure = {ENOMEM, "mmap"};
+    for (int fd : tun) closeFd(fd);
+    return nullptr;
+  }
+  if (!datapath->prepare(failure)) return nullptr;
+  // Signals are for the main thread.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    datapath->thread_ = std::thread([path = datapath.get()] { path->run(); });
+    pthread_setname_np(datapath->thread_.native_handle(), "shipworm-path");
+  } catch (const std::system_error& error) {
+    failure = {error.code().value(), "pthread_create"};
+    datapath.reset();
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return datapath;
+}
+
+bool Datapath::prepare(SystemFailure& failure) {
+  udp_ = openUdpSocket(config_.ip, config_.port, failure);
+  if (udp_ < 0) return false;
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  bool ready = epoll_ >= 0 && stop_ >= 0 && watch(stop_, EPOLLIN, kStopId, EPOLL_CTL_ADD) &&
+               watch(udp_, EPOLLIN, kUdpId, EPOLL_CTL_ADD);
+  for (size_t i = 0; ready && i < config_.tun.size(); i++) {
+    const int flags = fcntl(config_.tun[i], F_GETFL);
+    ready = flags >= 0 && fcntl(config_.tun[i], F_SETFL, flags | O_NONBLOCK) == 0 &&
+            watch(config_.tun[i], EPOLLIN, i, EPOLL_CTL_ADD);
+  }
+  if (!ready) failure = {errno, "epoll"};
+  return ready;
+}
+
+bool Datapath::watch(int fd, uint32_t events, uint64_t id, int operation) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = id;
+  return epoll_ctl(epoll_, operation, fd, &event) == 0;
+}
+
+void Datapath::close() {
+  if (closed_) return;
+  socketDrops();
+  closed_ = true;
+  stopping_.store(true);
+  if (thread_.joinable()) {
+    const uint64_t one = 1;
+    while (write(stop_, &one, sizeof one) < 0 && errno == EINTR) continue;
+    thread_.join();
+  }
+  for (int fd : config_.tun) closeFd(fd);
+  closeFd(udp_);
+  closeFd(epoll_);
+  closeFd(stop_);
+}
+
+void Datapath::setAddresses(std::vector<Address> addresses) {
+  addresses_.replace(std::make_unique<std::vector<Address>>(std::move(addresses)));
+}
+
+void Datapath::setServers(std::unordered_set<EndpointKey> servers) {
+  servers_.replace(std::make_unique<std::unordered_set<EndpointKey>>(std::move(servers)));
+}
+
+bool Datapath::setPeer(const Address& address, EndpointKey endpoint, double receivedMs) {
+  if (Peer* peer = peers_.find(address)) {
+    peer->endpoint.store(endpoint, std::memory_order_relaxed);
+    peer->lastReceivedMs.store(receivedMs, std::memory_order_relaxed);
+    return true;
+  }
+  return peers_.insert(address, [&](Peer& peer) {
+    peer.endpoint.store(endpoint, std::memory_order_relaxed);
+    peer.lastReceivedMs.store(receivedMs, std::memory_order_relaxed);
+  }) != nullptr;
+}
+
+bool Datapath::setFlow(const FlowKey& key, bool drop) {
+  if (Flow* flow = flows_.find(key)) {
+    flow->drop.store(drop, std::memory_order_relaxed);
+    return true;
+  }
+  return flows_.insert(key, [&](Flow& flow) { flow.drop.store(drop, std::memory_order_relaxed); }) != nullptr;
+}
+
+void Datapath::transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length) {
+  if (closed_) return;
+  if (port == 0 || length > kMaxDatagram) return countSendError(EINVAL);
+  const sockaddr_in to = socketAddress(static_cast<EndpointKey>(ip) << 16 | port);
+  for (int pendingErrors = 0;;) {
+    if (sendto(udp_, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), sizeof to) >= 0)
+      return counters_.add(Counter::transmitted);
+    if (errno == EINTR || (isPendingError(errno) && pendingErrors++ < kPendingErrors)) continue;
+    return countSendError(errno);
+  }
+}
+
+void Datapath::deliver(const uint8_t* bytes, size_t length) {
+  if (closed_) return;
+  if (length < kIp6Header || bytes[0] >> 4 != 6) {
+    counters_.add(Counter::deliverErrors);
+    counters_.add(Counter::writeInvalid);
+  } else if (writeAdapter(bytes, length)) {
+    counters_.add(Counter::delivered);
+  }
+}
+
+size_t Datapath::drain(uint8_t* into, size_t room) {
+  if (closed_) return 0;
+  size_t used = serverRing_.drain(into, room);
+  // What local programs send and what strangers send: half each, and what one leaves over is the other's.
+  used += adapterRing_.drain(into + used, (room - used) / 2);
+  used += otherRing_.drain(into + used, room - used);
+  used += adapterRing_.drain(into + used, room - used);
+  if (!serverRing_.empty() || !adapterRing_.empty() || !otherRing_.empty()) wakeWriter();
+  return used;
+}
+
+void Datapath::wakeWriter() {
+  if (!wakePending_.exchange(true)) config_.wake();
+}
+
+EndpointKey Datapath::local() const {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  getsockname(udp_, reinterpret_cast<sockaddr*>(&address), &length);
+  return endpointKey(address);
+}
+
+int Datapath::bufferBytes(int option) const {
+  int bytes = 0;
+  socklen_t length = sizeof bytes;
+  getsockopt(udp_, SOL_SOCKET, option, &bytes, &length);
+  return bytes;
+}
+
+uint64_t Datapath::socketDrops() {
+  if (closed_) return socketDrops_;
+  uint32_t info[SK_MEMINFO_VARS] = {};
+  socklen_t length = sizeof info;
+  getsockopt(udp_, SOL_SOCKET, SO_MEMINFO, info, &length);
+  return socketDrops_ = info[SK_MEMINFO_DROPS];
+}
+
+}  // namespace shipworm

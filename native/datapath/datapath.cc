@@ -1,0 +1,301 @@
+// The way of a packet through the datapath thread.
+//
+// 1. run:         epoll says which of adapter, socket, error queue has something; one batch of each in turn
+// From the adapter to a peer:
+// 2. readAdapter: reads up to 64 packets
+// 3. classifyOut: by the tables: into the batch (pass), away (drop), or up
+// 4. flush:       one sendmmsg for the batch; what the socket won't take waits, and the adapter is not read meanwhile
+// From the socket to the adapter:
+// 5. readSocket:  one recvmmsg of up to 64 datagrams
+// 6. classifyIn:  by the tables: written to the adapter (pass), away (drop), or up
+// 7. readErrors:  ICMPv4 errors from the socket's error queue go up
+// Up:
+// 8. raise:       into the ring of its kind, or counted as lost; one wake-up for the whole batch
+#include "datapath.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "socket.h"
+
+namespace shipworm {
+
+namespace {
+
+constexpr size_t kEvents = 16;
+
+Upcall datagramHead(Upcall::Kind kind, size_t length, EndpointKey from) {
+  Upcall head{};
+  head.length = static_cast<uint32_t>(length);
+  head.kind = kind;
+  head.ip = static_cast<uint32_t>(from >> 16);
+  head.port = static_cast<uint16_t>(from);
+  return head;
+}
+
+}  // namespace
+
+void Datapath::run() {
+  epoll_event events[kEvents];
+  while (!stopping_.load() && !failed_.load(std::memory_order_relaxed)) {
+    const int count = epoll_wait(epoll_, events, kEvents, -1);
+    if (count < 0 && errno != EINTR) fail("The datapath can't wait for packets any more; start again.");
+    grace_.enter();
+    for (int i = 0; i < count && !failed_.load(std::memory_order_relaxed); i++) {
+      const uint64_t id = events[i].data.u64;
+      const uint32_t what = events[i].events;
+      if (id == kStopId) continue;
+      if (id != kUdpId) {
+        readAdapter(config_.tun[id]);
+        continue;
+      }
+      if (what & EPOLLERR) readErrors();
+      if (what & EPOLLOUT) flush();
+      if (what & EPOLLIN) readSocket();
+    }
+    grace_.leave();
+    if (raised_) {
+      raised_ = false;
+      wakeWriter();
+    }
+  }
+}
+
+void Datapath::fail(std::string text) {
+  if (failed_.load(std::memory_order_relaxed)) return;
+  failureText_ = std::move(text);
+  failed_.store(true, std::memory_order_release);
+  wakeWriter();
+}
+
+void Datapath::readAdapter(int fd) {
+  if (pendingCount_) return;  // an event from before the pause
+  Batch& batch = *out_;
+  const size_t skip = config_.vnetHeader ? kVnetHeader : 0;
+  const double now = bootMs();
+  size_t count = 0;
+  for (size_t reads = 0; reads < kBatch; reads++) {
+    uint8_t* bytes = batch.bytes[count];
+    const ssize_t got = read(fd, bytes, kPacketBytes);
+    if (got <= 0) {
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) break;
+      fail("The tunnel adapter has vanished; start again to get a new one.");
+      break;
+    }
+    size_t length = static_cast<size_t>(got);
+    if (length == kPacketBytes) {
+      counters_.add(Counter::receivedTooBig);
+      continue;
+    }
+    // Flags and segmentation type are 0 while no offload was asked for.
+    if (skip && (length < skip || bytes[0] != 0 || bytes[1] != 0)) {
+      counters_.add(Counter::adapterHeader);
+      continue;
+    }
+    bytes += skip;
+    length -= skip;
+    EndpointKey to = 0;
+    const Outcome outcome = classifyOut(bytes, length, now, to);
+    if (outcome == Outcome::dropped) counters_.add(Counter::droppedOut);
+    if (outcome == Outcome::up) raise(RingName::adapter, datagramHead(Upcall::packet, length, 0), bytes);
+    if (outcome != Outcome::passed) continue;
+    batch.parts[count] = {bytes, length};
+    batch.names[count] = socketAddress(to);
+    batch.messages[count] = {};
+    batch.messages[count].msg_hdr.msg_name = &batch.names[count];
+    batch.messages[count].msg_hdr.msg_namelen = sizeof batch.names[count];
+    batch.messages[count].msg_hdr.msg_iov = &batch.parts[count];
+    batch.messages[count].msg_hdr.msg_iovlen = 1;
+    count++;
+  }
+  pendingFrom_ = 0;
+  pendingCount_ = count;
+  if (count) flush();
+}
+
+Datapath::Outcome Datapath::classifyOut(const uint8_t* bytes, size_t length, double now, EndpointKey& to) {
+  Packet packet;
+  if (!readPacket(bytes, length, packet)) return Outcome::up;
+  if (!isOurs(packet.source) || isOurs(packet.destination)) return Outcome::up;
+  Peer* peer = peers_.find(packet.destination);
+  if (!peer) return Outcome::up;
+  // RFC 4380 §5.2.4: valid while the last reception is less than the validity time ago; 0 is never.
+  const double received = peer->lastReceivedMs.load(std::memory_order_relaxed);
+  if (received == 0 || now - received >= config_.validMs) return Outcome::up;
+  const Outcome outcome = verdict(packet, false);
+  if (outcome != Outcome::passed) return outcome;
+  to = peer->endpoint.load(std::memory_order_relaxed);
+  peer->lastSentMs.store(now, std::memory_order_relaxed);
+  peer->packetsOut.fetch_add(1, std::memory_order_relaxed);
+  peer->bytesOut.fetch_add(length, std::memory_order_relaxed);
+  return Outcome::passed;
+}
+
+void Datapath::flush() {
+  int pendingErrors = 0;
+  while (pendingFrom_ < pendingCount_) {
+    const auto left = static_cast<unsigned>(pendingCount_ - pendingFrom_);
+    const int sent = sendmmsg(udp_, out_->messages + pendingFrom_, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0) {
+      counters_.add(Counter::sendCalls);
+      counters_.add(Counter::packetsOut, static_cast<uint64_t>(sent));
+      pendingFrom_ += static_cast<size_t>(sent);
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) break;
+    // An ICMP error that came for an earlier datagram is told once, by whichever call comes next.
+    if (isPendingError(errno) && pendingErrors++ < kPendingErrors) continue;
+    countSendError(errno);
+    pendingFrom_++;
+  }
+  const bool pause = pendingFrom_ < pendingCount_;
+  if (!pause) pendingCount_ = pendingFrom_ = 0;
+  if (pause == adapterPaused_) return;
+  adapterPaused_ = pause;
+  for (size_t i = 0; i < config_.tun.size(); i++) watch(config_.tun[i], pause ? 0u : uint32_t{EPOLLIN}, i, EPOLL_CTL_MOD);
+  watch(udp_, pause ? uint32_t{EPOLLIN} | EPOLLOUT : uint32_t{EPOLLIN}, kUdpId, EPOLL_CTL_MOD);
+}
+
+void Datapath::readSocket() {
+  Batch& batch = *in_;
+  for (size_t i = 0; i < kBatch; i++) {
+    batch.parts[i] = {batch.bytes[i], kPacketBytes};
+    batch.messages[i] = {};
+    batch.messages[i].msg_hdr.msg_name = &batch.names[i];
+    batch.messages[i].msg_hdr.msg_namelen = sizeof batch.names[i];
+    batch.messages[i].msg_hdr.msg_iov = &batch.parts[i];
+    batch.messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  const int count = recvmmsg(udp_, batch.messages, kBatch, MSG_DONTWAIT, nullptr);
+  if (count < 0) {
+    if (errno == EBADF || errno == ENOTSOCK) fail("The UDP socket has broken; start again.");
+    return;
+  }
+  counters_.add(Counter::receiveCalls);
+  const double now = bootMs();
+  for (size_t i = 0; i < static_cast<size_t>(count); i++) {
+    const uint8_t* bytes = batch.bytes[i];
+    const size_t length = batch.messages[i].msg_len;
+    if (batch.messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
+      counters_.add(Counter::receivedTooBig);
+      continue;
+    }
+    const EndpointKey from = endpointKey(batch.names[i]);
+    const Outcome outcome = classifyIn(bytes, length, from, now);
+    if (outcome == Outcome::dropped) counters_.add(Counter::droppedIn);
+    if (outcome == Outcome::passed && writeAdapter(bytes, length)) counters_.add(Counter::packetsIn);
+    if (outcome != Outcome::up) continue;
+    const bool server = servers_.read().contains(from);
+    const auto kind = server ? Upcall::serverDatagram : Upcall::otherDatagram;
+    raise(server ? RingName::server : RingName::other, datagramHead(kind, length, from), bytes);
+  }
+}
+
+Datapath::Outcome Datapath::classifyIn(const uint8_t* bytes, size_t length, EndpointKey from, double now) {
+  Packet packet;
+  if (!readPacket(bytes, length, packet) || !isOurs(packet.destination)) return Outcome::up;
+  Peer* peer = peers_.find(packet.source);
+  if (!peer || peer->endpoint.load(std::memory_order_relaxed) != from) return Outcome::up;
+  if (packet.echoReply && packet.destinationPort == probeId_.load(std::memory_order_relaxed)) return Outcome::up;
+  const Outcome outcome = verdict(packet, true);
+  if (outcome != Outcome::passed) return outcome;
+  peer->lastReceivedMs.store(now, std::memory_order_relaxed);
+  peer->packetsIn.fetch_add(1, std::memory_order_relaxed);
+  peer->bytesIn.fetch_add(length, std::memory_order_relaxed);
+  return Outcome::passed;
+}
+
+void Datapath::readErrors() {
+  for (size_t i = 0; i < kBatch; i++) {
+    uint8_t quoted[64];
+    alignas(cmsghdr) uint8_t control[256];
+    sockaddr_in name{};
+    iovec part{quoted, sizeof quoted};
+    msghdr message{};
+    message.msg_name = &name;
+    message.msg_namelen = sizeof name;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    if (recvmsg(udp_, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
+    for (cmsghdr* item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
+      if (item->cmsg_level != IPPROTO_IP || item->cmsg_type != IP_RECVERR) continue;
+      sock_extended_err error;
+      std::memcpy(&error, CMSG_DATA(item), sizeof error);
+      if (error.ee_origin != SO_EE_ORIGIN_ICMP) continue;
+      // The kernel found our socket by the quoted datagram; `name` is where that was sent.
+      Upcall head = datagramHead(Upcall::icmp4, 0, endpointKey(name));
+      head.type = error.ee_type;
+      head.code = error.ee_code;
+      raise(RingName::other, head, nullptr);
+    }
+  }
+}
+
+Datapath::Outcome Datapath::verdict(const Packet& packet, bool inward) const {
+  if (packet.named) {
+    const FlowKey key{
+        .local = inward ? packet.destination : packet.source,
+        .remote = inward ? packet.source : packet.destination,
+        .localPort = inward ? packet.destinationPort : packet.sourcePort,
+        .remotePort = packet.echo ? uint16_t{0} : inward ? packet.sourcePort : packet.destinationPort,
+        .protocol = packet.protocol,
+    };
+    if (const Flow* flow = flows_.find(key))
+      return flow->drop.load(std::memory_order_relaxed) ? Outcome::dropped : Outcome::passed;
+  }
+  return defaultPass_.load(std::memory_order_relaxed) ? Outcome::passed : Outcome::up;
+}
+
+bool Datapath::isOurs(const Address& address) const {
+  const auto& ours = addresses_.read();
+  return std::find(ours.begin(), ours.end(), address) != ours.end();
+}
+
+// Any thread: one packet is one write, and the kernel keeps them apart.
+bool Datapath::writeAdapter(const uint8_t* bytes, size_t length) {
+  uint8_t noOffload[kVnetHeader] = {};
+  const iovec parts[2] = {{noOffload, kVnetHeader}, {const_cast<uint8_t*>(bytes), length}};
+  const int skip = config_.vnetHeader ? 0 : 1;
+  const int fd = config_.tun.empty() ? -1 : config_.tun[0];
+  ssize_t written;
+  do written = writev(fd, parts + skip, 2 - skip);
+  while (written < 0 && errno == EINTR);
+  if (written >= 0) return true;
+  counters_.add(Counter::deliverErrors);
+  if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
+    counters_.add(Counter::writeNoBuffers);
+  else
+    counters_.add(errno == EIO ? Counter::writeDown : Counter::writeInvalid);
+  return false;
+}
+
+void Datapath::countSendError(int error) {
+  counters_.add(Counter::transmitErrors);
+  if (error == EAGAIN || error == ENOBUFS || error == ENOMEM)
+    counters_.add(Counter::sendNoBuffers);
+  else if (error == EPERM || error == EACCES)
+    counters_.add(Counter::sendRefused);
+  else if (error == ENETDOWN || error == ENETUNREACH || error == EHOSTUNREACH || error == EHOSTDOWN)
+    counters_.add(Counter::sendUnreachable);
+  else
+    counters_.add(error == EMSGSIZE ? Counter::sendTooBig : Counter::sendInvalid);
+}
+
+void Datapath::raise(RingName name, Upcall head, const uint8_t* payload) {
+  static constexpr Counter kUp[] = {Counter::upcallsServer, Counter::upcallsAdapter, Counter::upcallsOther};
+  static constexpr Counter kLost[] = {Counter::lostServer, Counter::lostAdapter, Counter::lostOther};
+  Ring& ring = name == RingName::server ? serverRing_ : name == RingName::adapter ? adapterRing_ : otherRing_;
+  const bool taken = ring.push(head, payload);
+  counters_.add((taken ? kUp : kLost)[static_cast<size_t>(name)]);
+  raised_ = raised_ || taken;
+}
+
+}  // namespace shipworm

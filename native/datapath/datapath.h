@@ -1,0 +1,142 @@
+// States the datapath: a thread that moves packets between adapter and UDP socket by three tables, and sends every miss up.
+#pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include "counters.h"
+#include "grace.h"
+#include "packet.h"
+#include "ring.h"
+#include "tables.h"
+
+namespace shipworm {
+
+// Milliseconds of CLOCK_BOOTTIME: never steps back, counts suspend.
+double bootMs();
+
+// A system call that failed.
+struct SystemFailure {
+  int error = 0;
+  const char* call = "";
+};
+
+// IPv4 address << 16 | port, in host order.
+using EndpointKey = uint64_t;
+
+struct DatapathConfig {
+  std::vector<int> tun;  // owned by the datapath from here on
+  bool vnetHeader = false;
+  uint32_t ip = 0;
+  uint16_t port = 0;
+  double validMs = 0;
+  uint32_t maxPeers = 0, maxFlows = 0;
+  // Upcalls wait, or the thread failed. Called from the thread and from `drain`.
+  std::function<void()> wake;
+};
+
+// All public members belong to one thread, the writer of the tables (JavaScript's).
+class Datapath {
+ public:
+  // Null, with `failure` set and every descriptor closed, when the socket can't be had.
+  static std::unique_ptr<Datapath> open(DatapathConfig config, SystemFailure& failure);
+  ~Datapath();
+  Datapath(const Datapath&) = delete;
+  Datapath& operator=(const Datapath&) = delete;
+
+  void setAddresses(std::vector<Address> addresses);
+  void setServers(std::unordered_set<EndpointKey> servers);
+  bool setPeer(const Address& address, EndpointKey endpoint, double receivedMs);
+  void removePeer(const Address& address) { peers_.erase(address); }
+  const Peer* readPeer(const Address& address) const { return peers_.find(address); }
+  bool setFlow(const FlowKey& key, bool drop);
+  void removeFlow(const FlowKey& key) { flows_.erase(key); }
+  void clearFlows() { flows_.clear(); }
+  void setDefaultPass(bool pass) { defaultPass_.store(pass); }
+  void setProbeId(uint16_t identifier) { probeId_.store(identifier); }
+  void transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length);
+  void deliver(const uint8_t* bytes, size_t length);
+  size_t drain(uint8_t* into, size_t room);
+
+  const Counters& counters() const { return counters_; }
+  // Datagrams that the kernel dropped because our receive buffer was full.
+  uint64_t socketDrops();
+  EndpointKey local() const;
+  int bufferBytes(int option) const;
+  // One sentence once the thread has ended by itself, else null.
+  const char* failure() const { return failed_.load(std::memory_order_acquire) ? failureText_.c_str() : nullptr; }
+  // Ends the thread and closes every descriptor. Idempotent.
+  void close();
+  // Before the writer looks at the rings: from here on the thread wakes it again.
+  void woken() { wakePending_.store(false); }
+
+ private:
+  static constexpr size_t kBatch = 64;
+  // Longer than any datagram that carries a packet of the 1280 bytes of a Teredo link, indicators and trailers included.
+  static constexpr size_t kPacketBytes = 4096;
+  static constexpr size_t kVnetHeader = 10;
+  static constexpr uint64_t kUdpId = UINT64_MAX, kStopId = UINT64_MAX - 1;  // epoll; others: index of a TUN descriptor
+
+  enum class Outcome { passed, dropped, up };
+  enum class RingName { server, adapter, other };
+
+  explicit Datapath(DatapathConfig config);
+  bool prepare(SystemFailure& failure);
+  bool watch(int fd, uint32_t events, uint64_t id, int operation);
+
+  void run();
+  void fail(std::string text);
+  void readAdapter(int fd);
+  Outcome classifyOut(const uint8_t* bytes, size_t length, double now, EndpointKey& to);
+  void flush();
+  void readSocket();
+  Outcome classifyIn(const uint8_t* bytes, size_t length, EndpointKey from, double now);
+  void readErrors();
+  Outcome verdict(const Packet& packet, bool inward) const;
+  bool isOurs(const Address& address) const;
+  bool writeAdapter(const uint8_t* bytes, size_t length);
+  void countSendError(int error);
+  void raise(RingName ring, Upcall head, const uint8_t* payload);
+  void wakeWriter();
+
+  const DatapathConfig config_;
+  int udp_ = -1, epoll_ = -1, stop_ = -1;
+  std::thread thread_;
+  Grace grace_;
+  Table<Peer> peers_;
+  Table<Flow> flows_;
+  Published<std::vector<Address>> addresses_;
+  Published<std::unordered_set<EndpointKey>> servers_;
+  std::atomic<bool> defaultPass_{false};
+  std::atomic<int> probeId_{-1};
+  std::atomic<bool> wakePending_{false}, stopping_{false}, failed_{false};
+  std::string failureText_;
+  bool closed_ = false;
+  uint64_t socketDrops_ = 0;
+  Counters counters_;
+  // Budgets of their own, so that junk can't crowd out an advertisement, nor what local programs send.
+  Ring serverRing_{64 << 10, 256}, adapterRing_{1 << 20, 4096}, otherRing_{512 << 10, 4096};
+  bool raised_ = false;  // since the last wake
+
+  // Thread only. A packet waits in `in_`/`out_` no longer than its batch, but for what the socket won't take yet:
+  // out_[pendingFrom_ .. pendingCount_), while the adapter is not read.
+  struct Batch {
+    uint8_t bytes[kBatch][kPacketBytes];
+    mmsghdr messages[kBatch];
+    iovec parts[kBatch];
+    sockaddr_in names[kBatch];
+  };
+  std::unique_ptr<Batch> in_, out_;
+  size_t pendingFrom_ = 0, pendingCount_ = 0;
+  bool adapterPaused_ = false;
+};
+
+}  // namespace shipworm

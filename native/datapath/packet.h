@@ -1,0 +1,70 @@
+// Reads from an IPv6 packet what the tables ask about; whatever is out of the ordinary is left to the engine.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace shipworm {
+
+// IPv6 address as its 16 bytes in memory, for comparison only.
+struct Address {
+  uint64_t high, low;
+  bool operator==(const Address&) const = default;
+};
+
+inline Address readAddress(const uint8_t* bytes) {
+  Address address;
+  std::memcpy(&address, bytes, sizeof address);
+  return address;
+}
+
+inline uint16_t read16(const uint8_t* bytes) { return static_cast<uint16_t>(bytes[0] << 8 | bytes[1]); }
+
+inline constexpr size_t kIp6Header = 40;
+inline constexpr size_t kFragmentHeader = 8;
+inline constexpr uint8_t kTcp = 6, kUdp = 17, kFragment = 44, kIcmp6 = 58;
+inline constexpr uint8_t kEchoRequest = 128, kEchoReply = 129;
+
+struct Packet {
+  Address source, destination;
+  uint8_t protocol;
+  bool named;  // the ports below are known, so that a flow can be looked up
+  bool echo, echoReply;
+  uint16_t sourcePort, destinationPort;  // ICMPv6 echo: the identifier in both
+};
+
+// True when `bytes` are exactly one IPv6 packet that carries TCP, UDP or ICMPv6, perhaps behind one fragment header.
+// Everything else (other indicators, trailers, bubbles, other extension headers) is false.
+inline bool readPacket(const uint8_t* bytes, size_t length, Packet& packet) {
+  if (length < kIp6Header || bytes[0] >> 4 != 6 || read16(bytes + 4) != length - kIp6Header) return false;
+  packet.source = readAddress(bytes + 8);
+  packet.destination = readAddress(bytes + 24);
+  packet.protocol = bytes[6];
+  packet.named = packet.echo = packet.echoReply = false;
+  size_t offset = kIp6Header;
+  bool first = true;
+  if (packet.protocol == kFragment) {
+    if (length < kIp6Header + kFragmentHeader) return false;
+    packet.protocol = bytes[kIp6Header];
+    // Only the first fragment carries the ports; a later one belongs to no flow that could be named.
+    first = (read16(bytes + kIp6Header + 2) & 0xfff8) == 0;
+    offset += kFragmentHeader;
+  }
+  if (packet.protocol != kTcp && packet.protocol != kUdp && packet.protocol != kIcmp6) return false;
+  if (!first) return true;
+  const uint8_t* upper = bytes + offset;
+  const size_t left = length - offset;
+  if (packet.protocol != kIcmp6) {
+    if (left < 4) return true;
+    packet.named = true;
+    packet.sourcePort = read16(upper);
+    packet.destinationPort = read16(upper + 2);
+  } else if (left >= 8 && (upper[0] == kEchoRequest || upper[0] == kEchoReply)) {
+    packet.named = packet.echo = true;
+    packet.echoReply = upper[0] == kEchoReply;
+    packet.sourcePort = packet.destinationPort = read16(upper + 4);
+  }
+  return true;
+}
+
+}  // namespace shipworm
