@@ -40,15 +40,20 @@ export type Upcall =
   /** IPv4 ICMP error about a datagram of ours to `to` (from the socket's error queue). */
   | { readonly kind: 'icmp4'; readonly to: Endpoint; readonly type: number; readonly code: number };
 
-/** Counters since the datapath was opened. Names are stable; a value never decreases. */
+/**
+ * Counters since the datapath was opened. Names are stable; a value never decreases. Every datapath has packetsIn, packetsOut
+ * (passed by the tables), droppedIn, droppedOut (verdict `drop`), upcallsServer, upcallsAdapter, upcallsOther (taken into a ring),
+ * lostServer, lostAdapter, lostOther (its ring was full), transmitted, delivered (by call), transmitErrors, deliverErrors.
+ */
 export type DatapathCounters = Readonly<Record<string, number>>;
 
 /**
  * The packet path. A packet from the adapter whose source is one of our addresses, whose destination is a peer
  * heard within the validity time, and whose flow passes, leaves as a datagram; a datagram whose UDP source is the
  * endpoint of the peer named by its IPv6 source, whose destination is one of our addresses, and whose flow passes,
- * goes to the adapter; bubbles (next header 59), packets with extension headers other than a fragment header,
- * ICMPv6 echo replies to `setProbeId`'s identifier, and every miss go up.
+ * goes to the adapter; bubbles (next header 59), packets with extension headers other than a fragment header or
+ * a protocol other than TCP, UDP and ICMPv6, ICMPv6 echo replies from a peer to `setProbeId`'s identifier, and every miss go up.
+ * Later fragments and ICMPv6 other than echo have no flow: the default verdict decides. Only what passes is stamped.
  * Calls take effect in the order they are made: `setPeer` followed by `transmit` uses the new entry.
  */
 export interface Datapath {

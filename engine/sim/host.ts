@@ -241,7 +241,10 @@ export class Host implements SegmentNode {
       (each) =>
         each.up && nextHop(each, to) !== undefined && (from ?? each.address) === each.address,
     );
-    return usable.find((each) => nextHop(each, to) === to) ?? usable[0];
+    return (
+      usable.find((each) => each.port.segment.network.prefix > 0 && nextHop(each, to) === to) ??
+      usable[0]
+    );
   }
 
   #isBroadcast(ip: Ip4): boolean {

@@ -17,5 +17,7 @@ export { SeededRandom } from './random.ts';
 export { Port, Segment } from './segment.ts';
 export type { Network4, SegmentNode } from './segment.ts';
 export { START_MS, Simulation } from './simulation.ts';
+export { openStation } from './station.ts';
+export type { Station, StationOptions } from './station.ts';
 export { Trace, describeEvent } from './trace.ts';
 export type { DropReason, TraceEvent } from './trace.ts';

@@ -1,5 +1,4 @@
 // Module sim/simulation is the clock of a virtual Internet: events in order of time, one seed, one stream of trace events.
-import type { Random } from '../wire/index.ts';
 import type { Packet } from './packet.ts';
 import { SeededRandom } from './random.ts';
 import type { DropReason, TraceEvent } from './trace.ts';
@@ -25,10 +24,9 @@ function isBefore(a: Entry, b: Entry): boolean {
  * waits until `nextEventAt` and then calls `runUntil`. An error thrown by a scheduled function comes out of the call that ran it.
  */
 export class Simulation {
-  /** Milliseconds; may have fractions. Never steps back. */
-  now = START_MS;
-  readonly random: Random & SeededRandom;
+  readonly random: SeededRandom;
   readonly seed: number;
+  #now = START_MS;
   readonly #heap: Entry[] = [];
   #order = 0;
   #packets = 0;
@@ -37,6 +35,11 @@ export class Simulation {
   constructor(seed: number) {
     this.seed = seed;
     this.random = new SeededRandom(seed);
+  }
+
+  /** Milliseconds; may have fractions. Never steps back. */
+  get now(): number {
+    return this.#now;
   }
 
   /** Runs `run` at time `at` (at once, in its turn, if that is past). Returns a function that cancels it. */
@@ -68,24 +71,22 @@ export class Simulation {
   step(): boolean {
     if (this.nextEventAt === Infinity) return false;
     const entry = this.#pop()!;
-    this.now = entry.at;
+    this.#now = entry.at;
     entry.run!();
     return true;
   }
 
-  /** Runs all events up to `time`, those of `time` included, and leaves the clock at `time`. */
+  /** Runs all events up to `time`, those of `time` included, and leaves the clock at `time`; Infinity runs until nothing is left. */
   runUntil(time: number): void {
     let atOneInstant = 0;
-    while (this.nextEventAt <= time) {
-      const before = this.now;
-      this.step();
+    for (let before = this.now; this.nextEventAt <= time && this.step(); before = this.now) {
       atOneInstant = this.now === before ? atOneInstant + 1 : 0;
       if (atOneInstant > LIVELOCK)
         throw new Error(
           `The simulation stands still at ${this.now} ms: events follow without delay.`,
         );
     }
-    if (time > this.now && time !== Infinity) this.now = time;
+    if (time > this.now && time !== Infinity) this.#now = time;
   }
 
   /** A fresh number for a packet. */
