@@ -111,10 +111,14 @@ export interface NativeAddon {
   connectUnixSeqpacket(path: string): number;
   /**
    * Sends one frame on a SEQPACKET socket and waits for one frame back (at most 64 KiB, at most 16 descriptors). Calls on
-   * one descriptor must not overlap. Rejects with SystemError: ETIMEDOUT, EPIPE when the other side is gone.
+   * one descriptor must not overlap. Rejects with SystemError: ETIMEDOUT (a late answer would be taken for the next one:
+   * close the descriptor), EPIPE when the other side is gone.
    */
   helperCall(fd: number, frame: Uint8Array, timeoutMs: number): Promise<HelperReply>;
-  /** Calls back once when the other side of `fd` hangs up. Doesn't keep the process alive. Returns a stop function. */
+  /**
+   * Calls back once when the other side of `fd` hangs up. Doesn't keep the process alive. Returns a stop function, to be
+   * called before `fd` is closed.
+   */
   watchFd(fd: number, callback: () => void): () => void;
   /** Closes a descriptor; one that is closed already is no error. */
   closeFd(fd: number): void;

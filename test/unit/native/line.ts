@@ -21,10 +21,11 @@ export const OURS = parseIp6('2001:0:c000:201:1234:56:7890:1')!;
 export const PEER = parseIp6('2001:0:c000:201:1234:56:7890:2')!;
 export const STRANGER = parseIp6('2001:db8::99')!;
 
-/** Builds the add-on where it is missing or older than its sources; make decides. */
+/** Builds the add-on where it is missing or older than its sources. */
 export function buildAddon(): void {
   if (process.env['SHIPWORM_NATIVE'] !== undefined) return;
-  execFileSync('make', ['-s', '-C', 'native'], { stdio: 'inherit' });
+  // One at a time: test files run side by side.
+  execFileSync('flock', ['native', 'make', '-s', '-C', 'native'], { stdio: 'inherit' });
   if (!existsSync('build/native/shipworm.node')) throw new Error('the add-on was not built');
 }
 
