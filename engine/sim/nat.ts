@@ -125,7 +125,6 @@ export class Nat implements SegmentNode {
     const { destination } = packet;
     if (destination.ip === this.#gateway) this.#refuse(packet, 'notForUs', this.#insidePort);
     else if (packet.kind === 'icmp4') this.#icmpFromInside(packet);
-    else if (this.inside.isOnLink(destination.ip)) this.#drop(packet, 'noRoute');
     else if (this.#isBlocked(destination.port)) this.#drop(packet, 'natBlocked');
     else if (this.addresses.includes(destination.ip)) this.#hairpin(packet);
     else {
@@ -187,7 +186,7 @@ export class Nat implements SegmentNode {
   #icmpFromOutside(packet: Icmp4Packet): void {
     const { source: external, destination: remote } = packet.quoted;
     const mapping = this.#table.byExternal(external, remote, this.#simulation.now);
-    if (!mapping || !this.behaviour.passIcmp || external.ip !== packet.destination.ip) {
+    if (!mapping || !this.behaviour.passIcmp) {
       this.#drop(packet, 'natIcmp');
       return;
     }

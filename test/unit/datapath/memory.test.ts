@@ -93,6 +93,17 @@ describe('MemoryDatapath', () => {
     expect(state.transmitted).toHaveLength(1);
   });
 
+  it('takes 0 for never, even in the first moments of its clock', () => {
+    const { state, datapath } = world();
+    state.clock = 100;
+    datapath.setAddresses([US]);
+    datapath.setDefaultVerdict('pass');
+    datapath.setPeer(PEER, HOME, 0);
+    datapath.fromAdapter(udp({ source: US, destination: PEER }, 1, 2));
+    expect(state.transmitted).toEqual([]);
+    expect(state.batches).toHaveLength(1);
+  });
+
   it('hands over the server ring first', () => {
     const { state, datapath } = world();
     datapath.setServers([SAME_HOST]);

@@ -61,6 +61,7 @@ export function fragment(ends: Ends, offset: number, more: boolean): Uint8Array 
   bytes[0] = PROTOCOL.udp;
   new DataView(bytes.buffer).setUint16(2, offset | (more ? 1 : 0));
   new DataView(bytes.buffer).setUint32(4, 0xabad1dea);
-  if (offset === 0) bytes.set(ports(4000, 53, 4), 8);
+  // In a later fragment these are data that happen to look like ports.
+  bytes.set(ports(4000, 53, 4), 8);
   return packet(ends, PROTOCOL.fragment, bytes);
 }

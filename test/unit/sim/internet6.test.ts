@@ -139,6 +139,18 @@ describe('routes', () => {
     expect(drops.every((e) => e.reason === 'noRoute')).toBe(true);
   });
 
+  it('answer no ICMPv6 error with another (RFC 4443 §2.4 e)', () => {
+    const { a, heard, run, trace } = world();
+    const udp = buildIp6Packet(
+      { source: B, destination: A, nextHeader: PROTOCOL.udp, hopLimit: 64 },
+      new Uint8Array(12),
+    );
+    a.send(answerFrom(A, udp)!);
+    run();
+    expect(heard).toEqual([]);
+    expect(trace.events.filter((e) => e.kind === 'send')).toHaveLength(1);
+  });
+
   it('end at hop limit 1 with time exceeded (RFC 4443 §3.3)', () => {
     const { internet, a, heard, run } = world();
     attachEchoHost(internet, 'b', B);

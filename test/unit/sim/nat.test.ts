@@ -123,6 +123,24 @@ describe('port assignment (RFC 4787 §4.2)', () => {
     }
   });
 
+  it('tells the users of a shared port apart even where the filter lets anybody in', () => {
+    const { inside, inside2, y1, y2, run } = natNetwork({
+      mapping: 'addressAndPortDependent',
+      filtering: 'endpointIndependent',
+      overloading: true,
+    });
+    const a = listen(inside, 4000);
+    const b = listen(inside2, 4000);
+    const y = [listen(y1, 1000), listen(y2, 1000)];
+    a.socket.send(at(`${Y1}:1000`), HELLO);
+    b.socket.send(at(`${Y2}:1000`), HELLO);
+    run();
+    for (const each of y) each.socket.send(at(`${NAT_IP}:4000`), HELLO);
+    run();
+    expect(a.heard.map((h) => h.from)).toEqual([at(`${Y1}:1000`)]);
+    expect(b.heard.map((h) => h.from)).toEqual([at(`${Y2}:1000`)]);
+  });
+
   it('refuses a mapping when the table is full, and has room again after the time-out', () => {
     const { simulation, inside, y1, run } = natNetwork({ maxMappings: 2 });
     const trace = new Trace(simulation);
@@ -201,6 +219,23 @@ describe('refresh (RFC 4787 §4.3)', () => {
     y.socket.send(at(`${NAT_IP}:4000`), HELLO);
     run();
     expect(x.heard).toHaveLength(refreshInbound ? 2 : 1);
+  });
+});
+
+describe('the filter (RFC 4787 §5)', () => {
+  it('forgets a remote endpoint that was not sent to for timeoutMs, while others keep the mapping', () => {
+    const { inside, y1, y2, run } = natNetwork({ timeoutMs: 120_000 });
+    const x = listen(inside, 4000);
+    const forgotten = listen(y1, 1000);
+    const kept = listen(y2, 1000);
+    x.socket.send(at(`${Y1}:1000`), HELLO);
+    for (let i = 0; i < 3; i++) {
+      x.socket.send(at(`${Y2}:1000`), HELLO);
+      run(60_000);
+    }
+    for (const each of [forgotten, kept]) each.socket.send(at(`${NAT_IP}:4000`), HELLO);
+    run();
+    expect(x.heard.map((heard) => heard.from)).toEqual([at(`${Y2}:1000`)]);
   });
 });
 

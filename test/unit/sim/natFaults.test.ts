@@ -143,6 +143,41 @@ describe('faults', () => {
     run();
     expect([blocked.heard.length, other.heard.length]).toEqual([toBlocked, toOther]);
   });
+
+  it('blocks what comes from a blocked port, too', () => {
+    const { inside, y1, run } = natNetwork({
+      blockedPorts: [1000],
+      filtering: 'endpointIndependent',
+    });
+    const x = listen(inside, 4000);
+    const blocked = listen(y1, 1000);
+    const other = listen(y1, 1001);
+    x.socket.send(at(`${Y1}:1001`), HELLO);
+    run();
+    for (const each of [blocked, other]) each.socket.send(at(`${NAT_IP}:4000`), HELLO);
+    run();
+    expect(x.heard.map((heard) => heard.from)).toEqual([at(`${Y1}:1001`)]);
+  });
+
+  it('ends a packet whose time to live is over (RFC 791)', () => {
+    const { simulation, nat, y1, run } = natNetwork();
+    const y = listen(y1, 1000);
+    const port = nat.inside.attach({ name: 'raw', receive: () => undefined }, [ip('192.168.1.8')]);
+    for (const ttl of [1, 2])
+      port.send(
+        {
+          kind: 'udp',
+          id: simulation.packetId(),
+          ttl,
+          source: at('192.168.1.8:4000'),
+          destination: at(`${Y1}:1000`),
+          bytes: new Uint8Array([ttl]),
+        },
+        ip('192.168.1.1'),
+      );
+    run();
+    expect(y.heard.map((heard) => heard.bytes)).toEqual([[2]]);
+  });
 });
 
 describe('nested NATs', () => {
