@@ -134,14 +134,19 @@ export interface NativeAddon {
 
 let loaded: NativeAddon | undefined;
 
+/** Where the add-on is; the helper and the sweeper lie beside it. */
+export function nativePath(): string {
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+  return process.env['SHIPWORM_NATIVE'] ?? join(root, 'build', 'native', 'shipworm.node');
+}
+
 /**
  * The add-on, loaded at the first call from `SHIPWORM_NATIVE` or from `build/native/shipworm.node` of this repository.
  * Throws HostError 'native-missing'.
  */
 export function nativeAddon(): NativeAddon {
   if (loaded) return loaded;
-  const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-  const path = process.env['SHIPWORM_NATIVE'] ?? join(root, 'build', 'native', 'shipworm.node');
+  const path = nativePath();
   if (!existsSync(path))
     throw new HostError(
       'native-missing',

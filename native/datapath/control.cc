@@ -24,7 +24,8 @@ constexpr size_t kMaxDatagram = 65507;  // largest UDP payload that fits in one 
 
 HashKey randomKey() {
   HashKey key{};
-  if (getrandom(&key, sizeof key, 0) != sizeof key) key = {reinterpret_cast<uint64_t>(&key), static_cast<uint64_t>(bootMs() * 1e6)};
+  if (getrandom(&key, sizeof key, 0) != sizeof key)
+    key = {reinterpret_cast<uint64_t>(&key), static_cast<uint64_t>(bootMs() * 1e6)};
   return key;
 }
 

@@ -24,7 +24,7 @@ namespace shipworm {
   X(deliverErrors)                                                        \
   X(sendNoBuffers)  /* the failed sends by cause: EAGAIN, ENOBUFS */      \
   X(sendRefused)    /* EPERM, EACCES: a firewall */                       \
-  X(sendUnreachable) /* ENETDOWN, ENETUNREACH, EHOSTUNREACH */            \
+  X(sendUnreachable) /* no route, link down, earlier ICMP errors */         \
   X(sendTooBig)     /* EMSGSIZE */                                        \
   X(sendInvalid)    /* bad arguments, and every other cause */            \
   X(writeNoBuffers) /* the failed writes by cause: EAGAIN, ENOBUFS */     \

@@ -224,7 +224,13 @@ void Datapath::readErrors() {
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
-    if (recvmsg(udp_, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return;
+    if (recvmsg(udp_, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+      // An error whose message found no room in the queue stays on the socket, and epoll would tell it for ever.
+      int lone;
+      socklen_t length = sizeof lone;
+      getsockopt(udp_, SOL_SOCKET, SO_ERROR, &lone, &length);
+      return;
+    }
     for (cmsghdr* item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
       if (item->cmsg_level != IPPROTO_IP || item->cmsg_type != IP_RECVERR) continue;
       sock_extended_err error;
@@ -283,7 +289,7 @@ void Datapath::countSendError(int error) {
     counters_.add(Counter::sendNoBuffers);
   else if (error == EPERM || error == EACCES)
     counters_.add(Counter::sendRefused);
-  else if (error == ENETDOWN || error == ENETUNREACH || error == EHOSTUNREACH || error == EHOSTDOWN)
+  else if (error == ENETDOWN || error == ENETUNREACH || error == EHOSTUNREACH || error == EHOSTDOWN || error == ECONNREFUSED)
     counters_.add(Counter::sendUnreachable);
   else
     counters_.add(error == EMSGSIZE ? Counter::sendTooBig : Counter::sendInvalid);

@@ -76,7 +76,7 @@ class Datapath {
   // Ends the thread and closes every descriptor. Idempotent.
   void close();
   // Before the writer looks at the rings: from here on the thread wakes it again.
-  void woken() { wakePending_.store(false); }
+  void woken() { wakePending_.exchange(false); }
 
  private:
   static constexpr size_t kBatch = 64;

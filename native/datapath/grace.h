@@ -1,4 +1,4 @@
-// Lets one thread read tables without locks while another changes them: what is unpublished is reused only after a grace period.
+// Lets one thread read tables without locks while another changes them; what was unpublished rests for a grace period.
 #pragma once
 #include <atomic>
 #include <cstdint>

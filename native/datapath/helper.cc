@@ -165,8 +165,8 @@ napi_value helperCall(napi_env env, napi_callback_info info) {
   napi_create_promise(env, &call->deferred, &promise);
   HelperCall* raw = call.release();
   napi_create_async_work(
-      env, nullptr, makeText(env, "shipworm helper call"), [](napi_env, void* data) { static_cast<HelperCall*>(data)->run(); },
-      finish, raw, &raw->work);
+      env, nullptr, makeText(env, "shipworm helper call"),
+      [](napi_env, void* data) { static_cast<HelperCall*>(data)->run(); }, finish, raw, &raw->work);
   napi_queue_async_work(env, raw->work);
   return promise;
 }

@@ -63,7 +63,8 @@ void takeRoute(const nlmsghdr* header, NetworkDump& dump) {
   auto left = static_cast<int>(RTM_PAYLOAD(header));
   for (const rtattr* item = RTM_RTA(message); RTA_OK(item, left); item = RTA_NEXT(item, left)) {
     if (item->rta_type == RTA_TABLE && RTA_PAYLOAD(item) >= sizeof(uint32_t)) table = read32(item);
-    if (item->rta_type == RTA_OIF && RTA_PAYLOAD(item) >= sizeof(uint32_t)) interfaces.push_back(static_cast<int>(read32(item)));
+    if (item->rta_type == RTA_OIF && RTA_PAYLOAD(item) >= sizeof(uint32_t))
+      interfaces.push_back(static_cast<int>(read32(item)));
     if (item->rta_type != RTA_MULTIPATH) continue;
     auto hopsLeft = static_cast<int>(RTA_PAYLOAD(item));
     for (auto* hop = static_cast<const rtnexthop*>(RTA_DATA(item)); RTNH_OK(hop, hopsLeft);) {
@@ -93,7 +94,8 @@ int request(int fd, uint16_t type, uint8_t family, NetworkDump& dump) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno;
     auto left = static_cast<unsigned>(got);
-    for (auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data()); NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+    auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data());
+    for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
       if (header->nlmsg_flags & NLM_F_DUMP_INTR) changed = true;
       if (header->nlmsg_type == NLMSG_DONE) return changed ? EINTR : 0;
       if (header->nlmsg_type == NLMSG_ERROR) return -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;

@@ -24,7 +24,7 @@ inline EndpointKey endpointKey(const sockaddr_in& address) {
 
 // Errors that an ICMP message for an earlier datagram leaves on the socket. Some are also a route's own answer, so a
 // send that meets one is tried again this many times and then given up.
-inline constexpr int kPendingErrors = 4;
+inline constexpr int kPendingErrors = 16;
 inline bool isPendingError(int error) {
   return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EPROTO ||
          error == ENOPROTOOPT || error == EHOSTDOWN || error == EOPNOTSUPP || error == EMSGSIZE || error == EACCES ||

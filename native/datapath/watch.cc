@@ -90,8 +90,8 @@ napi_value start(napi_env env, const Shared& watch, napi_value callback) {
     napi_remove_env_cleanup_hook(owner, onEnvironmentEnd, data);
     delete static_cast<Shared*>(data);
   };
-  napi_create_threadsafe_function(env, callback, nullptr, makeText(env, "shipworm watch"), 0, 1, nullptr, drop, context, onTold,
-                                  &watch->tell);
+  napi_create_threadsafe_function(env, callback, nullptr, makeText(env, "shipworm watch"), 0, 1, nullptr, drop, context,
+                                  onTold, &watch->tell);
   napi_unref_threadsafe_function(env, watch->tell);
   napi_add_env_cleanup_hook(env, onEnvironmentEnd, context);
   sigset_t all, before;

@@ -25,7 +25,7 @@ export const STRANGER = parseIp6('2001:db8::99')!;
 export function buildAddon(): void {
   if (process.env['SHIPWORM_NATIVE'] !== undefined) return;
   // One at a time: test files run side by side.
-  execFileSync('flock', ['native', 'make', '-s', '-C', 'native'], { stdio: 'inherit' });
+  execFileSync('flock', ['native', 'make', '-s', '-C', 'native', 'addon'], { stdio: 'inherit' });
   if (!existsSync('build/native/shipworm.node')) throw new Error('the add-on was not built');
 }
 
