@@ -1,0 +1,266 @@
+// Module server/server is the Teredo server (RFC 4380 §5.3): stateless, one datagram in, at most one packet out.
+//
+// The way of a datagram, in the order of the functions below:
+//   1. handleDatagram: well formed (rule 1), from a global address (rule 3), not from ourselves
+//   2. solicited: a router solicitation (rule 4) is answered with an advertisement (§5.3.2)
+//   3. forward: a bubble or a ping (rule 2) of an honest source (rules 5 and 6) goes on
+//   4. toClient or toNative, by its destination
+import { KeyedBuckets } from '../datapath/limits.ts';
+import {
+  authenticate,
+  buildAdvertisement,
+  buildDatagram,
+  CONE_FLAG,
+  decodeTeredo,
+  Discards,
+  embeddedIp4,
+  isBubble,
+  isCone,
+  isLinkLocal6,
+  isReachable4,
+  isReachableEndpoint,
+  isTeredo,
+  isUnicastPeer6,
+  IP6_HEADER_LENGTH,
+  LINK_LOCAL_ALL_ROUTERS,
+  originBytesOf,
+  parseDatagram,
+  parseEcho,
+  parseSolicitation,
+  PROTOCOL,
+  sameEndpoint,
+  TEREDO_MTU,
+  TEREDO_PORT,
+  teredoPrefix,
+  walkHeaders,
+} from '../wire/index.ts';
+import type { Authentication, Datagram, Endpoint, Ip4, Ip6, Reach } from '../wire/index.ts';
+import { checkSolicitor } from './solicitors.ts';
+import type {
+  ServerInput,
+  ServerLimits,
+  ServerOutput,
+  ServerReason,
+  ServerSettings,
+  ServerSide,
+} from './types.ts';
+
+/** Longest ICMPv6 message that is carried, bytes: enough for every connectivity test, too little for a tunnel (as Miredo's). */
+const MAX_ICMP = 88;
+/** Trailers that follow a forwarded bubble, bytes in all: a nonce, a random port and eight alternate addresses (RFC 6081 §4). */
+const MAX_TRAILERS = 64;
+const HOP_LIMIT_AT = 7;
+
+const DEFAULT_LIMITS: ServerLimits = {
+  solicitationsPerSecondPerSource: 20,
+  forwardedPerSecondPerSource: 200,
+  maxSources: 16_384,
+};
+
+/** A pure server; whoever runs it gives it what arrives and sends what it returns. Never throws on what came from outside. */
+export class TeredoServer {
+  private readonly counted = new Discards();
+  private readonly settings: ServerSettings;
+  private readonly reach: Reach;
+  private readonly port: number;
+  private readonly solicitations: KeyedBuckets<Ip4>;
+  private readonly forwards: KeyedBuckets<Ip4>;
+  /** Source of our advertisements: our address and port, cone bit 1 (RFC 4380 §5.3.2, §4). */
+  private readonly linkLocal: Ip6;
+
+  constructor(settings: ServerSettings) {
+    const limits = { ...DEFAULT_LIMITS, ...settings.limits };
+    const { solicitationsPerSecondPerSource: asked, forwardedPerSecondPerSource: carried } = limits;
+    this.settings = settings;
+    this.port = settings.port ?? TEREDO_PORT;
+    this.reach = {
+      allowPrivate: settings.allowPrivate ?? false,
+      broadcasts: settings.broadcasts ?? [],
+    };
+    this.solicitations = new KeyedBuckets(asked, Math.max(1, asked), limits.maxSources);
+    this.forwards = new KeyedBuckets(carried, Math.max(1, carried), limits.maxSources);
+    this.linkLocal = serverLinkLocal({ ip: settings.primary, port: this.port });
+  }
+
+  /** Counted, named discards. */
+  get discards(): Readonly<Record<string, number>> {
+    return this.counted.snapshot();
+  }
+
+  /** Takes one datagram at time `now` (ms, never decreasing). */
+  handleDatagram(input: ServerInput, now: number): ServerOutput[] {
+    const { from, bytes } = input;
+    const parsed = parseDatagram(bytes);
+    if (!parsed.ok) return this.discard(parsed.reason);
+    const datagram = parsed.value;
+    if (!isReachableEndpoint(from, this.reach)) return this.discard('sourceNotGlobal');
+    // A relay or client on this machine is fine, at a port of its own; our own datagram coming back is a loop.
+    if (this.isOurs(from.ip) && from.port === this.port) return this.discard('sourceIsServer');
+    // Only a server adds an origin, and no server sends to another.
+    if (datagram.origin) return this.discard('originUnexpected');
+    const { source, destination } = datagram.header;
+    if (isLinkLocal6(source) && destination === LINK_LOCAL_ALL_ROUTERS)
+      return this.solicited(input, datagram, now);
+    return this.forward(from, datagram, trailerBytes(bytes, datagram), now);
+  }
+
+  // ---- router solicitations (RFC 4380 §5.3.1 rule 4, §5.3.2)
+
+  private solicited(input: ServerInput, datagram: Datagram, now: number): ServerOutput[] {
+    const { from, arrivedOn } = input;
+    const solicitation = parseSolicitation(datagram.packet);
+    if (!solicitation.ok) return this.discard(solicitation.reason);
+    if (!this.solicitations.take(from.ip, now)) return this.discard('solicitationLimit');
+    const answering = this.answeringSide(arrivedOn, solicitation.value.source);
+    if (!answering) return this.discard('solicitationCone');
+    const solicitor = checkSolicitor(datagram, this.settings);
+    if (typeof solicitor === 'string') return this.discard(solicitor);
+    const packet = buildAdvertisement({
+      source: this.linkLocal,
+      destination: solicitation.value.source,
+      prefix: teredoPrefix(this.settings.primary),
+      mtu: TEREDO_MTU,
+    });
+    let authentication: Authentication | null = null;
+    if (solicitor.nonce) {
+      const { clientId, key, nonce, confirmation } = solicitor;
+      authentication = key
+        ? authenticate({ clientId, key, nonce, confirmation, origin: from, packet })
+        : { clientId, value: new Uint8Array(0), nonce, confirmation };
+    }
+    const bytes = buildDatagram({
+      ...(authentication && { authentication }),
+      origin: from,
+      packet,
+    });
+    return [{ kind: 'transmit', via: answering, to: from, bytes, why: 'advertisement' }];
+  }
+
+  /** With the cone bit the answer comes from our other address, else from the one that was asked; null: there is no other. */
+  private answeringSide(arrivedOn: ServerSide, source: Ip6): ServerSide | null {
+    if (!isCone(Number((source >> 48n) & 0xffffn))) return arrivedOn;
+    if (this.settings.secondary === null) return null;
+    return arrivedOn === 'primary' ? 'secondary' : 'primary';
+  }
+
+  // ---- forwarding (RFC 4380 §5.3.1 rules 2, 5, 6)
+
+  private forward(
+    from: Endpoint,
+    datagram: Datagram,
+    trailers: Uint8Array,
+    now: number,
+  ): ServerOutput[] {
+    const { header, packet } = datagram;
+    const { source, destination } = header;
+    const refusal =
+      (isBubble(header) ? null : pingRefusal(packet, header.payloadLength)) ??
+      this.sourceRefusal(from, source, destination, isBubble(header));
+    if (refusal) return this.discard(refusal);
+    if (source === destination) return this.discard('destinationIsSource');
+    const client = decodeTeredo(destination);
+    const going = client
+      ? this.toClient(from, packet, trailers, client)
+      : this.toNative(packet, source, destination);
+    if (typeof going === 'string') return this.discard(going);
+    if (!this.forwards.take(from.ip, now)) return this.discard('forwardLimit');
+    return [going];
+  }
+
+  /** A Teredo source is the sender itself (rule 5); any other speaks to clients of ours only (rule 6). */
+  private sourceRefusal(
+    from: Endpoint,
+    source: Ip6,
+    destination: Ip6,
+    bubble: boolean,
+  ): ServerReason | null {
+    const teredo = decodeTeredo(source);
+    if (teredo) return sameEndpoint(teredo.client, from) ? null : 'sourceMismatch';
+    if (!isTeredo(destination)) return 'sourceMismatch';
+    // Relays send bubbles from a link-local source; nothing else with one leaves its link (RFC 4291 §2.5.6).
+    if (!isUnicastPeer6(source) && !(bubble && isLinkLocal6(source))) return 'sourceNotUnicast';
+    return this.isLoopEmbedding(source) ? 'sourceEmbedded' : null;
+  }
+
+  private toClient(
+    from: Endpoint,
+    packet: Uint8Array,
+    trailers: Uint8Array,
+    { server, client }: { server: Ip4; client: Endpoint },
+  ): ServerOutput | ServerReason {
+    if (server !== this.settings.primary) return 'clientOfAnotherServer';
+    if (this.isOurs(client.ip)) return 'destinationIsServer';
+    if (!isReachableEndpoint(client, this.reach)) return 'clientNotGlobal';
+    if (trailers.length > MAX_TRAILERS) return 'trailersTooLong';
+    const bytes = concatenate(originBytesOf(from), packet, trailers);
+    return { kind: 'transmit', via: 'primary', to: client, bytes, why: 'forward' };
+  }
+
+  /** A client's ping to the IPv6 Internet (RFC 4380 §5.2.9). We are the router that takes the hop. */
+  private toNative(packet: Uint8Array, source: Ip6, destination: Ip6): ServerOutput | ServerReason {
+    if (decodeTeredo(source)?.server !== this.settings.primary) return 'clientOfAnotherServer';
+    if (!this.isNative(destination)) return 'destinationNotGlobal';
+    if (this.isLoopEmbedding(destination)) return 'destinationEmbedded';
+    if (packet.length === IP6_HEADER_LENGTH) return 'bubbleToNative';
+    const hopLimit = packet[HOP_LIMIT_AT]!;
+    if (hopLimit <= 1) return 'hopLimit';
+    const bytes = packet.slice();
+    bytes[HOP_LIMIT_AT] = hopLimit - 1;
+    return { kind: 'native', bytes };
+  }
+
+  // ---- addresses
+
+  private isOurs(ip: Ip4): boolean {
+    return ip === this.settings.primary || ip === this.settings.secondary;
+  }
+
+  /** Global unicast as it is assigned, 2000::/3; in a lab unique local addresses too. */
+  private isNative(address: Ip6): boolean {
+    return address >> 125n === 1n || (this.reach.allowPrivate && address >> 121n === 0x7en);
+  }
+
+  /** 6to4 and ISATAP addresses that would bring the packet back to us or to nobody (RFC 6324 §3). */
+  private isLoopEmbedding(address: Ip6): boolean {
+    const embedded = embeddedIp4(address);
+    return embedded !== undefined && (this.isOurs(embedded) || !isReachable4(embedded, this.reach));
+  }
+
+  private discard(reason: string): [] {
+    this.counted.count(reason);
+    return [];
+  }
+}
+
+/** `fe80::8000:~port:~ip`: flags with the cone bit alone, the rest as in a Teredo address (RFC 4380 §4). */
+function serverLinkLocal({ ip, port }: Endpoint): Ip6 {
+  const identifier =
+    (BigInt(CONE_FLAG) << 48n) | (BigInt(port ^ 0xffff) << 32n) | BigInt((ip ^ 0xffffffff) >>> 0);
+  return (0xfe80n << 112n) | identifier;
+}
+
+/** Why `packet`, which is no bubble, is no short echo either. Extension headers are refused: no connectivity test has any. */
+function pingRefusal(packet: Uint8Array, payloadLength: number): string | null {
+  const walked = walkHeaders(packet);
+  if (!walked.ok) return walked.reason;
+  const { protocol, offset } = walked.value;
+  if (protocol !== PROTOCOL.icmp6 || offset !== IP6_HEADER_LENGTH) return 'notRelayed';
+  if (payloadLength > MAX_ICMP) return 'icmpTooLong';
+  const echo = parseEcho(packet);
+  return echo.ok ? null : echo.reason;
+}
+
+/** What follows the packet in a datagram, as it came: trailers are for the client, not for us (RFC 6081 §4). */
+function trailerBytes(bytes: Uint8Array, { packet }: Datagram): Uint8Array {
+  return bytes.subarray(packet.byteOffset - bytes.byteOffset + packet.length);
+}
+
+function concatenate(...parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}

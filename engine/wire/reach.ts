@@ -1,0 +1,34 @@
+// Module wire/reach decides to which IPv4 addresses UDP may be sent on somebody else's word, and finds those hidden in IPv6 ones.
+import { isGlobalUnicast4, sixToFourClient } from './ip.ts';
+import type { Endpoint, Ip4, Ip6 } from './types.ts';
+
+/** What widens or narrows RFC 4380's idea of a global unicast address on one host. */
+export interface Reach {
+  /** Private addresses are fine too: closed labs only. */
+  readonly allowPrivate: boolean;
+  /** Directed broadcasts of the host's own links (RFC 4380 §5.2.4). */
+  readonly broadcasts: readonly Ip4[];
+}
+
+/** ISATAP interface identifiers, with and without the universal bit (RFC 5214 §6.1; named by RFC 6324). */
+const ISATAP = new Set([0x00005efen, 0x02005efen]);
+
+/** True when `ip` can be one host of the IPv4 Internet (RFC 4380 §5.2.4), or of the lab. */
+export function isReachable4(ip: Ip4, reach: Reach): boolean {
+  if (reach.broadcasts.includes(ip)) return false;
+  if (!reach.allowPrivate) return isGlobalUnicast4(ip);
+  // In a closed lab private unicast is fine; what can't be one host's address stays refused.
+  return ip >>> 24 !== 0 && ip >>> 24 !== 127 && ip >>> 28 < 0xe;
+}
+
+/** The same for an endpoint; port 0 is nobody's. */
+export function isReachableEndpoint(endpoint: Endpoint, reach: Reach): boolean {
+  return endpoint.port !== 0 && isReachable4(endpoint.ip, reach);
+}
+
+/** The IPv4 address that a 6to4 or ISATAP address would be tunnelled to (RFC 6324 §3). */
+export function embeddedIp4(address: Ip6): Ip4 | undefined {
+  const sixToFour = sixToFourClient(address);
+  if (sixToFour !== undefined) return sixToFour;
+  return ISATAP.has((address >> 32n) & 0xffffffffn) ? Number(address & 0xffffffffn) : undefined;
+}
