@@ -90,6 +90,8 @@ export interface Host {
   readonly random: Random;
   openAdapter(options: AdapterOptions): Promise<Adapter>;
   openDatapath(options: DatapathOptions): SocketDatapath;
+  /** Whether `port` can be bound to just now. */
+  isPortFree(port: number): Promise<boolean>;
   /** IPv4 addresses of a host name, or of a dotted quad. Rejects with an Error whose message says why. */
   resolve(name: string): Promise<readonly Ip4[]>;
   networkState(): Promise<NetworkState>;

@@ -1,0 +1,4 @@
+// placeholder while building
+export function runDemo(): void {
+  /* */
+}

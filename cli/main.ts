@@ -1,0 +1,146 @@
+// Module cli/main is the `shipworm` command: its verbs, options and exit codes.
+import { enableCompileCache } from 'node:module';
+import { Command, CommanderError, Option } from 'commander';
+import { addressDecode, addressEncode } from './address.ts';
+import { runClient } from './client.ts';
+import { runDemo } from './demo.ts';
+import { EXIT, Exit, printError } from './output.ts';
+import { showPeers, showPing, showStatus } from './query.ts';
+
+enableCompileCache();
+
+const control = (): Option =>
+  new Option('--control <path>', 'control socket of the client, if not the usual one');
+const json = (): Option => new Option('--json', 'print JSON for scripts');
+
+function program(): Command {
+  const root = new Command('shipworm')
+    .description(
+      'A Teredo client: gives this PC an IPv6 address behind a home router, and direct paths to other PCs.',
+    )
+    .version('0.1.0')
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  shipworm demo                                 see how it works; touches no network
+  sudo shipworm client --server teredo.example.net
+  shipworm status                               is it working, and if not, why
+  shipworm ping 2001:db8::80                    can that host be reached through the tunnel
+  shipworm address decode 2001:0:4136:e378:8000:63bf:3fff:fdd2
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not running, 4 no privilege or no adapter.`,
+    );
+
+  root
+    .command('client')
+    .description('run the client in the foreground until Ctrl-C')
+    .option('--server <host,...>', 'Teredo server; of several, the first that answers is used')
+    .option('--server2 <ip>', 'secondary address of the server (default: primary + 1)')
+    .option('--port <number>', 'local UDP port; 0: chosen once and remembered (default)', Number)
+    .option('--adapter <name>', 'name of the network adapter (default: teredo)')
+    .option('--control <path>', 'control socket')
+    .option('--config <file>', 'read this configuration file instead of the usual ones')
+    .option(
+      '--expose-all',
+      'RISK: let every application use the tunnel, and let everybody on the Internet reach every program that listens; echo requests are answered too',
+    )
+    .option(
+      '--allow-private',
+      'closed labs only: take private IPv4 addresses for servers and peers',
+    )
+    .option('--once', 'end with 0 once qualified, with 1 when no server answers')
+    .addHelpText(
+      'after',
+      `
+Without --expose-all no application passes: only "shipworm ping" uses the tunnel.
+The log goes to stderr. "Qualified" with an address means that the tunnel works. A server that can't be reached is
+said within 15 s, with the likely cause, and tried again for ever.
+The adapter needs a privilege: start it with sudo, or have the helper service running.`,
+    )
+    .action(runClient);
+
+  root
+    .command('status')
+    .description('say what the running client is doing, and why')
+    .addOption(control())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      `
+States: qualifying (asking the server), qualified (works), refused (the server or the settings say no).
+NAT: restricted and none are good; symmetric means that some Teredo peers can't be reached.`,
+    )
+    .action(showStatus);
+
+  root
+    .command('peers')
+    .description('list the peers: who, over which path, how fast, last heard')
+    .addOption(control())
+    .addOption(json())
+    .action(showPeers);
+
+  root
+    .command('ping')
+    .description('send one echo request through the tunnel and say how it went')
+    .argument('<address>', 'IPv6 address of a Teredo peer or a native host')
+    .addOption(control())
+    .addOption(json())
+    .option('--timeout <seconds>', 'give up after this time', Number, 10)
+    .addHelpText(
+      'after',
+      `
+"no path": the peer answered nothing at all. "no reply": the path is open, but the host does not answer echo requests,
+as a Shipworm that exposes nothing does.`,
+    )
+    .action(showPing);
+
+  const address = root
+    .command('address')
+    .description('take Teredo addresses apart and put them together');
+  address
+    .command('decode')
+    .description('show server, flags, port and IPv4 address inside a Teredo address')
+    .argument('<address>')
+    .addOption(json())
+    .action(addressDecode);
+  address
+    .command('encode')
+    .description('build the Teredo address of a client')
+    .requiredOption('--server <ip>', 'IPv4 address of the Teredo server')
+    .requiredOption('--client <ip>', 'mapped (public) IPv4 address of the client')
+    .requiredOption('--port <number>', 'mapped UDP port of the client')
+    .option('--flags <number>', 'the 16 flag bits, e.g. 0x8000 for the cone bit', '0')
+    .addOption(json())
+    .action(addressEncode);
+
+  root
+    .command('demo')
+    .description(
+      'watch the client work on the built-in network, packet by packet; touches no real network',
+    )
+    .addOption(json())
+    .action(runDemo);
+  return root;
+}
+
+/** Commander's own errors are usage errors; help and version are none. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (error instanceof Exit) {
+    if (error.message !== '') printError(error.message);
+    return error.exitCode;
+  }
+  printError(error instanceof Error ? error.message : String(error));
+  return EXIT.failed;
+}
+
+const root = program();
+for (const command of [root, ...root.commands, ...root.commands.flatMap((c) => c.commands)])
+  command.exitOverride().showHelpAfterError('(try --help)');
+try {
+  await root.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,97 @@
+// Module cli/query asks a running client: `shipworm status`, `peers` and `ping`.
+import type { PeerEntry, Status } from '../engine/service/api.ts';
+import { callService } from '../engine/service/control-client.ts';
+import { ServiceError } from '../engine/service/errors.ts';
+import { controlCandidates } from '../engine/service/paths.ts';
+import { parseIp6 } from '../engine/wire/index.ts';
+import { bytesText, EXIT, Exit, print, printJson, table } from './output.ts';
+
+interface QueryOptions {
+  readonly control?: string;
+  readonly json?: boolean;
+}
+
+const paths = (options: QueryOptions): string[] =>
+  options.control === undefined ? controlCandidates() : [options.control];
+
+/** Runs a call; a service that is not there is exit code 3. */
+async function ask<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ServiceError && error.code === 'not-running')
+      throw new Exit(EXIT.notRunning, error.message);
+    throw error;
+  }
+}
+
+export async function showStatus(options: QueryOptions): Promise<void> {
+  const status = await ask(callService(paths(options), 'status', {}));
+  if (options.json) printJson(status);
+  else print(statusText(status));
+}
+
+function statusText(status: Status): string {
+  const trusted = status.peers.filter((peer) => peer.trusted).length;
+  const refused = Object.values(status.counters.discards).reduce((sum, n) => sum + n, 0);
+  const rows: [string, string][] = [
+    ['State', `${status.state} (${status.reason.code}): ${status.reason.text}`],
+    ['Address', status.address ?? 'none yet'],
+    ['Server', status.server ?? 'not found yet'],
+    ['Mapped', status.mapped ?? 'unknown'],
+    ['NAT', status.nat],
+    ['Adapter', `${status.adapter ?? 'none'}${status.mtu === null ? '' : `, MTU ${status.mtu}`}`],
+    ['Peers', `${trusted} with an open path, ${status.peers.length} known`],
+    ['Exposure', status.exposure.text],
+    ['Discarded', `${refused} packets${refused > 0 ? ' (reasons: --json)' : ''}`],
+  ];
+  return table(rows);
+}
+
+export async function showPeers(options: QueryOptions): Promise<void> {
+  const peers = await ask(callService(paths(options), 'peers', {}));
+  if (options.json) {
+    printJson(peers);
+    return;
+  }
+  if (peers.length === 0) {
+    print('No peers yet: one appears when a packet goes to it or comes from it.');
+    return;
+  }
+  print(
+    table([
+      ['ADDRESS', 'KIND', 'PATH', 'ENDPOINT', 'RTT', 'IN', 'OUT', 'HEARD'],
+      ...peers.map(peerRow),
+    ]),
+  );
+}
+
+function peerRow(peer: PeerEntry): string[] {
+  return [
+    peer.address,
+    peer.kind,
+    peer.trusted ? (peer.path ?? 'direct') : 'no path',
+    peer.endpoint ?? '-',
+    peer.rttMs === null ? '-' : `${peer.rttMs.toFixed(1)} ms`,
+    bytesText(peer.bytesIn),
+    bytesText(peer.bytesOut),
+    peer.lastHeardMs === null ? 'never' : `${(peer.lastHeardMs / 1000).toFixed(0)} s ago`,
+  ];
+}
+
+export async function showPing(
+  address: string,
+  options: QueryOptions & { readonly timeout: number },
+): Promise<void> {
+  if (parseIp6(address) === undefined) throw new Exit(EXIT.usage, `${address} is no IPv6 address.`);
+  const timeoutMs = Math.round(options.timeout * 1000);
+  if (!(timeoutMs >= 100 && timeoutMs <= 60_000))
+    throw new Exit(EXIT.usage, '--timeout takes 0.1 to 60 seconds.');
+  const result = await ask(
+    callService(paths(options), 'ping', { address, timeoutMs }, timeoutMs + 5_000),
+  );
+  if (options.json) printJson(result);
+  else if (result.ok)
+    print(`${address} answered in ${result.rttMs.toFixed(1)} ms (path: ${result.path}).`);
+  if (!result.ok) throw new Exit(EXIT.failed, options.json ? '' : result.text);
+}

@@ -1,0 +1,15 @@
+// Module host/index gives the Host of the platform we run on.
+import { LinuxHost } from './linux.ts';
+import { HostError } from './types.ts';
+import type { Host } from './types.ts';
+
+export { dropPrivileges, guardSocket, targetUser } from './privilege.ts';
+
+/** Throws HostError 'platform' where there is none yet. */
+export function createHost(): Host {
+  if (process.platform === 'linux') return new LinuxHost();
+  throw new HostError(
+    'platform',
+    `Shipworm runs on Linux only so far, not on ${process.platform}.`,
+  );
+}

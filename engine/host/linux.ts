@@ -1,0 +1,102 @@
+// Module host/linux is the Host of Linux: TUN through the helper, the native datapath, DNS, and network changes by netlink.
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { parseIp4 } from '../wire/index.ts';
+import type { Ip4 } from '../wire/index.ts';
+import { nativeAddon } from './addon.ts';
+import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
+import { openDatapath } from './linux-datapath.ts';
+import { connectHelper } from './privilege.ts';
+import type {
+  Adapter,
+  AdapterOptions,
+  DatapathOptions,
+  Host,
+  NetworkState,
+  SocketDatapath,
+} from './types.ts';
+
+/** A change of network comes as a burst of messages; this long after the last it is looked at, ms. */
+const SETTLE_MS = 200;
+
+const DNS_TEXTS: Record<string, string> = {
+  ENOTFOUND: 'no such name, or it has no IPv4 address',
+  EAI_AGAIN: 'the name service does not answer; is the network up?',
+};
+
+/** One per process. */
+export class LinuxHost implements Host {
+  readonly random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) };
+  private adapterIndex = 0;
+  private adapterName = '';
+
+  now(): number {
+    return nativeAddon().now();
+  }
+
+  async openAdapter(options: AdapterOptions): Promise<Adapter> {
+    const adapter = await openLinuxAdapter(nativeAddon(), connectHelper(), options);
+    this.adapterIndex = adapter.index;
+    this.adapterName = adapter.name;
+    return adapter;
+  }
+
+  openDatapath(options: DatapathOptions): SocketDatapath {
+    if (options.adapter instanceof LinuxAdapter) options.adapter.handOver();
+    return openDatapath(options);
+  }
+
+  isPortFree(port: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = createSocket('udp4');
+      socket.once('error', () => socket.close(() => resolve(false)));
+      socket.bind({ port, exclusive: true }, () => socket.close(() => resolve(true)));
+    });
+  }
+
+  async resolve(name: string): Promise<readonly Ip4[]> {
+    const literal = parseIp4(name);
+    if (literal !== undefined) return [literal];
+    try {
+      const found = await lookup(name, { family: 4, all: true });
+      return found.map((entry) => parseIp4(entry.address)!);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      throw new Error(
+        `The server’s name ${name} could not be looked up: ${DNS_TEXTS[code] ?? code}.`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  networkState(): Promise<NetworkState> {
+    return Promise.resolve(this.readNetwork());
+  }
+
+  watchNetwork(callback: (state: NetworkState) => void): () => void {
+    let timer: NodeJS.Timeout | undefined;
+    const stop = nativeAddon().openNetlink(() => {
+      clearTimeout(timer);
+      timer = setTimeout(() => callback(this.readNetwork()), SETTLE_MS);
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }
+
+  private readNetwork(): NetworkState {
+    const { addresses, defaultRoutes } = nativeAddon().dumpNetwork();
+    const foreign = defaultRoutes.filter((route) => route.oif !== this.adapterIndex);
+    return {
+      networks: addresses
+        .filter((a) => a.interface !== 'lo' && a.interface !== this.adapterName)
+        .map((a) => ({ interface: a.interface, address: a.address, prefix: a.prefix })),
+      nativeIpv6: foreign.some((route) => route.family === 6),
+      ipv4: foreign.some((route) => route.family === 4),
+    };
+  }
+}

@@ -1,0 +1,164 @@
+// Module host/privilege finds or starts the privileged helper, and gives root's rights up.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { nativeAddon, nativePath } from './addon.ts';
+import type { NativeAddon } from './addon.ts';
+import { HostError } from './types.ts';
+
+/** Where a helper service listens; the variable is for a second one beside it. */
+const serviceSocket = (): string =>
+  process.env['SHIPWORM_HELPER_SOCKET'] ?? '/run/shipworm-helper/helper.sock';
+/** The installed helper: root's, hash-checked at installation. */
+const INSTALLED_HELPER = '/usr/lib/shipworm/shipworm-helper';
+const PKEXEC = '/usr/bin/pkexec';
+
+/** How long a password may take, ms; a helper that runs already needs none. */
+const ASKING_MS = 180_000;
+const RUNNING_MS = 5_000;
+
+/** A connection to a helper that has not said anything yet. */
+export interface HelperLink {
+  readonly fd: number;
+  /** How long the first answer may take, ms. */
+  readonly helloMs: number;
+  /** What it means when the other side goes without an answer. */
+  readonly refusal: HostError;
+}
+
+/** A user to become: name for messages, numeric ids for the system. */
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const isRoot = (): boolean => process.getuid!() === 0;
+const besideAddon = (name: string): string => join(dirname(nativePath()), name);
+
+/** Nobody but root can have put this file there or can change it. */
+function isRootsAlone(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && stat.uid === 0 && (stat.mode & 0o022) === 0;
+}
+
+/**
+ * A connection to a helper: our own if we are root, else the service, else one that the user's own password (pkexec)
+ * starts. Throws HostError 'no-privilege' with the command to run instead.
+ */
+export function connectHelper(): HelperLink {
+  const addon = nativeAddon();
+  const socket = serviceSocket();
+  if (isRoot()) {
+    const helper = besideAddon('shipworm-helper');
+    const broken = `The helper ${helper} did not start; build it anew with "make -C native".`;
+    return {
+      fd: startHelper(addon, helper, ['--fd', '3', '--uid', '0'], 3),
+      helloMs: RUNNING_MS,
+      refusal: new HostError('helper-missing', broken),
+    };
+  }
+  try {
+    const refused = `The helper service at ${socket} does not serve this user. Allow it with --allow-uid ${process.getuid!()} there, or run: sudo ${commandLine()}`;
+    return {
+      fd: addon.connectUnixSeqpacket(socket),
+      helloMs: RUNNING_MS,
+      refusal: new HostError('no-privilege', refused),
+    };
+  } catch {
+    // No service: the user may be asked.
+  }
+  if (existsSync(PKEXEC) && isRootsAlone(INSTALLED_HELPER)) {
+    const denied = `Shipworm was not allowed to make a network adapter. Allow it, or run: sudo ${commandLine()}`;
+    return {
+      fd: startHelper(addon, PKEXEC, [INSTALLED_HELPER, '--stdin'], 0),
+      helloMs: ASKING_MS,
+      refusal: new HostError('no-privilege', denied),
+    };
+  }
+  throw new HostError(
+    'no-privilege',
+    `Shipworm needs its helper to make a network adapter. Run: sudo ${commandLine()}`,
+  );
+}
+
+/** Starts `command` with one end of a socket pair as its descriptor `at`, and gives the other end. */
+function startHelper(
+  addon: NativeAddon,
+  command: string,
+  args: readonly string[],
+  at: 0 | 3,
+): number {
+  if (!existsSync(command))
+    throw new HostError(
+      'helper-missing',
+      `The helper ${command} is missing; build it with "make -C native".`,
+    );
+  const [ours, theirs] = addon.socketpair();
+  const child = spawn(command, args, {
+    stdio: at === 0 ? [theirs, 'ignore', 'inherit'] : ['ignore', 'ignore', 'inherit', theirs],
+    detached: true,
+  });
+  child.on('error', () => undefined);
+  child.unref();
+  addon.closeFd(theirs);
+  return ours;
+}
+
+/** What the user ran, to be repeated with sudo. */
+function commandLine(): string {
+  const command = existsSync('bin/shipworm') ? './bin/shipworm' : 'shipworm';
+  return [command, ...process.argv.slice(2)].join(' ');
+}
+
+/**
+ * The user to become when root started us: who called sudo, else `shipworm`, else `nobody`. Null when we are not root.
+ */
+export function targetUser(): User | null {
+  if (!isRoot()) return null;
+  const uid = Number(process.env['SUDO_UID']);
+  const gid = Number(process.env['SUDO_GID']);
+  if (Number.isInteger(uid) && uid > 0 && Number.isInteger(gid) && gid > 0)
+    return { name: process.env['SUDO_USER'] ?? `user ${uid}`, uid, gid };
+  for (const name of ['shipworm', 'nobody']) {
+    try {
+      const entry = execFileSync('getent', ['passwd', name], { encoding: 'utf8' }).split(':');
+      return { name, uid: Number(entry[2]), gid: Number(entry[3]) };
+    } catch {
+      // No such user: the next one.
+    }
+  }
+  throw new HostError(
+    'no-privilege',
+    'There is no user "nobody" to become; create a user "shipworm".',
+  );
+}
+
+/** Becomes `user` for good. Throws HostError when root's rights could be had back. */
+export function dropPrivileges(user: User): void {
+  process.setgroups!([]);
+  process.setgid!(user.gid);
+  process.setuid!(user.uid);
+  nativeAddon().lockDown();
+  try {
+    process.setuid!(0);
+  } catch {
+    return;
+  }
+  throw new HostError(
+    'no-privilege',
+    'Root’s rights could not be given up, so Shipworm does not start.',
+  );
+}
+
+/** Sees to it that the socket at `path` is removed when this process is gone, however it goes. */
+export function guardSocket(path: string): void {
+  const sweeper = spawn(besideAddon('shipworm-sweep'), [path], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  sweeper.on('error', () => undefined);
+  sweeper.stdin.on('error', () => undefined);
+  sweeper.unref();
+  (sweeper.stdin as unknown as { unref(): void }).unref();
+}

@@ -1,0 +1,87 @@
+// Module service/api declares every call of the running service once; the control socket's two ends derive from it.
+import { z } from 'zod';
+
+/** Endpoint as text, e.g. `198.51.100.7:40000`. */
+const endpoint = z.string();
+const count = z.record(z.string(), z.number());
+
+/** Why the state is what it is; every code is explained in docs/codes.md. */
+export const reasonSchema = z.object({ code: z.string(), text: z.string() });
+
+export const peerSchema = z.object({
+  address: z.string(),
+  kind: z.enum(['teredo', 'native', 'local']),
+  endpoint: endpoint.nullable(),
+  path: z.enum(['direct', 'bubbles', 'relay', 'local', 'hairpin']).nullable(),
+  trusted: z.boolean(),
+  rttMs: z.number().nullable(),
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  lastHeardMs: z.number().nullable(),
+});
+
+export const statusSchema = z.object({
+  state: z.enum([
+    'off',
+    'unneeded',
+    'managed',
+    'dormant',
+    'qualifying',
+    'qualified',
+    'refused',
+    'unknown',
+  ]),
+  reason: reasonSchema,
+  address: z.string().nullable(),
+  mtu: z.number().nullable(),
+  server: endpoint.nullable(),
+  mapped: endpoint.nullable(),
+  nat: z.enum(['none', 'cone', 'restricted', 'symmetric', 'unknown']),
+  peers: z.array(peerSchema),
+  exposure: z.object({ mode: z.enum(['closed', 'all']), text: z.string() }),
+  offloads: z.array(z.string()),
+  attribution: z.string().nullable(),
+  adapter: z.string().nullable(),
+  /** Named discards of the protocol and counters of the datapath. */
+  counters: z.object({ discards: count, datapath: count }),
+});
+
+export const pingSchema = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), rttMs: z.number(), path: peerSchema.shape.path.unwrap() }),
+  z.object({ ok: z.literal(false), code: z.string(), text: z.string() }),
+]);
+
+/** The calls: what each takes and gives. */
+export const calls = {
+  status: { params: z.strictObject({}), result: statusSchema },
+  peers: { params: z.strictObject({}), result: z.array(peerSchema) },
+  ping: {
+    params: z.strictObject({
+      address: z.string(),
+      timeoutMs: z.number().int().min(100).max(60_000),
+    }),
+    result: pingSchema,
+  },
+} as const;
+
+export type CallName = keyof typeof calls;
+export type Params<C extends CallName> = z.infer<(typeof calls)[C]['params']>;
+export type CallResult<C extends CallName> = z.infer<(typeof calls)[C]['result']>;
+export type Status = z.infer<typeof statusSchema>;
+export type PeerEntry = z.infer<typeof peerSchema>;
+
+/** What a service offers: one method a call. */
+export type Api = { [C in CallName]: (params: Params<C>) => Promise<CallResult<C>> };
+
+/** One request on the control socket: a JSON line. */
+export const requestSchema = z.object({
+  id: z.number().int(),
+  call: z.string(),
+  params: z.unknown().optional(),
+});
+
+/** Its answer. Errors are data too. */
+export const responseSchema = z.union([
+  z.object({ id: z.number().int(), result: z.unknown() }),
+  z.object({ id: z.number().int(), error: reasonSchema }),
+]);

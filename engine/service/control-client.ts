@@ -1,0 +1,61 @@
+// Module service/control-client makes the API's calls to a running service over its control socket.
+import { connect } from 'node:net';
+import { calls, responseSchema } from './api.ts';
+import type { CallName, CallResult, Params } from './api.ts';
+import { ServiceError } from './errors.ts';
+import { onLine } from './lines.ts';
+
+/** A status with 10,000 peers fits. */
+const MAX_LINE = 16 * 1024 * 1024;
+
+/**
+ * Makes one call to the first of `paths` where somebody listens. Rejects with ServiceError: 'not-running' when nobody does,
+ * 'failed' when no answer comes within `timeoutMs`, else what the service says.
+ */
+export async function callService<C extends CallName>(
+  paths: readonly string[],
+  call: C,
+  params: Params<C>,
+  timeoutMs = 5_000,
+): Promise<CallResult<C>> {
+  let refused: string | null = null;
+  for (const path of paths) {
+    try {
+      const line = await exchange(path, JSON.stringify({ id: 1, call, params }), timeoutMs);
+      const response = responseSchema.parse(JSON.parse(line));
+      if ('error' in response) throw new ServiceError(response.error.code, response.error.text);
+      return calls[call].result.parse(response.result) as CallResult<C>;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === 'EACCES') refused = path;
+      else if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw error;
+    }
+  }
+  if (refused)
+    throw new ServiceError(
+      'not-running',
+      `${refused} belongs to another user; ask as that user, or with sudo.`,
+    );
+  throw new ServiceError(
+    'not-running',
+    `Shipworm is not running (nobody listens at ${paths.join(' or ')}). Start it with: shipworm client`,
+  );
+}
+
+function exchange(path: string, request: string, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path, () => socket.write(`${request}\n`));
+    const end = (settle: () => void): void => {
+      socket.destroy();
+      settle();
+    };
+    socket.setTimeout(timeoutMs, () => {
+      end(() =>
+        reject(new ServiceError('failed', `No answer from ${path} within ${timeoutMs / 1000} s.`)),
+      );
+    });
+    socket.on('error', reject);
+    socket.on('close', () => reject(new ServiceError('failed', `${path} closed the connection.`)));
+    onLine(socket, MAX_LINE, (line) => end(() => resolve(line)));
+  });
+}

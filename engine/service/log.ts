@@ -1,0 +1,60 @@
+// Module service/log names what a running client tells, and puts it into one plain line each.
+import type { ClientEvent, NatKind, PeerKind, PeerPath } from '../client/types.ts';
+import { formatEndpoint, formatIp6 } from '../wire/index.ts';
+
+export interface LogEntry {
+  readonly level: 'info' | 'warning' | 'error';
+  readonly text: string;
+}
+
+const NATS: Record<NatKind, string> = {
+  none: 'There is no NAT: this PC has a public address.',
+  cone: 'The router is a cone NAT: everybody can reach us once we have an address.',
+  restricted: 'The router keeps one port for us (restricted NAT): direct paths work.',
+  symmetric:
+    'The router uses another port for each destination (symmetric NAT): native IPv6 hosts can be reached, some Teredo peers can’t.',
+  unknown: 'The kind of router is not known yet.',
+};
+const KINDS: Record<PeerKind, string> = {
+  teredo: 'Teredo peer',
+  native: 'native host',
+  local: 'local peer',
+};
+const PATHS: Record<PeerPath, string> = {
+  direct: 'they opened the way',
+  bubbles: 'direct, opened by bubbles',
+  relay: 'through the relay',
+  local: 'on this network',
+  hairpin: 'through our own router',
+};
+const DOWN: Record<(ClientEvent & { kind: 'peerDown' })['why'], string> = {
+  silent: 'silent for 30 s',
+  evicted: 'made room for others',
+  unreachable: 'its port is closed',
+  reset: 'the path is asked for anew',
+};
+
+/** The line for a client's event; null for one that says nothing to a person. */
+export function describeEvent(event: ClientEvent): LogEntry | null {
+  switch (event.kind) {
+    case 'state':
+      return {
+        level: event.state === 'qualified' && event.reason !== 'server-silent' ? 'info' : 'warning',
+        text: event.text,
+      };
+    case 'nat':
+      return { level: event.nat === 'symmetric' ? 'warning' : 'info', text: NATS[event.nat] };
+    case 'mapped':
+      return { level: 'info', text: `The server sees us as ${formatEndpoint(event.mapped)}.` };
+    case 'peerUp':
+      return {
+        level: 'info',
+        text: `Peer up: ${formatIp6(event.address)} (${KINDS[event.peer]}) at ${formatEndpoint(event.endpoint)}, ${PATHS[event.path]}.`,
+      };
+    case 'peerDown':
+      return {
+        level: 'info',
+        text: `Peer gone: ${formatIp6(event.address)} (${DOWN[event.why]}).`,
+      };
+  }
+}

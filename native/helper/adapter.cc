@@ -1,0 +1,153 @@
+// Carries out the commands about the adapter.
+#include "adapter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace helper {
+
+namespace {
+
+// Packets: about 60 ms of full-size packets at 1 Gbit/s, so that a burst is not lost before the datapath wakes.
+constexpr uint32_t kQueueLength = 5000;
+// One preferred, the others deprecated while their flows live.
+constexpr size_t kMaxAddresses = 16;
+
+Answer failed(const std::string& what, int error) {
+  return {Status::system, 0, what + " failed (" + std::strerror(error) + ")."};
+}
+
+// A setting of this one interface. Containers have /proc/sys read-only: these settings are a second line of defence,
+// without a link-local address the kernel neither solicits routers nor gets an advertisement from one.
+void writeSetting(const std::string& name, const char* setting, const char* value) {
+  const std::string path = "/proc/sys/net/ipv6/conf/" + name + "/" + setting;
+  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  const ssize_t written = write(fd, value, std::strlen(value));
+  static_cast<void>(written);
+  close(fd);
+}
+
+// The first byte of an interface's IPv6 setting, 0 when it can't be read.
+char readSetting(const std::string& name, const char* setting) {
+  const std::string path = "/proc/sys/net/ipv6/conf/" + name + "/" + setting;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  char value = 0;
+  if (fd < 0) return 0;
+  if (read(fd, &value, 1) != 1) value = 0;
+  close(fd);
+  return value;
+}
+
+}  // namespace
+
+void TunDescriptors::open() {
+  fds.fill(-1);
+  for (int& fd : fds) {
+    fd = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+      error = errno;
+      return;
+    }
+  }
+}
+
+void TunDescriptors::closeAll() {
+  for (int& fd : fds) {
+    if (fd >= 0) close(fd);
+    fd = -1;
+  }
+}
+
+Answer Adapter::open(const Request& request, std::vector<int>& queues) {
+  if (isOpen()) return {Status::badOrder, 0, "This helper has made its adapter already."};
+  Answer answer = create(request);
+  if (answer.status == Status::ok) answer = configure(request);
+  if (answer.status != Status::ok) {
+    // The device goes with its descriptors; another attempt starts from fresh ones, which this process can't open.
+    index_ = 0;
+    return answer;
+  }
+  queues.assign(descriptors_.fds.begin(), descriptors_.fds.begin() + request.queues);
+  answer.index = index_;
+  return answer;
+}
+
+// Until its owner is set any user can attach to a multi-queue device. It is down then, and a stranger's queue would make the
+// count below too high. With a single queue the one descriptor is attached as the device is born.
+Answer Adapter::create(const Request& request) {
+  if (descriptors_.fds.front() < 0) {
+    if (descriptors_.error == EPERM || descriptors_.error == EACCES)
+      return {Status::noTun, 0, "This system forbids the use of the TUN device (/dev/net/tun), as containers do; allow it there."};
+    return {Status::noTun, 0, "This system has no TUN device (/dev/net/tun). Load it with: sudo modprobe tun"};
+  }
+  if (descriptors_.fds[request.queues - 1] < 0) return failed("Opening /dev/net/tun", descriptors_.error);
+  ifreq device{};
+  request.name.copy(device.ifr_name, IFNAMSIZ - 1);
+  device.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (request.queues > 1 ? IFF_MULTI_QUEUE : 0));
+  for (unsigned queue = 0; queue < request.queues; queue++) {
+    const int fd = descriptors_.fds[queue];
+    if (ioctl(fd, TUNSETIFF, &device) < 0) {
+      if (queue == 0 && (errno == EBUSY || errno == EEXIST || errno == EINVAL))
+        return {Status::busy, 0,
+                "There is a network interface named " + request.name + " already; choose another with --adapter."};
+      return failed("Making the adapter", errno);
+    }
+    if (queue == 0 && ioctl(fd, TUNSETOWNER, 0UL) < 0) return failed("Making root the adapter's owner", errno);
+    device.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE;
+  }
+  if (ioctl(descriptors_.fds.front(), SIOCGIFINDEX, &device) < 0) return failed("Finding the adapter", errno);
+  index_ = static_cast<uint32_t>(device.ifr_ifindex);
+  return {};
+}
+
+Answer Adapter::configure(const Request& request) {
+  if (const int error = netlink_.open()) return failed("Opening netlink", error);
+  if (const int error = netlink_.watchLinks()) return failed("Watching the adapter", error);
+  if (request.queues > 1) {
+    uint32_t queues = 0;
+    if (const int error = netlink_.countQueues(index_, queues)) return failed("Counting the adapter's queues", error);
+    if (queues != request.queues) return {Status::busy, 0, "Another program attached itself to the adapter; start again."};
+  }
+  if (readSetting(request.name, "disable_ipv6") != '0')
+    return {Status::system, 0,
+            "IPv6 is switched off for new network interfaces. Allow it with: sudo sysctl net.ipv6.conf.default.disable_ipv6=0"};
+  if (const int error = netlink_.configureLink(index_, request.mtu, kQueueLength)) return failed("Setting the adapter up", error);
+  for (const char* setting : {"router_solicitations", "accept_ra", "autoconf", "accept_redirects"})
+    writeSetting(request.name, setting, "0");
+  if (const int error = netlink_.setUp(index_)) return failed("Bringing the adapter up", error);
+  return {};
+}
+
+Answer Adapter::setAddress(const Request& request) {
+  const auto held = std::find(addresses_.begin(), addresses_.end(), request.address);
+  if (held == addresses_.end() && addresses_.size() >= kMaxAddresses)
+    return {Status::badOrder, 0, "The adapter has 16 addresses already; remove one first."};
+  if (const int error = netlink_.setAddress(index_, request.address, request.on)) return failed("Setting the address", error);
+  if (held == addresses_.end()) addresses_.push_back(request.address);
+  return {};
+}
+
+Answer Adapter::removeAddress(const Request& request) {
+  const auto held = std::find(addresses_.begin(), addresses_.end(), request.address);
+  if (held == addresses_.end()) return {Status::badOrder, 0, "The adapter doesn't have this address."};
+  addresses_.erase(held);
+  const int error = netlink_.removeAddress(index_, request.address);
+  // Somebody else removed it: what was asked for is so.
+  if (error && error != EADDRNOTAVAIL) return failed("Removing the address", error);
+  return {};
+}
+
+Answer Adapter::setDefaultRoute(const Request& request) {
+  if (const int error = netlink_.setDefaultRoute(index_, request.on)) return failed("Changing the default route", error);
+  return {};
+}
+
+}  // namespace helper

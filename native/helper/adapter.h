@@ -1,0 +1,41 @@
+// Makes the TUN adapter: a device that belongs to root, exists only as long as its descriptors, and never touches another one.
+#pragma once
+#include <array>
+#include <vector>
+
+#include "netlink.h"
+#include "protocol.h"
+
+namespace helper {
+
+// Descriptors of /dev/net/tun, opened while the process may still open it; each becomes a queue or is closed.
+struct TunDescriptors {
+  std::array<int, kMaxQueues> fds;
+  int error = 0;  // errno of opening, when there are none
+  void open();
+  void closeAll();
+};
+
+class Adapter {
+ public:
+  explicit Adapter(TunDescriptors& descriptors) : descriptors_(descriptors) {}
+  // Makes the device and brings it up. The queues are to be handed over and then closed: the device lives by the client's copies.
+  Answer open(const Request& request, std::vector<int>& queues);
+  Answer setAddress(const Request& request);
+  Answer removeAddress(const Request& request);
+  Answer setDefaultRoute(const Request& request);
+  bool isOpen() const { return index_ != 0; }
+  int watchFd() const { return netlink_.watchFd(); }
+  bool gone() { return netlink_.linkGone(index_); }
+
+ private:
+  Answer create(const Request& request);
+  Answer configure(const Request& request);
+
+  TunDescriptors& descriptors_;
+  Netlink netlink_;
+  uint32_t index_ = 0;
+  std::vector<Address> addresses_;
+};
+
+}  // namespace helper

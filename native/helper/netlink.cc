@@ -1,0 +1,222 @@
+// Builds and sends the few rtnetlink messages that the helper needs.
+#include "netlink.h"
+
+#include <errno.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace helper {
+
+namespace {
+
+// Higher than that of any route an administrator or a router advertisement sets, so that native IPv6 always wins.
+constexpr uint32_t kDefaultRouteMetric = 1029;
+constexpr uint32_t kForever = 0xffffffff;
+
+int openSocket(uint32_t groups, int flags) {
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
+  if (fd < 0) return -1;
+  sockaddr_nl self{};
+  self.nl_family = AF_NETLINK;
+  self.nl_groups = groups;
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&self), sizeof self) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+// Calls `visit` with type, payload and length of each attribute in `length` bytes at `at`.
+template <typename Visit>
+void eachAttribute(const void* at, int length, Visit visit) {
+  for (const auto* item = static_cast<const rtattr*>(at); RTA_OK(item, length); item = RTA_NEXT(item, length))
+    visit(item->rta_type & NLA_TYPE_MASK, RTA_DATA(item), static_cast<int>(RTA_PAYLOAD(item)));
+}
+
+}  // namespace
+
+// One request. All are of known, small size: running out of room is a fault of this program.
+class Netlink::Message {
+ public:
+  template <typename Body>
+  Message(uint16_t type, uint16_t flags, const Body& body) {
+    auto* head = new (bytes_) nlmsghdr{};
+    head->nlmsg_type = type;
+    head->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
+    length_ = NLMSG_HDRLEN;
+    append(&body, sizeof body);
+  }
+  void add(uint16_t type, const void* data, size_t size) {
+    const rtattr attribute{static_cast<unsigned short>(RTA_LENGTH(size)), type};
+    append(&attribute, sizeof attribute);
+    append(data, size);
+  }
+  void add32(uint16_t type, uint32_t value) { add(type, &value, sizeof value); }
+  size_t begin(uint16_t type) {
+    const size_t at = length_;
+    add(static_cast<uint16_t>(type | NLA_F_NESTED), nullptr, 0);
+    return at;
+  }
+  void end(size_t at) { reinterpret_cast<rtattr*>(bytes_ + at)->rta_len = static_cast<unsigned short>(length_ - at); }
+  nlmsghdr* finish(uint32_t sequence) {
+    auto* head = reinterpret_cast<nlmsghdr*>(bytes_);
+    head->nlmsg_len = static_cast<uint32_t>(length_);
+    head->nlmsg_seq = sequence;
+    return head;
+  }
+
+ private:
+  void append(const void* data, size_t size) {
+    if (length_ + NLMSG_ALIGN(size) > sizeof bytes_) abort();
+    if (size) std::memcpy(bytes_ + length_, data, size);
+    length_ += NLMSG_ALIGN(size);
+  }
+  alignas(nlmsghdr) uint8_t bytes_[512] = {};
+  size_t length_ = 0;
+};
+
+Netlink::~Netlink() {
+  if (fd_ >= 0) close(fd_);
+  if (watch_ >= 0) close(watch_);
+}
+
+int Netlink::open() {
+  fd_ = openSocket(0, 0);
+  return fd_ < 0 ? errno : 0;
+}
+
+int Netlink::request(Message& message, const Reader& read) {
+  const nlmsghdr* out = message.finish(++sequence_);
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  if (sendto(fd_, out, out->nlmsg_len, 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0) return errno;
+  for (;;) {
+    alignas(nlmsghdr) uint8_t bytes[16 << 10];
+    sockaddr_nl from{};
+    socklen_t fromLength = sizeof from;
+    const ssize_t got = recvfrom(fd_, bytes, sizeof bytes, 0, reinterpret_cast<sockaddr*>(&from), &fromLength);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno;
+    // Only the kernel has port 0; any process may send to a netlink socket.
+    if (from.nl_pid != 0) continue;
+    auto left = static_cast<unsigned>(got);
+    for (auto* item = reinterpret_cast<const nlmsghdr*>(bytes); NLMSG_OK(item, left); item = NLMSG_NEXT(item, left)) {
+      if (item->nlmsg_seq != sequence_) continue;
+      if (item->nlmsg_type == NLMSG_ERROR) return -static_cast<const nlmsgerr*>(NLMSG_DATA(item))->error;
+      if (read) read(item);
+    }
+  }
+}
+
+int Netlink::linkMessage(uint32_t index, uint32_t flags, uint32_t change, const std::function<void(Message&)>& fill) {
+  ifinfomsg body{};
+  body.ifi_index = static_cast<int>(index);
+  body.ifi_flags = flags;
+  body.ifi_change = change;
+  Message message(RTM_NEWLINK, 0, body);
+  if (fill) fill(message);
+  return request(message);
+}
+
+int Netlink::configureLink(uint32_t index, uint32_t mtu, uint32_t queueLength) {
+  return linkMessage(index, 0, 0, [&](Message& message) {
+    message.add32(IFLA_MTU, mtu);
+    message.add32(IFLA_TXQLEN, queueLength);
+    const size_t spec = message.begin(IFLA_AF_SPEC);
+    const size_t inet6 = message.begin(AF_INET6);
+    const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+    message.add(IFLA_INET6_ADDR_GEN_MODE, &none, sizeof none);
+    message.end(inet6);
+    message.end(spec);
+  });
+}
+
+int Netlink::setUp(uint32_t index) { return linkMessage(index, IFF_UP, IFF_UP, {}); }
+
+int Netlink::countQueues(uint32_t index, uint32_t& queues) {
+  queues = 0;
+  ifinfomsg body{};
+  body.ifi_index = static_cast<int>(index);
+  Message message(RTM_GETLINK, 0, body);
+  const auto counts = [&](int type, const void* data, int length) {
+    if ((type != IFLA_TUN_NUM_QUEUES && type != IFLA_TUN_NUM_DISABLED_QUEUES) || length != sizeof(uint32_t)) return;
+    uint32_t count;
+    std::memcpy(&count, data, sizeof count);
+    queues += count;
+  };
+  const auto info = [&](int type, const void* data, int length) {
+    if (type == IFLA_INFO_DATA) eachAttribute(data, length, counts);
+  };
+  return request(message, [&](const nlmsghdr* item) {
+    if (item->nlmsg_type != RTM_NEWLINK || item->nlmsg_len < NLMSG_LENGTH(sizeof(ifinfomsg))) return;
+    const auto* link = static_cast<const ifinfomsg*>(NLMSG_DATA(item));
+    eachAttribute(IFLA_RTA(link), static_cast<int>(IFLA_PAYLOAD(item)), [&](int type, const void* data, int length) {
+      if (type == IFLA_LINKINFO) eachAttribute(data, length, info);
+    });
+  });
+}
+
+// The /32 makes the kernel route 2001::/32 to the adapter for as long as there is an address.
+int Netlink::setAddress(uint32_t index, const Address& address, bool preferred) {
+  ifaddrmsg body{};
+  body.ifa_family = AF_INET6;
+  body.ifa_prefixlen = 32;
+  body.ifa_index = index;
+  Message message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, body);
+  message.add(IFA_LOCAL, address.data(), address.size());
+  message.add32(IFA_FLAGS, IFA_F_NODAD);
+  ifa_cacheinfo life{};
+  life.ifa_valid = kForever;
+  // No preferred time left makes an address deprecated (RFC 4862 §5.5.4): old flows keep it, new ones don't take it.
+  life.ifa_prefered = preferred ? kForever : 0;
+  message.add(IFA_CACHEINFO, &life, sizeof life);
+  return request(message);
+}
+
+int Netlink::removeAddress(uint32_t index, const Address& address) {
+  ifaddrmsg body{};
+  body.ifa_family = AF_INET6;
+  body.ifa_prefixlen = 32;
+  body.ifa_index = index;
+  Message message(RTM_DELADDR, 0, body);
+  message.add(IFA_LOCAL, address.data(), address.size());
+  return request(message);
+}
+
+int Netlink::setDefaultRoute(uint32_t index, bool on) {
+  rtmsg body{};
+  body.rtm_family = AF_INET6;
+  body.rtm_table = RT_TABLE_MAIN;
+  body.rtm_protocol = RTPROT_STATIC;
+  body.rtm_scope = RT_SCOPE_UNIVERSE;
+  body.rtm_type = RTN_UNICAST;
+  Message message(on ? RTM_NEWROUTE : RTM_DELROUTE, on ? NLM_F_CREATE | NLM_F_EXCL : 0, body);
+  message.add32(RTA_OIF, index);
+  message.add32(RTA_PRIORITY, kDefaultRouteMetric);
+  const int error = request(message);
+  // It is as asked for already.
+  return error == (on ? EEXIST : ESRCH) ? 0 : error;
+}
+
+int Netlink::watchLinks() {
+  watch_ = openSocket(RTMGRP_LINK, SOCK_NONBLOCK);
+  return watch_ < 0 ? errno : 0;
+}
+
+bool Netlink::linkGone(uint32_t index) {
+  uint8_t bytes[8192];
+  while (recv(watch_, bytes, sizeof bytes, 0) >= 0 || errno == ENOBUFS || errno == EINTR) continue;
+  ifinfomsg body{};
+  body.ifi_index = static_cast<int>(index);
+  Message message(RTM_GETLINK, 0, body);
+  return request(message) == ENODEV;
+}
+
+}  // namespace helper

@@ -1,0 +1,109 @@
+// The conversation: HELLO, then OPEN_ADAPTER once, then the rest in any order.
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "adapter.h"
+#include "confine.h"
+
+namespace helper {
+
+namespace {
+
+// A connection that says nothing doesn't hold a place for longer.
+constexpr int kHelloMs = 10'000;
+
+class Session {
+ public:
+  Session(int client, int parent, TunDescriptors& descriptors)
+      : client_(client), parent_(parent), descriptors_(descriptors), adapter_(descriptors) {}
+
+  void run() {
+    for (;;) {
+      pollfd items[] = {{client_, POLLIN, 0}, {parent_, 0, 0}, {adapter_.watchFd(), POLLIN, 0}};
+      const int ready = poll(items, 3, greeted_ ? -1 : kHelloMs);
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready <= 0 || items[1].revents) return;
+      if (items[2].revents && adapter_.isOpen() && adapter_.gone()) return;
+      if (items[0].revents && !answer()) return;
+    }
+  }
+
+ private:
+  // False when the client is gone or reads nothing.
+  bool answer() {
+    uint8_t bytes[kMaxRequest + 1];
+    // Descriptors that a client sends have no room here: the kernel closes them.
+    const ssize_t got = recv(client_, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (got < 0) return errno == EINTR || errno == EAGAIN;
+    if (got == 0) return false;
+    Request request;
+    Answer answer = parseRequest(bytes, static_cast<size_t>(got), request);
+    std::vector<int> queues;
+    if (answer.status == Status::ok) answer = carryOut(request, queues);
+    const bool sent = send(buildReply(static_cast<uint16_t>(request.command), answer), queues);
+    // Handed over or of no use: from here on the device lives by the client's descriptors alone.
+    if (request.command == Command::openAdapter && answer.status != Status::badOrder && answer.status != Status::badName &&
+        answer.status != Status::badArgument && answer.status != Status::badFrame)
+      descriptors_.closeAll();
+    return sent;
+  }
+
+  Answer carryOut(const Request& request, std::vector<int>& queues) {
+    if (request.command == Command::hello) {
+      greeted_ = true;
+      return {};
+    }
+    if (!greeted_) return {Status::badOrder, 0, "The first frame must be HELLO."};
+    if (request.command == Command::openAdapter) return adapter_.open(request, queues);
+    if (!adapter_.isOpen()) return {Status::badOrder, 0, "There is no adapter yet."};
+    if (request.command == Command::setAddress) return adapter_.setAddress(request);
+    if (request.command == Command::removeAddress) return adapter_.removeAddress(request);
+    return adapter_.setDefaultRoute(request);
+  }
+
+  bool send(std::vector<uint8_t> frame, const std::vector<int>& fds) {
+    alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int) * kMaxQueues)] = {};
+    iovec part{frame.data(), frame.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (!fds.empty()) {
+      message.msg_control = control;
+      message.msg_controllen = CMSG_SPACE(sizeof(int) * fds.size());
+      cmsghdr* item = CMSG_FIRSTHDR(&message);
+      item->cmsg_level = SOL_SOCKET;
+      item->cmsg_type = SCM_RIGHTS;
+      item->cmsg_len = CMSG_LEN(sizeof(int) * fds.size());
+      std::memcpy(CMSG_DATA(item), fds.data(), sizeof(int) * fds.size());
+    }
+    return sendmsg(client_, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+  }
+
+  int client_;
+  int parent_;
+  TunDescriptors& descriptors_;
+  Adapter adapter_;
+  bool greeted_ = false;
+};
+
+}  // namespace
+
+int serve(int client, int parent) {
+  TunDescriptors descriptors;
+  descriptors.open();
+  if (!detach() || !confine(Keep::session)) {
+    std::fprintf(stderr, "shipworm-helper: its privileges could not be given up (%s).\n", std::strerror(errno));
+    return 1;
+  }
+  Session(client, parent, descriptors).run();
+  return 0;
+}
+
+}  // namespace helper

@@ -1,0 +1,11 @@
+// Serves one client on one SEQPACKET socket until it goes.
+#pragma once
+
+namespace helper {
+
+// Gives up all privileges but the one for network devices, then answers frames on `client`. Returns when the client, the adapter
+// or `parent` (a pipe whose other end the daemon holds; -1 without one) is gone. Never touches the adapter on leaving: the
+// kernel removes it, with its addresses and routes, as the client's descriptors close.
+int serve(int client, int parent);
+
+}  // namespace helper
