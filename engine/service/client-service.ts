@@ -22,6 +22,7 @@ import {
 } from '../wire/index.ts';
 import type { Ip4, Ip6 } from '../wire/index.ts';
 import type { Api, PeerEntry, Status } from './api.ts';
+import { peerEntry, pingResult } from './present.ts';
 import type { Settings } from './config.ts';
 import { Exposure } from './exposure.ts';
 import { describeEvent } from './log.ts';
@@ -37,16 +38,6 @@ const FIRST_DYNAMIC_PORT = 49_152;
 const PORT_ATTEMPTS = 16;
 /** Peers coming and going are told up to this many a minute; the rest is summed up. */
 const PEER_LINES_PER_MINUTE = 60;
-
-const PING_TEXTS: Record<(PingResult & { ok: false })['code'], string> = {
-  'no-path':
-    'No path: the peer answered none of our bubbles (or the host none of our tests). It may be off, or behind a router that lets nothing in.',
-  'no-reply': 'The path is open, but the host does not answer echo requests.',
-  'not-qualified': 'There is no Teredo address yet; see: shipworm status',
-  'address-refused':
-    'That address can be nobody’s: it is our own, not unicast, or has a private IPv4 address inside.',
-  busy: 'Too many pings or new peers at once; try again in a moment.',
-};
 
 export interface ServiceHooks {
   readonly log: (entry: LogEntry) => void;
@@ -164,15 +155,16 @@ export class ClientService {
 
   private ping(text: string, timeoutMs: number): ReturnType<Api['ping']> {
     const address = parseIp6(text);
-    const asResult = (result: PingResult): Awaited<ReturnType<Api['ping']>> =>
-      result.ok ? result : { ok: false, code: result.code, text: PING_TEXTS[result.code] };
     if (address === undefined || !this.client)
       return Promise.resolve(
-        asResult({ ok: false, code: address === undefined ? 'address-refused' : 'not-qualified' }),
+        pingResult({
+          ok: false,
+          code: address === undefined ? 'address-refused' : 'not-qualified',
+        }),
       );
     const id = this.nextPing++;
     return new Promise((resolve) => {
-      this.pings.set(id, (result) => resolve(asResult(result)));
+      this.pings.set(id, (result) => resolve(pingResult(result)));
       this.input({ kind: 'ping', id, address, timeoutMs });
     });
   }
@@ -408,21 +400,6 @@ export class ClientService {
     if (this.closed) return;
     void this.close().then(() => this.hooks.onFailed(error));
   }
-}
-
-function peerEntry(row: PeerRow, now: number): PeerEntry {
-  return {
-    address: formatIp6(row.address),
-    kind: row.kind,
-    endpoint: row.endpoint && formatEndpoint(row.endpoint),
-    path: row.path,
-    trusted: row.trusted,
-    rttMs: row.rttMs,
-    bytesIn: row.bytesIn,
-    bytesOut: row.bytesOut,
-    lastHeardMs:
-      row.lastReceivedMs === null ? null : Math.max(0, Math.round(now - row.lastReceivedMs)),
-  };
 }
 
 function utf8(text: string): Uint8Array {

@@ -1,0 +1,35 @@
+// Module service/present puts the machine's values into the API's words.
+import type { PeerRow, PingResult } from '../client/types.ts';
+import { formatEndpoint, formatIp6 } from '../wire/index.ts';
+import type { CallResult, PeerEntry } from './api.ts';
+
+const PING_TEXTS: Record<(PingResult & { ok: false })['code'], string> = {
+  'no-path':
+    'No path: the peer answered none of our bubbles (or the host none of our tests). It may be off, or behind a router that lets nothing in.',
+  'no-reply': 'The path is open, but the host does not answer echo requests.',
+  'not-qualified': 'There is no Teredo address yet; see: shipworm status',
+  'address-refused':
+    'That address can be nobody’s: it is our own, not unicast, or has a private IPv4 address inside.',
+  busy: 'Too many pings or new peers at once; try again in a moment.',
+};
+
+/** The outcome of a ping, a failure with its sentence. */
+export function pingResult(result: PingResult): CallResult<'ping'> {
+  return result.ok ? result : { ok: false, code: result.code, text: PING_TEXTS[result.code] };
+}
+
+/** One row of `peers`; `now` is the time of the call, ms. */
+export function peerEntry(row: PeerRow, now: number): PeerEntry {
+  return {
+    address: formatIp6(row.address),
+    kind: row.kind,
+    endpoint: row.endpoint && formatEndpoint(row.endpoint),
+    path: row.path,
+    trusted: row.trusted,
+    rttMs: row.rttMs,
+    bytesIn: row.bytesIn,
+    bytesOut: row.bytesOut,
+    lastHeardMs:
+      row.lastReceivedMs === null ? null : Math.max(0, Math.round(now - row.lastReceivedMs)),
+  };
+}

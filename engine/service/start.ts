@@ -1,0 +1,74 @@
+// Module service/start brings a client up in the order that a root start demands, and takes it down again.
+import { chownSync, mkdirSync } from 'node:fs';
+import { createHost, dropPrivileges, guardSocket, targetUser } from '../host/index.ts';
+import { HostError } from '../host/types.ts';
+import { TEREDO_MTU } from '../wire/index.ts';
+import type { Api, Status } from './api.ts';
+import { ClientService } from './client-service.ts';
+import type { ServiceHooks } from './client-service.ts';
+import type { Settings } from './config.ts';
+import { listenControl } from './control-server.ts';
+import { ServiceError } from './errors.ts';
+import { controlPath, stateDirectory } from './paths.ts';
+import { StateFile } from './state-file.ts';
+
+/** A client that runs in this process. */
+export interface RunningClient {
+  readonly api: Api;
+  status(): Status;
+  close(): Promise<void>;
+}
+
+/** What kind of failure `error` is, for exit codes and for what to offer next. */
+export type FailureKind = 'configuration' | 'privilege' | 'failed';
+
+export function failureKind(error: unknown): FailureKind {
+  if (error instanceof ServiceError)
+    return error.code === 'bad-config' ? 'configuration' : 'failed';
+  if (!(error instanceof HostError)) return 'failed';
+  const { code } = error;
+  return code === 'port-taken' || code === 'bind-failed' || code === 'platform'
+    ? 'failed'
+    : 'privilege';
+}
+
+/**
+ * Starts a client: control socket and adapter first, which may need root; then root's rights go for good; only then the
+ * first byte from the network is read. Throws HostError or ServiceError, and has undone everything when it does.
+ */
+export async function startClient(settings: Settings, hooks: ServiceHooks): Promise<RunningClient> {
+  const host = createHost();
+  const path = settings.control ?? controlPath();
+  const user = targetUser();
+  const control = await listenControl(path, user ?? undefined);
+  try {
+    guardSocket(path);
+    const directory = stateDirectory();
+    if (user) {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      chownSync(directory, user.uid, user.gid);
+    }
+    const adapter = await host.openAdapter({ name: settings.adapter, mtu: TEREDO_MTU, queues: 1 });
+    if (user) dropPrivileges(user);
+    const state = new StateFile(directory, (text) => hooks.log({ level: 'warning', text }));
+    const service = new ClientService(host, settings, adapter, state, hooks);
+    try {
+      await service.start();
+    } catch (error) {
+      await service.close();
+      throw error;
+    }
+    control.serve(service.api);
+    return {
+      api: service.api,
+      status: () => service.status(),
+      close: async () => {
+        await service.close();
+        control.close();
+      },
+    };
+  } catch (error) {
+    control.close();
+    throw error;
+  }
+}
