@@ -1,13 +1,7 @@
 // Module service/client-service wires the client machine, datapath, adapter and network watch into one running client.
 import { clientConfig } from '../client/config.ts';
 import { TeredoClient } from '../client/client.ts';
-import type {
-  ClientInput,
-  ClientOutput,
-  Ip4Network,
-  PeerRow,
-  PingResult,
-} from '../client/types.ts';
+import type { ClientInput, ClientOutput, Ip4Network, PingResult } from '../client/types.ts';
 import type { Upcall } from '../datapath/types.ts';
 import { HostError } from '../host/types.ts';
 import type { Adapter, Host, NetworkState, SocketDatapath } from '../host/types.ts';
