@@ -71,7 +71,10 @@ export function parseDatagram(bytes: Uint8Array): Result<Datagram> {
   };
 }
 
-/** Builds a UDP payload from its parts. */
+/**
+ * Builds a UDP payload from its parts. Throws RangeError for a client id, authentication value or trailer of more than
+ * 255 bytes or a nonce of other than 8: the format can't say them.
+ */
 export function buildDatagram(parts: {
   authentication?: Authentication;
   origin?: Endpoint;
@@ -96,6 +99,10 @@ export function buildDatagram(parts: {
 /** `00 01 | ID-len | AU-len | client id | value | nonce 8 | confirmation`. */
 function authenticationBytes(a: Authentication): Uint8Array {
   const { clientId, value } = a;
+  if (clientId.length > 255 || value.length > 255 || a.nonce.length !== NONCE_LENGTH)
+    throw new RangeError(
+      'client id and authentication value hold at most 255 bytes, the nonce exactly 8',
+    );
   return Uint8Array.from([
     0,
     INDICATOR.authentication,

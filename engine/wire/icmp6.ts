@@ -62,7 +62,7 @@ export function parseIcmp6(packet: Uint8Array): Result<Icmp6> {
   const walked = walkHeaders(packet);
   if (!walked.ok) return walked;
   const { protocol, offset, fragment } = walked.value;
-  if (protocol !== PROTOCOL.icmp6) return fail('icmpNotEcho');
+  if (protocol !== PROTOCOL.icmp6) return fail('notIcmp');
   if (fragment && (fragment.more || fragment.offset > 0)) return fail('icmpTruncated');
   const message = packet.subarray(offset, IP6_HEADER_LENGTH + header.value.payloadLength);
   if (message.length < 4) return fail('icmpTruncated');

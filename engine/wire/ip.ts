@@ -25,6 +25,8 @@ export function formatIp4(ip: Ip4): string {
 /** Text to address; undefined when it is none. A zone (`%eth0`) is not part of an address. */
 export function parseIp6(text: string): Ip6 | undefined {
   if (text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
+  const quad = /[^:]+\.[^:]+$/.exec(text);
+  if (quad && parseIp4(quad[0]) === undefined) return undefined;
   return readIp6(Uint8Array.from(ipaddr.IPv6.parse(text).toByteArray()), 0);
 }
 

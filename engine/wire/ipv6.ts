@@ -19,6 +19,14 @@ export const PROTOCOL = {
   mobility: 135,
 } as const;
 
+/** Fixed part of the upper-layer headers that a first fragment must hold, bytes (RFC 7112 §5). */
+const UPPER_LAYER_LENGTH = new Map<number, number>([
+  [PROTOCOL.tcp, 20],
+  [PROTOCOL.udp, 8],
+  [PROTOCOL.icmp6, 8],
+  [PROTOCOL.esp, 8],
+]);
+
 /** Longest chain of extension headers that is walked; RFC 8200 §4.1 lists seven, once each but for one. */
 const MAX_EXTENSION_HEADERS = 8;
 
@@ -113,7 +121,11 @@ export function walkHeaders(packet: Uint8Array): Result<UpperLayer> {
   let fragment: UpperLayer['fragment'] = null;
   for (let count = 0; ; count++) {
     const length = extensionLength(packet, protocol, offset, end);
-    if (length === 0) return { ok: true, value: { protocol, offset, fragment } };
+    if (length === 0) {
+      const needed = UPPER_LAYER_LENGTH.get(protocol) ?? 0;
+      if (fragment?.more && offset + needed > end) return fail('fragmentHeaderChain');
+      return { ok: true, value: { protocol, offset, fragment } };
+    }
     if (count === MAX_EXTENSION_HEADERS) return fail('extensionChainTooLong');
     if (length < 0) return fail(fragment ? 'fragmentHeaderChain' : 'extensionTruncated');
     if (protocol === PROTOCOL.routing && packet[offset + 3] !== 0) return fail('routingHeader');

@@ -43,7 +43,7 @@ export function parseSolicitation(packet: Uint8Array): Result<{ readonly source:
   const header = parseIp6Header(packet);
   if (!header.ok) return header;
   const icmp = parseIcmp6(packet);
-  if (!icmp.ok) return icmp.reason === 'icmpNotEcho' ? fail('icmpNotSolicitation') : icmp;
+  if (!icmp.ok) return icmp.reason === 'notIcmp' ? fail('icmpNotSolicitation') : icmp;
   const { type, code, body } = icmp.value;
   if (type !== ICMP6.routerSolicitation || code !== 0) return fail('icmpNotSolicitation');
   if (header.value.destination !== LINK_LOCAL_ALL_ROUTERS) return fail('icmpNotSolicitation');
@@ -88,7 +88,7 @@ export function parseAdvertisement(packet: Uint8Array): Result<RouterAdvertiseme
   if (!header.ok) return header;
   const { source, destination, hopLimit } = header.value;
   const icmp = parseIcmp6(packet);
-  if (!icmp.ok) return icmp.reason === 'icmpNotEcho' ? fail('icmpNotAdvertisement') : icmp;
+  if (!icmp.ok) return icmp.reason === 'notIcmp' ? fail('icmpNotAdvertisement') : icmp;
   const { type, code, body } = icmp.value;
   if (type !== ICMP6.routerAdvertisement || code !== 0 || !isLinkLocal6(source))
     return fail('icmpNotAdvertisement');

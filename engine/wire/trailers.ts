@@ -20,14 +20,16 @@ const DISCARD_CLASS = 0x40;
 const CLASS_MASK = 0xc0;
 const KNOWN: ReadonlySet<number> = new Set(Object.values(TRAILER));
 
-/** All trailers in `bytes`, `type 1 | length 1 | value` each; unknown types that may be skipped are skipped. */
+/**
+ * All trailers in `bytes`, `type 1 | length 1 | value` each; unknown types that may be skipped are skipped. A malformed
+ * one ends the trailers, those before it count (RFC 6081 §4.1, §5.1.2).
+ */
 export function parseTrailers(bytes: Uint8Array): Result<Trailer[]> {
   const trailers: Trailer[] = [];
   for (let offset = 0; offset < bytes.length;) {
     const type = bytes[offset]!;
     const length = bytes[offset + 1];
-    if (length === undefined || offset + 2 + length > bytes.length)
-      return { ok: false, reason: 'trailerTruncated' };
+    if (length === undefined || offset + 2 + length > bytes.length) break;
     if (KNOWN.has(type))
       trailers.push({ type, value: bytes.subarray(offset + 2, offset + 2 + length) });
     else if ((type & CLASS_MASK) === DISCARD_CLASS) return { ok: false, reason: 'trailerRefused' };
@@ -36,8 +38,10 @@ export function parseTrailers(bytes: Uint8Array): Result<Trailer[]> {
   return { ok: true, value: trailers };
 }
 
-/** The bytes of `trailers`; each value is at most 255 bytes. */
+/** The bytes of `trailers`. Throws RangeError for a value of more than 255 bytes, which the length can't say. */
 export function buildTrailers(trailers: readonly Trailer[]): Uint8Array {
+  if (trailers.some((t) => t.value.length > 255))
+    throw new RangeError('a trailer holds at most 255 bytes');
   return Uint8Array.from(trailers.flatMap((t) => [t.type, t.value.length, ...t.value]));
 }
 
@@ -46,15 +50,27 @@ export function readNonce(trailers: readonly Trailer[]): Uint8Array | undefined 
   return trailers.find((t) => t.type === TRAILER.nonce && t.value.length === 4)?.value;
 }
 
+/** Lengths of an Alternate Address trailer: one to four pairs (RFC 6081 §4.3). */
+const ALTERNATE_LENGTHS: readonly number[] = [8, 14, 20, 26];
+
 /** The pairs of an Alternate Address trailer (`reserved 2 | (IPv4 4, port 2)...`, RFC 6081 §4.3). */
 export function readAlternateAddresses(trailers: readonly Trailer[]): readonly Endpoint[] {
   const value = trailers.find((t) => t.type === TRAILER.alternateAddress)?.value;
-  if (!value || value.length < 8 || (value.length - 2) % 6 !== 0) return [];
+  if (!value || !ALTERNATE_LENGTHS.includes(value.length)) return [];
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   const endpoints: Endpoint[] = [];
   for (let offset = 2; offset < value.length; offset += 6)
     endpoints.push({ ip: view.getUint32(offset), port: view.getUint16(offset + 4) });
   return endpoints;
+}
+
+/** What a Neighbor Discovery Option trailer says (`type 1 | reserved 3`, RFC 6081 §4.4); undefined for any other. */
+export function readNeighborDiscovery(
+  trailers: readonly Trailer[],
+): 'solicitation' | 'advertisement' | undefined {
+  const value = trailers.find((t) => t.type === TRAILER.neighborDiscovery)?.value;
+  if (value?.length !== 4) return undefined;
+  return value[0] === 0 ? 'solicitation' : value[0] === 1 ? 'advertisement' : undefined;
 }
 
 /** The port of a Random Port trailer (RFC 6081 §4.5). */
