@@ -13,11 +13,11 @@ import {
   CONE_FLAG,
   decodeTeredo,
   Discards,
-  embeddedIp4,
+  embedsRefused,
   isBubble,
   isCone,
   isLinkLocal6,
-  isReachable4,
+  isNative6,
   isReachableEndpoint,
   isTeredo,
   isUnicastPeer6,
@@ -63,6 +63,8 @@ export class TeredoServer {
   private readonly settings: ServerSettings;
   private readonly reach: Reach;
   private readonly port: number;
+  /** Our one or two addresses. */
+  private readonly own: readonly Ip4[];
   private readonly solicitations: KeyedBuckets<Ip4>;
   private readonly forwards: KeyedBuckets<Ip4>;
   /** Source of our advertisements: our address and port, cone bit 1 (RFC 4380 §5.3.2, §4). */
@@ -73,13 +75,15 @@ export class TeredoServer {
     const { solicitationsPerSecondPerSource: asked, forwardedPerSecondPerSource: carried } = limits;
     this.settings = settings;
     this.port = settings.port ?? TEREDO_PORT;
+    const { primary, secondary } = settings;
+    this.own = secondary === null ? [primary] : [primary, secondary];
     this.reach = {
       allowPrivate: settings.allowPrivate ?? false,
       broadcasts: settings.broadcasts ?? [],
     };
     this.solicitations = new KeyedBuckets(asked, Math.max(1, asked), limits.maxSources);
     this.forwards = new KeyedBuckets(carried, Math.max(1, carried), limits.maxSources);
-    this.linkLocal = serverLinkLocal({ ip: settings.primary, port: this.port });
+    this.linkLocal = serverLinkLocal({ ip: primary, port: this.port });
   }
 
   /** Counted, named discards. */
@@ -179,7 +183,7 @@ export class TeredoServer {
     if (!isTeredo(destination)) return 'sourceMismatch';
     // Relays send bubbles from a link-local source; nothing else with one leaves its link (RFC 4291 §2.5.6).
     if (!isUnicastPeer6(source) && !(bubble && isLinkLocal6(source))) return 'sourceNotUnicast';
-    return this.isLoopEmbedding(source) ? 'sourceEmbedded' : null;
+    return embedsRefused(source, this.own, this.reach) ? 'sourceEmbedded' : null;
   }
 
   private toClient(
@@ -199,8 +203,8 @@ export class TeredoServer {
   /** A client's ping to the IPv6 Internet (RFC 4380 §5.2.9). We are the router that takes the hop. */
   private toNative(packet: Uint8Array, source: Ip6, destination: Ip6): ServerOutput | ServerReason {
     if (decodeTeredo(source)?.server !== this.settings.primary) return 'clientOfAnotherServer';
-    if (!this.isNative(destination)) return 'destinationNotGlobal';
-    if (this.isLoopEmbedding(destination)) return 'destinationEmbedded';
+    if (!isNative6(destination, this.reach)) return 'destinationNotGlobal';
+    if (embedsRefused(destination, this.own, this.reach)) return 'destinationEmbedded';
     if (packet.length === IP6_HEADER_LENGTH) return 'bubbleToNative';
     const hopLimit = packet[HOP_LIMIT_AT]!;
     if (hopLimit <= 1) return 'hopLimit';
@@ -212,18 +216,7 @@ export class TeredoServer {
   // ---- addresses
 
   private isOurs(ip: Ip4): boolean {
-    return ip === this.settings.primary || ip === this.settings.secondary;
-  }
-
-  /** Global unicast as it is assigned, 2000::/3; in a lab unique local addresses too. */
-  private isNative(address: Ip6): boolean {
-    return address >> 125n === 1n || (this.reach.allowPrivate && address >> 121n === 0x7en);
-  }
-
-  /** 6to4 and ISATAP addresses that would bring the packet back to us or to nobody (RFC 6324 §3). */
-  private isLoopEmbedding(address: Ip6): boolean {
-    const embedded = embeddedIp4(address);
-    return embedded !== undefined && (this.isOurs(embedded) || !isReachable4(embedded, this.reach));
+    return this.own.includes(ip);
   }
 
   private discard(reason: string): [] {

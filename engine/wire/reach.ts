@@ -1,5 +1,6 @@
 // Module wire/reach decides to which IPv4 addresses UDP may be sent on somebody else's word, and finds those hidden in IPv6 ones.
 import { isGlobalUnicast4, sixToFourClient } from './ip.ts';
+import { isTeredo } from './teredo.ts';
 import type { Endpoint, Ip4, Ip6 } from './types.ts';
 
 /** What widens or narrows RFC 4380's idea of a global unicast address on one host. */
@@ -31,4 +32,16 @@ export function embeddedIp4(address: Ip6): Ip4 | undefined {
   const sixToFour = sixToFourClient(address);
   if (sixToFour !== undefined) return sixToFour;
   return ISATAP.has((address >> 32n) & 0xffffffffn) ? Number(address & 0xffffffffn) : undefined;
+}
+
+/** True when `address` is a 6to4 or ISATAP one that would bring a packet back to one of `own`, or to nobody (RFC 6324 §3). */
+export function embedsRefused(address: Ip6, own: readonly Ip4[], reach: Reach): boolean {
+  const embedded = embeddedIp4(address);
+  return embedded !== undefined && (own.includes(embedded) || !isReachable4(embedded, reach));
+}
+
+/** Can be a native host: global unicast as it is assigned (2000::/3) but for Teredo, in a lab unique local too. */
+export function isNative6(address: Ip6, reach: Reach): boolean {
+  if (address >> 125n === 1n) return !isTeredo(address);
+  return reach.allowPrivate && address >> 121n === 0x7en;
 }

@@ -1,0 +1,5 @@
+// Module relay/index is the door of the room: everything that others may use of it.
+export { relayConfig } from './config.ts';
+export type { RelaySettings } from './config.ts';
+export * from './relay.ts';
+export * from './types.ts';
