@@ -71,6 +71,6 @@ const why = noLab();
 if (why) console.log(`Lab tests are skipped: ${why}.`);
 else tests(['lab']);
 
-const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
-console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);
+if (totals.skipped > 0) console.log(`Skipped tests: ${totals.skipped}.`);
+console.log(`${totals.passed} passed, ${totals.failed} failed`);
 process.exitCode = totals.failed > 0 ? 1 : 0;
