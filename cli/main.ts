@@ -36,7 +36,11 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not running, 4 no priv
   root
     .command('client')
     .description('run the client in the foreground until Ctrl-C')
-    .option('--server <host,...>', 'Teredo server; of several, the first that answers is used')
+    .option(
+      '--server <host,...>',
+      'Teredo server; of several, the first that answers is used',
+      (text: string) => text.split(','),
+    )
     .option('--server2 <ip>', 'secondary address of the server (default: primary + 1)')
     .option('--port <number>', 'local UDP port; 0: chosen once and remembered (default)', Number)
     .option('--adapter <name>', 'name of the network adapter (default: teredo)')

@@ -1,0 +1,46 @@
+// What is remembered between runs survives them; damage is kept aside, and nothing here stops a start.
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { StateFile } from '../../../engine/service/state-file.ts';
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'shipworm-state-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function open(directory: string): { state: StateFile; warnings: string[] } {
+  const warnings: string[] = [];
+  return { state: new StateFile(directory, (text) => warnings.push(text)), warnings };
+}
+
+it('remembers in a file of our own', () => {
+  const directory = join(folder, 'deep', 'shipworm');
+  open(directory).state.update({ port: 50_000 });
+  open(directory).state.update({ address: '2001:0:c000:201::1' });
+  const { state, warnings } = open(directory);
+  expect(state.value).toEqual({ port: 50_000, address: '2001:0:c000:201::1' });
+  expect(warnings).toEqual([]);
+  expect(statSync(join(directory, 'client.json')).mode & 0o777).toBe(0o600);
+});
+
+it.each(['', '{', '[]', '{"version":1,"port":70000,"address":null}', '{"version":2}'])(
+  'keeps a damaged file aside: %s',
+  (text) => {
+    writeFileSync(join(folder, 'client.json'), text);
+    const { state, warnings } = open(folder);
+    expect(state.value).toEqual({ port: null, address: null });
+    expect(warnings).toEqual([expect.stringContaining('client.json.damaged')]);
+    expect(readFileSync(join(folder, 'client.json.damaged'), 'utf8')).toBe(text);
+    state.update({ port: 50_001 });
+    expect(open(folder).state.value.port).toBe(50_001);
+  },
+);
+
+it('a folder that can not be had is said, not fatal', () => {
+  writeFileSync(join(folder, 'file'), '');
+  const { state, warnings } = open(join(folder, 'file', 'shipworm'));
+  state.update({ port: 50_002 });
+  expect(state.value.port).toBe(50_002);
+  expect(warnings.length).toBeGreaterThan(0);
+});
