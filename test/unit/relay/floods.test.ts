@@ -58,6 +58,18 @@ describe('B-relay-flood: one native host names 60,000 made-up clients in 2 s', (
     expect(bench.takeSent().length).toBeLessThanOrEqual(150);
   });
 
+  test('repetitions are paid for too: ten seconds of it are 50 bubbles a second and no more', () => {
+    const bench = new Bench();
+    for (let tenth = 0; tenth < 100; tenth++) {
+      bench.pass(100);
+      for (let n = 0; n < 20; n++)
+        bench.fromNative(packet(0, ip6('2001:db8:bad::1'), madeUp(tenth * 20 + n)));
+    }
+    const sent = bench.takeSent().length;
+    expect(sent).toBeGreaterThan(400);
+    expect(sent).toBeLessThanOrEqual(50 + 10 * 50);
+  });
+
   test('many hosts together make at most 200 bubbles a second for one server, 1,000 in all', () => {
     const many = (n: number): Ip6 => ip6('2001:db8:bad::') + (BigInt(n % 3_000) << 64n);
     const one = new Bench();
