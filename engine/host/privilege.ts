@@ -97,7 +97,8 @@ function startHelper(
   const [ours, theirs] = addon.socketpair();
   const child = spawn(command, args, {
     stdio: at === 0 ? [theirs, 'ignore', 'inherit'] : ['ignore', 'ignore', 'inherit', theirs],
-    detached: true,
+    // A helper must outlive the terminal's Ctrl-C until we are through; pkexec needs the terminal to ask.
+    detached: at === 3,
   });
   child.on('error', () => undefined);
   child.unref();
@@ -151,9 +152,18 @@ export function dropPrivileges(user: User): void {
   );
 }
 
-/** Sees to it that the socket at `path` is removed when this process is gone, however it goes. */
+/**
+ * Sees to it that the socket at `path` is removed when this process is gone, however it goes. To be called before root's rights
+ * are given up, if its folder is root's. Throws HostError 'helper-missing'.
+ */
 export function guardSocket(path: string): void {
-  const sweeper = spawn(besideAddon('shipworm-sweep'), [path], {
+  const program = besideAddon('shipworm-sweep');
+  if (!existsSync(program))
+    throw new HostError(
+      'helper-missing',
+      `The program ${program} is missing; build it with "make -C native".`,
+    );
+  const sweeper = spawn(program, [path], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -67,11 +67,12 @@ void TunDescriptors::closeAll() {
 }
 
 Answer Adapter::open(const Request& request, std::vector<int>& queues) {
-  if (isOpen()) return {Status::badOrder, 0, "This helper has made its adapter already."};
+  if (tried_) return {Status::badOrder, 0, "A connection makes one adapter; use another connection."};
+  tried_ = true;
   Answer answer = create(request);
   if (answer.status == Status::ok) answer = configure(request);
   if (answer.status != Status::ok) {
-    // The device goes with its descriptors; another attempt starts from fresh ones, which this process can't open.
+    // The device goes with its descriptors.
     index_ = 0;
     return answer;
   }
@@ -103,8 +104,8 @@ Answer Adapter::create(const Request& request) {
     if (queue == 0 && ioctl(fd, TUNSETOWNER, 0UL) < 0) return failed("Making root the adapter's owner", errno);
     device.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE;
   }
-  if (ioctl(descriptors_.fds.front(), SIOCGIFINDEX, &device) < 0) return failed("Finding the adapter", errno);
-  index_ = static_cast<uint32_t>(device.ifr_ifindex);
+  index_ = if_nametoindex(request.name.c_str());
+  if (!index_) return failed("Finding the adapter", errno);
   return {};
 }
 

@@ -19,11 +19,12 @@ struct TunDescriptors {
 class Adapter {
  public:
   explicit Adapter(TunDescriptors& descriptors) : descriptors_(descriptors) {}
-  // Makes the device and brings it up. The queues are to be handed over and then closed: the device lives by the client's copies.
+  // Makes the device and brings it up; one attempt only, since this process can't open /dev/net/tun again. The queues are to be handed over and then closed: the device lives by the client's copies.
   Answer open(const Request& request, std::vector<int>& queues);
   Answer setAddress(const Request& request);
   Answer removeAddress(const Request& request);
   Answer setDefaultRoute(const Request& request);
+  bool tried() const { return tried_; }
   bool isOpen() const { return index_ != 0; }
   int watchFd() const { return netlink_.watchFd(); }
   bool gone() { return netlink_.linkGone(index_); }
@@ -35,6 +36,7 @@ class Adapter {
   TunDescriptors& descriptors_;
   Netlink netlink_;
   uint32_t index_ = 0;
+  bool tried_ = false;
   std::vector<Address> addresses_;
 };
 

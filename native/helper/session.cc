@@ -49,9 +49,7 @@ class Session {
     if (answer.status == Status::ok) answer = carryOut(request, queues);
     const bool sent = send(buildReply(static_cast<uint16_t>(request.command), answer), queues);
     // Handed over or of no use: from here on the device lives by the client's descriptors alone.
-    if (request.command == Command::openAdapter && answer.status != Status::badOrder && answer.status != Status::badName &&
-        answer.status != Status::badArgument && answer.status != Status::badFrame)
-      descriptors_.closeAll();
+    if (adapter_.tried()) descriptors_.closeAll();
     return sent;
   }
 

@@ -1,7 +1,7 @@
 // shipworm-sweep PATH: waits until its standard input ends, then removes the Unix socket at PATH if nobody listens there any more.
 //
-// A client that is killed can't remove its control socket; this process holds the other end of a pipe from it and can. It pins
-// the folder and the socket it found at the start, so that no other file is ever removed.
+// A client that is killed can't remove its control socket; this process holds the other end of a pipe from it and can. It
+// stays in the socket's folder, so that a folder moved to that place meanwhile is not touched.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -56,17 +56,14 @@ int main(int argc, char** argv) {
   setsid();  // fails only for a group leader, which has no terminal's signals to fear
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   closeOthers();
-  struct stat found{};
   if (chdir(slash == 0 ? "/" : path.substr(0, slash).c_str()) < 0) return 1;
-  if (lstat(name.c_str(), &found) < 0 || !S_ISSOCK(found.st_mode)) return 1;
 
   char bytes[256];
   for (;;) {
     const ssize_t got = read(0, bytes, sizeof bytes);
     if (got == 0 || (got < 0 && errno != EINTR)) break;
   }
-  struct stat now{};
-  if (lstat(name.c_str(), &now) < 0 || !S_ISSOCK(now.st_mode)) return 0;
-  if (now.st_ino == found.st_ino && now.st_dev == found.st_dev && deserted(name)) unlink(name.c_str());
+  struct stat info{};
+  if (lstat(name.c_str(), &info) == 0 && S_ISSOCK(info.st_mode) && deserted(name)) unlink(name.c_str());
   return 0;
 }
