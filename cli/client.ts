@@ -20,7 +20,7 @@ const EXIT_OF: Record<FailureKind, number> = {
 export async function runClient(options: ClientOptions): Promise<void> {
   const { config, once, ...overrides } = options;
   try {
-    process.exitCode = await run(readSettings(configPaths(), config, overrides), once ?? false);
+    await run(readSettings(configPaths(), config, overrides), once ?? false);
   } catch (error) {
     throw new Exit(
       EXIT_OF[failureKind(error)],
@@ -29,14 +29,18 @@ export async function runClient(options: ClientOptions): Promise<void> {
   }
 }
 
-/** Runs until a signal or a failure; gives the exit code. */
-async function run(settings: Settings, once: boolean): Promise<number> {
+/** Runs until a signal or a failure and ends the process. */
+async function run(settings: Settings, once: boolean): Promise<never> {
   let finish: (code: number) => void = () => undefined;
   const finished = new Promise<number>((resolve) => (finish = resolve));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => finish(EXIT.done));
-
   let running: RunningClient | null = null;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      // Before the client stands there is nothing to close: what it opened goes with the process.
+      if (running) finish(EXIT.done);
+      else process.exit(EXIT.done);
+    });
+
   const endIfQualified = (): void => {
     if (once && running?.status().reason.code === 'qualified') finish(EXIT.done);
   };
@@ -53,5 +57,6 @@ async function run(settings: Settings, once: boolean): Promise<number> {
   clearTimeout(giveUp);
   if (code === EXIT.done) logLine({ level: 'info', text: 'Stopping.' });
   await running.close();
-  return code;
+  // A name look-up under way would keep the process for seconds.
+  process.exit(code);
 }

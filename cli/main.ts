@@ -1,5 +1,6 @@
 // Module cli/main is the `shipworm` command: its verbs, options and exit codes.
 import { enableCompileCache } from 'node:module';
+import packageJson from '../package.json' with { type: 'json' };
 import { Command, CommanderError, Option } from 'commander';
 import { addressDecode, addressEncode } from './address.ts';
 import { runClient } from './client.ts';
@@ -18,7 +19,7 @@ function program(): Command {
     .description(
       'A Teredo client: gives this PC an IPv6 address behind a home router, and direct paths to other PCs.',
     )
-    .version('0.1.0')
+    .version(packageJson.version)
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(
       'after',

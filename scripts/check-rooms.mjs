@@ -3,7 +3,7 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const REPOSITORY = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Which rooms a room may import, besides itself. */
 const MAY_IMPORT = {
@@ -39,12 +39,13 @@ const IMPURE =
   /\b(Date|performance|setTimeout|setInterval|setImmediate|queueMicrotask|fetch|process|crypto|WebSocket)\b\s*[.(]|\bMath\.random\b|\bnew Date\b|\bglobalThis\b/;
 const MAX_LINES = 420;
 
-/** Every TypeScript file below `dir`, relative to the repository. */
-function* sources(dir) {
+/** Every source file below `dir`, relative to `root`. */
+function* sources(root, dir = root) {
   for (const entry of readdirSync(dir)) {
     const path = join(dir, entry);
     if (statSync(path).isDirectory()) {
-      if (entry !== 'node_modules' && entry !== 'build' && entry !== '.git') yield* sources(path);
+      if (entry !== 'node_modules' && entry !== 'build' && entry !== '.git')
+        yield* sources(root, path);
     } else if (/\.(ts|tsx|mjs|cc|h)$/.test(entry)) yield relative(root, path);
   }
 }
@@ -54,7 +55,7 @@ const stripComments = (text) =>
   text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
 
 /** All faults of the tree at `root`, one sentence each. */
-export function checkRooms() {
+export function checkRooms(root = REPOSITORY) {
   const faults = [];
   const graph = new Map();
   for (const file of sources(root)) {
@@ -72,6 +73,8 @@ export function checkRooms() {
     for (const specifier of imports) {
       if (specifier.startsWith('.')) {
         const target = relative(root, resolve(root, dirname(file), specifier));
+        // The version is nobody's room.
+        if (target === 'package.json') continue;
         graph.get(file).push(target);
         const targetRoom = roomOf(target);
         if (targetRoom !== room && !(targetRoom && MAY_IMPORT[room].includes(targetRoom)))

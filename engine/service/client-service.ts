@@ -102,7 +102,7 @@ export class ClientService {
     if (this.timer) clearTimeout(this.timer);
     this.stopWatching();
     this.datapath?.close();
-    for (const settle of this.pings.values()) settle({ ok: false, code: 'not-qualified' });
+    this.settlePings();
     await this.adapterWork;
     await this.adapter.close();
   }
@@ -225,7 +225,14 @@ export class ClientService {
     if (this.settings.servers.length < 2 || this.onAdapter !== null) return;
     this.serverIndex = (this.serverIndex + 1) % this.settings.servers.length;
     this.client = null;
+    this.settlePings();
     void this.connect(0);
+  }
+
+  /** Nobody will answer the pings under way. */
+  private settlePings(): void {
+    for (const settle of this.pings.values()) settle({ ok: false, code: 'not-qualified' });
+    this.pings.clear();
   }
 
   // ---- the machine

@@ -98,7 +98,7 @@ function complete(merged: FileSettings, faults: string[]): Settings {
   if ((clientId === undefined) !== (key === undefined))
     faults.push('clientId and key belong together: give both, or neither.');
   const servers = typeof merged.server === 'string' ? [merged.server] : (merged.server ?? []);
-  if (servers.length === 0)
+  if (servers.length === 0 && faults.length === 0)
     faults.push(
       'No server is set: name one with --server HOST, or as "server" in the configuration file.',
     );

@@ -26,7 +26,8 @@ export async function listenControl(
   owner?: { uid: number; gid: number },
 ): Promise<ControlServer> {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    // Root's folder lets the user through for whom the socket is; a user's own is his alone.
+    mkdirSync(dirname(path), { recursive: true, mode: owner ? 0o755 : 0o700 });
   } catch (error) {
     throw new ServiceError(
       'control-failed',
