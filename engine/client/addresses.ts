@@ -2,13 +2,14 @@
 import {
   decodeTeredo,
   directedBroadcast4,
+  embedsRefused,
   inNetwork4,
-  isGlobalUnicast4,
+  isReachable4,
+  isReachableEndpoint,
   isUnicastPeer6,
   sameEndpoint,
-  sixToFourClient,
 } from '../wire/index.ts';
-import type { Endpoint, Ip4, Ip6, TeredoAddress } from '../wire/index.ts';
+import type { Endpoint, Ip4, Ip6, Reach, TeredoAddress } from '../wire/index.ts';
 import type { Ip4Network } from './types.ts';
 
 /** What a packet's far end turned out to be, or why it is refused. */
@@ -25,28 +26,26 @@ export type AddressReason =
   | 'teredoClientIsUs'
   | 'embeddedNotGlobal';
 
-/** ISATAP interface identifiers, with and without the universal bit (RFC 5214 §6.1; named by RFC 6324). */
-const ISATAP = new Set([0x00005efen, 0x02005efen]);
 /** Networks wider than this are no links we are attached to but somebody's mistake; they judge nobody. */
 const WIDEST_LINK_PREFIX = 8;
 
 /** Address policy of one client; pure, remembers only the host's networks and the mapped address. */
 export class AddressPolicy {
   private networks: readonly Ip4Network[] = [];
-  private broadcasts: readonly Ip4[] = [];
   private mapped: Endpoint | null = null;
-  private readonly allowPrivate: boolean;
+  private reach: Reach;
 
   constructor(allowPrivate: boolean) {
-    this.allowPrivate = allowPrivate;
+    this.reach = { allowPrivate, broadcasts: [] };
   }
 
   /** Takes the host's IPv4 networks: their directed broadcasts are refused (RFC 4380 §5.2.4). */
   setNetworks(networks: readonly Ip4Network[]): void {
     this.networks = networks;
-    this.broadcasts = networks
+    const broadcasts = networks
       .map((n) => directedBroadcast4(n.address, n.prefix))
       .filter((b) => b !== undefined);
+    this.reach = { ...this.reach, broadcasts };
   }
 
   setMapped(mapped: Endpoint | null): void {
@@ -65,14 +64,11 @@ export class AddressPolicy {
 
   /** May we send UDP there on the word of somebody else (RFC 4380 §5.2.4)? Port 0 never. */
   maySendTo(endpoint: Endpoint): boolean {
-    return endpoint.port !== 0 && this.isPublic(endpoint.ip);
+    return isReachableEndpoint(endpoint, this.reach);
   }
 
   isPublic(ip: Ip4): boolean {
-    if (this.broadcasts.includes(ip)) return false;
-    if (!this.allowPrivate) return isGlobalUnicast4(ip);
-    // In a closed lab private unicast is fine; what can't be one host's address stays refused.
-    return ip >>> 24 !== 0 && ip >>> 24 !== 127 && ip >>> 28 < 0xe;
+    return isReachable4(ip, this.reach);
   }
 
   /**
@@ -90,9 +86,8 @@ export class AddressPolicy {
       return { kind: 'teredo', teredo };
     }
     if (!isUnicastPeer6(address)) return refused('addressNotUnicast');
-    const embedded = embeddedIp4(address);
-    if (embedded !== undefined && (!this.isPublic(embedded) || embedded === this.mapped?.ip))
-      return refused('embeddedNotGlobal');
+    const own = this.mapped ? [this.mapped.ip] : [];
+    if (embedsRefused(address, own, this.reach)) return refused('embeddedNotGlobal');
     return { kind: 'native' };
   }
 
@@ -105,11 +100,4 @@ export class AddressPolicy {
 
 function refused(reason: AddressReason): Destination {
   return { kind: 'refused', reason };
-}
-
-/** The IPv4 address inside a 6to4 or ISATAP address. */
-function embeddedIp4(address: Ip6): Ip4 | undefined {
-  const sixToFour = sixToFourClient(address);
-  if (sixToFour !== undefined) return sixToFour;
-  return ISATAP.has((address >> 32n) & 0xffffffffn) ? Number(address & 0xffffffffn) : undefined;
 }
