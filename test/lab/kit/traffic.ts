@@ -1,0 +1,61 @@
+// Module lab/kit/traffic makes and checks traffic between the lab's hosts: pings and web pages.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SLOW } from './programs.ts';
+import type { Lab } from './lab.ts';
+import { eventually } from './processes.ts';
+import type { Program } from './processes.ts';
+
+interface Host {
+  readonly space: string;
+}
+
+/** A path opens in less than one interval of bubbles or connectivity tests (2 s); one of them may be lost. */
+const PATH_MS = 4_000 * SLOW;
+
+/** Three echo requests from `from` to `address`, the first of which opens the path: all must be answered. */
+export async function answers(lab: Lab, from: Host, address: string): Promise<void> {
+  const args = ['-n', '-c', '3', '-i', '0.2', '-w', String(PATH_MS / 1000), address];
+  const { code, out, err } = await lab.run(from.space, 'ping', args);
+  if (code !== 0 || !/3 packets transmitted, 3 received/.test(out))
+    throw new Error(`no answer from ${address}: ${out}${err}`);
+}
+
+/** 100 kB of text: several full windows of packets. */
+export const WEB_PAGE = 'Teredo navalis bores through.\n'.repeat(3400);
+
+const WEB_SERVER = `
+import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+const page = readFileSync(process.argv[1]);
+createServer((request, response) => response.end(page)).listen(80, process.argv[2]);`;
+
+/** Serves WEB_PAGE on port 80 of `address`. */
+export async function startWebServer(lab: Lab, space: string, address: string): Promise<Program> {
+  const folder = join(lab.folder, `web-${address.replaceAll(':', '-')}`);
+  mkdirSync(folder, { recursive: true });
+  const page = join(folder, 'page');
+  writeFileSync(page, WEB_PAGE);
+  const program = lab.start(space, process.execPath, [
+    '--input-type=module',
+    '-e',
+    WEB_SERVER,
+    page,
+    address,
+  ]);
+  await eventually('the web server listens', 10_000, () =>
+    execFileSync('ip', ['netns', 'exec', space, 'cat', '/proc/net/tcp6'], {
+      encoding: 'utf8',
+    }).includes(':0050 '),
+  );
+  return program;
+}
+
+/** What curl gets from `address`. */
+export async function fetches(lab: Lab, from: Host, address: string): Promise<string> {
+  const args = ['-sS', '-6', '--max-time', String(PATH_MS / 1000), `http://[${address}]/`];
+  const { code, out, err } = await lab.run(from.space, 'curl', args);
+  if (code !== 0) throw new Error(`curl ${address}: ${err}`);
+  return out;
+}
