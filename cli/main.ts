@@ -1,5 +1,4 @@
 // Module cli/main is the `shipworm` command: its verbs, options and exit codes.
-import { enableCompileCache } from 'node:module';
 import packageJson from '../package.json' with { type: 'json' };
 import { Command, CommanderError, Option } from 'commander';
 import { addressDecode, addressEncode } from './address.ts';
@@ -7,8 +6,6 @@ import { runClient } from './client.ts';
 import { runDemo } from './demo.ts';
 import { EXIT, Exit, printError } from './output.ts';
 import { showPeers, showPing, showStatus } from './query.ts';
-
-enableCompileCache();
 
 const control = (): Option =>
   new Option('--control <path>', 'control socket of the client, if not the usual one');
