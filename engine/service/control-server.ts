@@ -62,7 +62,7 @@ function listen(server: Server, path: string): Promise<void> {
       reject(
         new ServiceError(
           'control-failed',
-          `The control socket ${path} could not be made: ${error.message}.`,
+          `The control socket ${path} could not be made (${error.message}); choose another place with --control, or set XDG_RUNTIME_DIR.`,
         ),
       );
     });
@@ -71,7 +71,8 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-async function removeLeftover(path: string): Promise<void> {
+/** Removes a socket that nobody listens at any more. Throws ServiceError 'already-running' when somebody does. */
+export async function removeLeftover(path: string): Promise<void> {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (!stat) return;
   if (!stat.isSocket())

@@ -7,7 +7,8 @@ import type { Api, Status } from './api.ts';
 import { ClientService } from './client-service.ts';
 import type { ServiceHooks } from './client-service.ts';
 import type { Settings } from './config.ts';
-import { listenControl } from './control-server.ts';
+import { listenControl, removeLeftover } from './control-server.ts';
+import type { ControlServer } from './control-server.ts';
 import { demoSteps } from './demo.ts';
 import { ServiceError } from './errors.ts';
 import { controlPath, stateDirectory } from './paths.ts';
@@ -50,26 +51,25 @@ export async function startClient(settings: Settings, hooks: ServiceHooks): Prom
   const host = createHost();
   const path = settings.control ?? controlPath();
   const user = targetUser();
-  const control = await listenControl(path, user ?? undefined);
+  // Said first: an adapter in use would only be the consequence.
+  await removeLeftover(path);
+  const opening = host.openAdapter({ name: settings.adapter, mtu: TEREDO_MTU, queues: 1 });
+  warmUp();
+  const adapter = await opening;
+  let opened: ControlServer | null = null;
   try {
+    const control = await listenControl(path, user ?? undefined);
+    opened = control;
     guardSocket(path);
     const directory = stateDirectory();
     if (user) {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       chownSync(directory, user.uid, user.gid);
+      dropPrivileges(user);
     }
-    const opening = host.openAdapter({ name: settings.adapter, mtu: TEREDO_MTU, queues: 1 });
-    warmUp();
-    const adapter = await opening;
-    if (user) dropPrivileges(user);
     const state = new StateFile(directory, (text) => hooks.log({ level: 'warning', text }));
     const service = new ClientService(host, settings, adapter, state, hooks);
-    try {
-      await service.start();
-    } catch (error) {
-      await service.close();
-      throw error;
-    }
+    await service.start();
     control.serve(service.api);
     return {
       api: service.api,
@@ -80,7 +80,8 @@ export async function startClient(settings: Settings, hooks: ServiceHooks): Prom
       },
     };
   } catch (error) {
-    control.close();
+    opened?.close();
+    await adapter.close();
     throw error;
   }
 }
