@@ -1,10 +1,8 @@
 // Module lab/kit/traffic makes and checks traffic between the lab's hosts: pings and web pages.
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SLOW } from './programs.ts';
 import type { Lab } from './lab.ts';
-import { eventually } from './processes.ts';
 import type { Program } from './processes.ts';
 
 interface Host {
@@ -29,7 +27,7 @@ const WEB_SERVER = `
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 const page = readFileSync(process.argv[1]);
-createServer((request, response) => response.end(page)).listen(80, process.argv[2]);`;
+createServer((request, response) => response.end(page)).listen(80, process.argv[2], () => console.log('ready'));`;
 
 /** Serves WEB_PAGE on port 80 of `address`. */
 export async function startWebServer(lab: Lab, space: string, address: string): Promise<Program> {
@@ -44,11 +42,7 @@ export async function startWebServer(lab: Lab, space: string, address: string): 
     page,
     address,
   ]);
-  await eventually('the web server listens', 10_000, () =>
-    execFileSync('ip', ['netns', 'exec', space, 'cat', '/proc/net/tcp6'], {
-      encoding: 'utf8',
-    }).includes(':0050 '),
-  );
+  await program.says(/ready/, 10_000);
   return program;
 }
 
