@@ -19,6 +19,10 @@
 
 namespace {
 
+// Two seconds in all: longer than a process takes to die, unless somebody else listens there.
+constexpr int kTries = 100;
+constexpr useconds_t kWaitMicroseconds = 20'000;
+
 // True when connecting fails because no process listens; any other answer leaves the socket alone.
 bool deserted(const std::string& name) {
   sockaddr_un address{};
@@ -63,7 +67,15 @@ int main(int argc, char** argv) {
     const ssize_t got = read(0, bytes, sizeof bytes);
     if (got == 0 || (got < 0 && errno != EINTR)) break;
   }
-  struct stat info{};
-  if (lstat(name.c_str(), &info) == 0 && S_ISSOCK(info.st_mode) && deserted(name)) unlink(name.c_str());
+  // A dying process lets go of its descriptors one by one: the pipe may end while the socket still listens.
+  for (int tries = 0; tries < kTries; tries++) {
+    struct stat info{};
+    if (lstat(name.c_str(), &info) < 0 || !S_ISSOCK(info.st_mode)) return 0;
+    if (deserted(name)) {
+      unlink(name.c_str());
+      return 0;
+    }
+    usleep(kWaitMicroseconds);
+  }
   return 0;
 }
