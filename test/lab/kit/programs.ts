@@ -121,10 +121,10 @@ export function startShipworm(
 }
 
 /**
- * What a client left in `home`: addresses, routes, devices, processes and its control socket. Empty when all is clean; what
- * else the lab runs there is not to be named.
+ * What a client left in `home`: addresses, routes, devices, processes and its control socket. Empty when all is clean.
+ * The processes `staying` belong there.
  */
-export function leftovers(home: Home, place?: Place): string[] {
+export function leftovers(home: Home, place?: Place, staying: readonly number[] = []): string[] {
   const ip = (...args: string[]): string[] =>
     execFileSync('ip', ['-n', home.space, '-o', ...args], { encoding: 'utf8' })
       .split('\n')
@@ -134,17 +134,23 @@ export function leftovers(home: Home, place?: Place): string[] {
     ...ip('-6', 'addr', 'show', 'scope', 'global'),
     ...ip('-6', 'route', 'show').filter((line) => !line.startsWith('fe80::/64 dev e0')),
     ...ip('-6', 'rule', 'show').filter((line) => !/^(0|32766):/.test(line)),
-    ...pidsIn(home.space).map((pid) => `process ${pid}`),
+    ...pidsIn(home.space)
+      .filter((pid) => !staying.includes(pid))
+      .map((pid) => `process ${pid}`),
   ];
   if (place && existsSync(place.control)) found.push(place.control);
   return found;
 }
 
 /** Fails unless `home` is clean within three seconds. */
-export async function leavesNothing(home: Home, place?: Place): Promise<void> {
+export async function leavesNothing(
+  home: Home,
+  place?: Place,
+  staying: readonly number[] = [],
+): Promise<void> {
   let found: string[] = [];
   await eventually('nothing is left', 3_000, () => {
-    found = leftovers(home, place);
+    found = leftovers(home, place, staying);
     return found.length === 0;
   }).catch((error: unknown) => {
     throw new Error(`${(error as Error).message}: ${found.join('; ')}`);
