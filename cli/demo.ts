@@ -84,11 +84,12 @@ export async function runDemo(options: { readonly json?: boolean }): Promise<voi
   const steps: DemoStep[] = [];
   for (const step of demoSteps()) {
     if (step.kind === 'result' && !step.result.ok) process.exitCode = EXIT.failed;
-    if (options.json) steps.push(step);
-    else {
+    if (options.json) {
+      if (step.kind === 'result') printJson({ ...step.result, steps });
+      else steps.push(step);
+    } else {
       print(stepText(step, styles));
       if (paced) await wait(PACE_MS[step.kind]);
     }
   }
-  if (options.json) printJson(steps);
 }

@@ -1,0 +1,118 @@
+// Tests of the shipworm command as a script sees it: what it prints, where, and its exit codes.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const folder = mkdtempSync(join(tmpdir(), 'shipworm-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function shipworm(...args: string[]): { code: number | null; out: string; err: string } {
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: folder,
+    XDG_RUNTIME_DIR: folder,
+    XDG_CONFIG_HOME: folder,
+    XDG_STATE_HOME: folder,
+  };
+  const { status, stdout, stderr } = spawnSync('bin/shipworm', args, { env, encoding: 'utf8' });
+  return { code: status, out: stdout, err: stderr };
+}
+
+describe('address decode', () => {
+  // Known answers: RFC 4380 §4's fields by hand.
+  test.each([
+    ['2001:0:4136:e378:8000:63bf:3fff:fdd2', '65.54.227.120', 0x8000, 40_000, '192.0.2.45', true],
+    ['2001::4136:e37e:8000:eefb:3fff:dd59', '65.54.227.126', 0x8000, 4_356, '192.0.34.166', true],
+    ['2001:0:cb00:7178:0:efff:3fff:fdfe', '203.0.113.120', 0, 4_096, '192.0.2.1', false],
+  ])('%s', (address, server, flags, port, client, cone) => {
+    const { code, out } = shipworm('address', 'decode', address, '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ server, flags, port, client, cone });
+  });
+
+  test('names the prefix and says it in words without --json', () => {
+    const { out } = shipworm('address', 'decode', '2001:0:4136:e378:8000:63bf:3fff:fdd2');
+    expect(out).toContain('65.54.227.120');
+    expect(out).toContain('192.0.2.45, UDP port 40000');
+    expect(out).toContain('cone NAT');
+  });
+
+  test('what is no IPv6 address is a usage error, what is no Teredo address a failure', () => {
+    expect(shipworm('address', 'decode', 'example')).toMatchObject({ code: 2, out: '' });
+    expect(shipworm('address', 'decode', '2001:db8::1')).toMatchObject({ code: 1, out: '' });
+  });
+});
+
+describe('address encode', () => {
+  const parts = ['--server', '65.54.227.120', '--client', '192.0.2.45', '--port', '40000'];
+
+  test('gives the address in the form of RFC 5952', () => {
+    const { code, out } = shipworm('address', 'encode', ...parts, '--flags', '0x8000');
+    expect([code, out]).toEqual([0, '2001:0:4136:e378:8000:63bf:3fff:fdd2\n']);
+    const json = shipworm('address', 'encode', ...parts, '--json');
+    expect(JSON.parse(json.out)).toEqual({ address: '2001:0:4136:e378:0:63bf:3fff:fdd2' });
+  });
+
+  test.each([
+    ['--port', '65536'],
+    ['--port', 'x'],
+    ['--flags', '-1'],
+    ['--server', '1.2.3'],
+  ])('%s %s is a usage error that names it', (option, value) => {
+    const { code, err } = shipworm('address', 'encode', ...parts, option, value);
+    expect(code).toBe(2);
+    expect(err).toContain(`${option} ${value}`);
+  });
+});
+
+describe('exit codes', () => {
+  test('3 when nobody runs, with the way to start it', () => {
+    for (const verb of [['status'], ['peers'], ['ping', '2001:db8::1']]) {
+      const { code, out, err } = shipworm(...verb, '--control', join(folder, 'none.sock'));
+      expect([code, out]).toEqual([3, '']);
+      expect(err).toMatch(/^shipworm: Shipworm is not running .*shipworm client\n$/);
+    }
+  });
+
+  test('2 for a verb or an option that does not exist, 0 for help and version', () => {
+    expect(shipworm('nonsense').code).toBe(2);
+    expect(shipworm('client', '--nonsense').code).toBe(2);
+    expect(shipworm('ping', 'nonsense').code).toBe(2);
+    for (const args of [['--help'], ['client', '--help'], ['--version']])
+      expect(shipworm(...args).code).toBe(0);
+  });
+
+  test('help names the risk of --expose-all', () => {
+    expect(shipworm('client', '--help').out).toMatch(/--expose-all\s+RISK: let every application/);
+  });
+
+  test('2 for a wrong configuration, a line for each fault', () => {
+    const file = join(folder, 'wrong.json');
+    writeFileSync(file, '{"sever": "x", "port": 70000, "exposeAll": "yes", "adapter": "a/b"}');
+    const { code, err } = shipworm('client', '--config', file);
+    expect(code).toBe(2);
+    const lines = err.trim().split('\n');
+    expect(lines).toHaveLength(4);
+    for (const line of lines) expect(line).toContain(file);
+    expect(err).toContain('"sever"; "server" may be meant');
+  });
+
+  test('2 for a server that can’t be one, or none at all', () => {
+    expect(shipworm('client').err).toContain('--server HOST');
+    const { code, err } = shipworm('client', '--server', '192.168.1.1');
+    expect(code).toBe(2);
+    expect(err).toContain('192.168.1.1 is not a public IPv4 address');
+  });
+});
+
+describe('demo', () => {
+  test('--json gives one result, within the 30 s of its contract', () => {
+    const begin = performance.now();
+    const { code, out } = shipworm('demo', '--json');
+    expect(performance.now() - begin).toBeLessThan(30_000);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ ok: true, nat: 'restricted' });
+  });
+});
