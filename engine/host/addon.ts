@@ -122,6 +122,11 @@ export interface NativeAddon {
   watchFd(fd: number, callback: () => void): () => void;
   /** Closes a descriptor; one that is closed already is no error. */
   closeFd(fd: number): void;
+  /**
+   * Sends one IPv6 packet, header included, to the destination in its header, by the raw socket `fd`. Throws SystemError
+   * (ENETUNREACH without native IPv6, EINVAL for less than a header).
+   */
+  sendRaw6(fd: number, packet: Uint8Array): void;
   /** No new privileges by exec, no core dump, no ptrace by others of the same user. */
   lockDown(): void;
   /** IPv4 addresses and default routes of this network namespace. Throws SystemError. */

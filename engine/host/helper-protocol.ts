@@ -18,7 +18,11 @@ const COMMAND = {
   setAddress: 3,
   removeAddress: 4,
   defaultRoute: 5,
+  openRaw6: 6,
 } as const;
+
+/** What a connection is for; the role of an adapter is named by saying nothing. */
+const ROLE_SERVER = 2;
 
 /** Statuses with a meaning of their own; any other is 'helper-refused'. */
 const STATUS_CODES: Readonly<Record<number, HostErrorCode>> = { 8: 'adapter-busy', 9: 'no-tun' };
@@ -34,9 +38,16 @@ function frame(command: number, bodyBytes: number, fill?: (body: Uint8Array) => 
   return bytes;
 }
 
-/** One builder per command; there are no others. HELLO comes first, OPEN_ADAPTER once, then the rest in any order. */
+/**
+ * One builder per command; there are no others. HELLO comes first, OPEN_ADAPTER once, then the rest in any order; a server's
+ * connection knows OPEN_RAW6 alone, once.
+ */
 export const helperFrames = {
   hello: (): Uint8Array => frame(COMMAND.hello, 0),
+  /** `role u8 | 0 0 0`. */
+  helloServer: (): Uint8Array => frame(COMMAND.hello, 4, (body) => (body[0] = ROLE_SERVER)),
+  /** The answer brings the descriptor of a raw IPv6 socket. */
+  openRaw6: (): Uint8Array => frame(COMMAND.openRaw6, 0),
   /** `name 16 (padded with 0) | mtu u16 | queues u8 | flags u8 (0)`. The answer brings one descriptor per queue. */
   openAdapter: (name: string, mtu: number, queues: number): Uint8Array =>
     frame(COMMAND.openAdapter, NAME_BYTES + 4, (body) => {

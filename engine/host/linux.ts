@@ -7,6 +7,7 @@ import type { Ip4 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
 import { openDatapath } from './linux-datapath.ts';
+import { openLinuxRaw6 } from './linux-raw6.ts';
 import { connectHelper } from './privilege.ts';
 import type {
   Adapter,
@@ -14,6 +15,7 @@ import type {
   DatapathOptions,
   Host,
   NetworkState,
+  RawSocket6,
   SocketDatapath,
 } from './types.ts';
 
@@ -36,7 +38,11 @@ export class LinuxHost implements Host {
   }
 
   async openAdapter(options: AdapterOptions): Promise<Adapter> {
-    const adapter = await openLinuxAdapter(nativeAddon(), connectHelper(), options);
+    const adapter = await openLinuxAdapter(
+      nativeAddon(),
+      connectHelper('make a network adapter'),
+      options,
+    );
     this.adapterIndex = adapter.index;
     this.adapterName = adapter.name;
     return adapter;
@@ -45,6 +51,10 @@ export class LinuxHost implements Host {
   openDatapath(options: DatapathOptions): SocketDatapath {
     if (options.adapter instanceof LinuxAdapter) options.adapter.handOver();
     return openDatapath(options);
+  }
+
+  async openRaw6(): Promise<RawSocket6> {
+    return openLinuxRaw6(nativeAddon(), connectHelper('send its clients’ pings'));
   }
 
   isPortFree(port: number): Promise<boolean> {

@@ -44,9 +44,9 @@ function isRootsAlone(path: string): boolean {
 
 /**
  * A connection to a helper: our own if we are root, else the service, else one that the user's own password (pkexec)
- * starts. Throws HostError 'no-privilege' with the command to run instead.
+ * starts. Throws HostError 'no-privilege' with the command to run instead; `purpose` says what for.
  */
-export function connectHelper(): HelperLink {
+export function connectHelper(purpose: string): HelperLink {
   const addon = nativeAddon();
   const socket = serviceSocket();
   if (isRoot()) {
@@ -69,7 +69,7 @@ export function connectHelper(): HelperLink {
     // No service: the user may be asked.
   }
   if (existsSync(PKEXEC) && isRootsAlone(INSTALLED_HELPER)) {
-    const denied = `Shipworm was not allowed to make a network adapter. Allow it, or run: sudo ${commandLine()}`;
+    const denied = `Shipworm was not allowed to ${purpose}. Allow it, or run: sudo ${commandLine()}`;
     return {
       fd: startHelper(addon, PKEXEC, [INSTALLED_HELPER, '--stdin'], 0),
       helloMs: ASKING_MS,
@@ -78,7 +78,7 @@ export function connectHelper(): HelperLink {
   }
   throw new HostError(
     'no-privilege',
-    `Shipworm needs its helper to make a network adapter. Run: sudo ${commandLine()}`,
+    `Shipworm needs its helper to ${purpose}. Run: sudo ${commandLine()}`,
   );
 }
 

@@ -84,12 +84,21 @@ export interface SocketDatapath extends Datapath {
   readonly offloads: readonly string[];
 }
 
+/** A raw socket for whole IPv6 packets: a server sends its clients' pings as they are (RFC 4380 §5.3.1). */
+export interface RawSocket6 {
+  /** Sends `packet` to the destination in its header; false when it can't leave this machine (no native IPv6). */
+  send(packet: Uint8Array): boolean;
+  close(): Promise<void>;
+}
+
 export interface Host {
   /** Milliseconds of a clock that never steps back and counts suspend (CLOCK_BOOTTIME); the datapath stamps with it. */
   now(): number;
   readonly random: Random;
   openAdapter(options: AdapterOptions): Promise<Adapter>;
   openDatapath(options: DatapathOptions): SocketDatapath;
+  /** Asks the privileged helper, which needs no native IPv6 for it. Rejects with HostError. */
+  openRaw6(): Promise<RawSocket6>;
   /** Whether `port` can be bound to just now. */
   isPortFree(port: number): Promise<boolean>;
   /** IPv4 addresses of a host name, or of a dotted quad. Rejects with an Error whose message says why. */

@@ -11,13 +11,15 @@ const hostName = z
     /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/,
     'is no host name or IPv4 address; write one, e.g. "teredo.example.net"',
   );
-const ip4 = z
+export const ip4 = z
   .string()
   .refine(
     (text) => parseIp4(text) !== undefined,
     'is no IPv4 address; write one, e.g. "192.0.2.2"',
   );
-const flag = z.boolean('must be true or false');
+export const flag = z.boolean('must be true or false');
+
+export const control = z.string('must be a path').startsWith('/', 'must be an absolute path');
 
 /** Settings of a client, as a file or the command line gives them. */
 export const settingsSchema = z.strictObject({
@@ -37,7 +39,7 @@ export const settingsSchema = z.strictObject({
       /^[A-Za-z0-9_.-]{1,15}$/,
       'is no interface name; use 1 to 15 letters, digits, dots, dashes or underscores',
     ),
-  control: z.string('must be a path').startsWith('/', 'must be an absolute path'),
+  control,
   exposeAll: flag,
   allowPrivate: flag,
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),
@@ -59,18 +61,35 @@ export interface Settings {
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
 }
 
-/**
- * Merges the files that exist of `defaults` (a later one rules), `explicit` instead of them if given, and `overrides`.
- * Throws ServiceError 'bad-config' with one line for each fault.
- */
+/** A client's settings; see `mergeSettings`. Throws ServiceError 'bad-config' with one line for each fault. */
 export function readSettings(
   defaults: readonly string[],
   explicit: string | undefined,
   overrides: FileSettings,
 ): Settings {
-  const files = explicit === undefined ? defaults : [resolve(explicit)];
   const faults: string[] = [];
-  let merged: FileSettings = {};
+  const merged = mergeSettings(fileSchema, defaults, explicit, overrides, faults);
+  const settings = complete(merged, faults);
+  if (faults.length > 0) throw new ServiceError('bad-config', faults.join('\n'));
+  return settings;
+}
+
+/** A schema of settings: one flat object, in which groups may be nested. */
+export type SettingsSchema = z.ZodObject<z.ZodRawShape>;
+
+/**
+ * Merges the files that exist of `defaults` (a later one rules), `explicit` instead of them if given, and `overrides`. Each
+ * fault becomes a line in `faults`.
+ */
+export function mergeSettings<S extends SettingsSchema>(
+  schema: S,
+  defaults: readonly string[],
+  explicit: string | undefined,
+  overrides: unknown,
+  faults: string[],
+): z.infer<S> {
+  const files = explicit === undefined ? defaults : [resolve(explicit)];
+  let merged = {} as z.infer<S>;
   for (const file of files) {
     let text: string;
     try {
@@ -83,14 +102,9 @@ export function readSettings(
         );
       continue;
     }
-    merged = { ...merged, ...parseSettings(text, file, faults) };
+    merged = { ...merged, ...parseFile(schema, text, file, faults) };
   }
-  const given = fileSchema.safeParse(overrides);
-  if (given.success) merged = { ...merged, ...given.data };
-  else faults.push(...describe(given.error, 'command line'));
-  const settings = complete(merged, faults);
-  if (faults.length > 0) throw new ServiceError('bad-config', faults.join('\n'));
-  return settings;
+  return { ...merged, ...parseWith(schema, overrides, 'command line', faults) };
 }
 
 function complete(merged: FileSettings, faults: string[]): Settings {
@@ -121,7 +135,12 @@ function complete(merged: FileSettings, faults: string[]): Settings {
   };
 }
 
-function parseSettings(text: string, file: string, faults: string[]): FileSettings {
+function parseFile<S extends SettingsSchema>(
+  schema: S,
+  text: string,
+  file: string,
+  faults: string[],
+): Partial<z.infer<S>> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -129,24 +148,45 @@ function parseSettings(text: string, file: string, faults: string[]): FileSettin
     faults.push(`${file}: is no valid JSON (${(error as Error).message}).`);
     return {};
   }
-  const parsed = fileSchema.safeParse(json);
+  return parseWith(schema, json, file, faults);
+}
+
+function parseWith<S extends SettingsSchema>(
+  schema: S,
+  value: unknown,
+  where: string,
+  faults: string[],
+): Partial<z.infer<S>> {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  faults.push(...describe(parsed.error, file));
+  faults.push(...describe(parsed.error, where, schema));
   return {};
 }
 
 /** One line for each fault: where, what, and how to mend it. */
-function describe(error: z.ZodError, where: string): string[] {
+function describe(error: z.ZodError, where: string, schema: SettingsSchema): string[] {
   return error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => `${where}: there is no setting "${key}"; ${suggestion(key)}.`);
+      return issue.keys.map(
+        (key) =>
+          `${where}: there is no setting "${[...issue.path, key].join('.')}"; ${suggestion(key, namesAt(schema, issue.path))}.`,
+      );
     if (issue.path.length === 0) return [`${where}: must be one JSON object of settings.`];
     return [`${where}: "${issue.path.join('.')}" ${issue.message}.`];
   });
 }
 
-function suggestion(key: string): string {
-  const names = Object.keys(settingsSchema.shape);
+/** The settings that there are in the group at `path`. */
+function namesAt(schema: SettingsSchema, path: readonly PropertyKey[]): string[] {
+  let group: unknown = schema;
+  for (const part of path) {
+    const inner = (group as SettingsSchema).shape[String(part)];
+    group = inner instanceof z.ZodOptional ? inner.unwrap() : inner;
+  }
+  return Object.keys((group as SettingsSchema).shape);
+}
+
+function suggestion(key: string, names: readonly string[]): string {
   const near = names
     .map((name) => ({ name, distance: editDistance(name.toLowerCase(), key.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)[0]!;

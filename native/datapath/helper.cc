@@ -1,5 +1,6 @@
-// Clock, descriptors, privileges, and one frame there and back on the helper's SEQPACKET socket.
+// Clock, descriptors, privileges, a server's raw socket, and one frame there and back on the helper's SEQPACKET socket.
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -50,6 +51,21 @@ napi_value connectUnixSeqpacket(napi_env env, napi_callback_info info) {
 
 napi_value closeFd(napi_env env, napi_callback_info info) {
   ::close(Arguments(env, info).i32(0));
+  return nullptr;
+}
+
+// The destination is read from the packet's own header; the kernel routes by it.
+napi_value sendRaw6(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const Bytes packet = bytesOf(env, arguments[1]);
+  constexpr size_t kHeaderBytes = 40, kDestinationAt = 24;
+  if (packet.length < kHeaderBytes) return throwSystemError(env, EINVAL, "sendto");
+  sockaddr_in6 to{};
+  to.sin6_family = AF_INET6;
+  std::memcpy(&to.sin6_addr, packet.data + kDestinationAt, sizeof to.sin6_addr);
+  if (sendto(arguments.i32(0), packet.data, packet.length, MSG_DONTWAIT | MSG_NOSIGNAL,
+             reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0)
+    return throwSystemError(env, errno, "sendto");
   return nullptr;
 }
 
@@ -176,7 +192,7 @@ napi_value helperCall(napi_env env, napi_callback_info info) {
 void defineHelper(napi_env env, napi_value exports) {
   defineMethods(env, exports,
                 {{"now", now}, {"socketpair", makeSocketPair}, {"connectUnixSeqpacket", connectUnixSeqpacket},
-                 {"helperCall", helperCall}, {"closeFd", closeFd}, {"lockDown", lockDown}});
+                 {"helperCall", helperCall}, {"closeFd", closeFd}, {"sendRaw6", sendRaw6}, {"lockDown", lockDown}});
 }
 
 }  // namespace shipworm

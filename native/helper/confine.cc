@@ -57,7 +57,7 @@ bool confine(Keep keep) {
   if (chdir("/") < 0 || setrlimit(RLIMIT_CORE, &noCore) < 0) return false;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return false;
   if (keep == Keep::daemon)
-    return setCapabilities(bit(CAP_NET_ADMIN) | bit(CAP_SETUID) | bit(CAP_SETGID) | bit(CAP_SETPCAP)) &&
+    return setCapabilities(bit(CAP_NET_ADMIN) | bit(CAP_NET_RAW) | bit(CAP_SETUID) | bit(CAP_SETGID) | bit(CAP_SETPCAP)) &&
            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
   // NO_SETUID_FIXUP keeps the capabilities over setresuid; locked, nothing gives root its powers back.
   constexpr unsigned long kSecure = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
@@ -66,6 +66,8 @@ bool confine(Keep keep) {
          setresgid(kNobody, kNobody, kNobody) == 0 && setresuid(kNobody, kNobody, kNobody) == 0 &&
          setCapabilities(bit(CAP_NET_ADMIN)) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 }
+
+bool dropCapabilities() { return setCapabilities(0); }
 
 bool detach() {
   signal(SIGINT, SIG_IGN);

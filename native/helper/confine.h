@@ -7,11 +7,14 @@
 namespace helper {
 
 // `session`: CAP_NET_ADMIN only, as nobody, since root without capabilities still owns the system's files.
-// `daemon`: root's id, and the capabilities to make sessions.
+// `daemon`: root's id, and the capabilities to make sessions, which open what they may need before they confine themselves.
 enum class Keep { session, daemon };
 
 // False, with errno, when something could not be given up: then don't go on.
 bool confine(Keep keep);
+
+// Gives up the last capability too; false, with errno, when that fails.
+bool dropCapabilities();
 
 // Own session (no terminal's Ctrl-C), INT and HUP ignored, 0 to 2 on /dev/null.
 bool detach();

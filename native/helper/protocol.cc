@@ -60,6 +60,14 @@ Answer parseSwitch(const uint8_t* body, Request& request) {
   return {};
 }
 
+// u8 role, then three zero bytes.
+Answer parseRole(const uint8_t* body, Request& request) {
+  if (body[0] != static_cast<uint8_t>(Role::server) || !zero(body + 1, 3))
+    return {Status::badArgument, 0, "The helper doesn't know this role."};
+  request.role = Role::server;
+  return {};
+}
+
 }  // namespace
 
 Answer parseRequest(const uint8_t* bytes, size_t length, Request& request) {
@@ -74,6 +82,9 @@ Answer parseRequest(const uint8_t* bytes, size_t length, Request& request) {
   const Answer wrongSize{Status::badFrame, 0, "The frame is too long or too short for its command."};
   switch (request.command) {
     case Command::hello:
+      if (size == 4) return parseRole(body, request);
+      return size == 0 ? Answer{} : wrongSize;
+    case Command::openRaw6:
       return size == 0 ? Answer{} : wrongSize;
     case Command::openAdapter:
       return size == kNameBytes + 4 ? parseOpen(body, request) : wrongSize;

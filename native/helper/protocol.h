@@ -16,11 +16,18 @@ constexpr size_t kHeadBytes = 12;
 constexpr size_t kMaxRequest = 64;
 
 enum class Command : uint16_t {
-  hello = 1,          // nothing
+  hello = 1,          // nothing for the role `adapter`, else u8 role, 0[3]
   openAdapter = 2,    // name[16] padded with 0, u16 mtu, u8 queues, u8 flags (0)
   setAddress = 3,     // address[16], u8 preferred, 0[3]
   removeAddress = 4,  // address[16]
   defaultRoute = 5,   // u8 on, 0[3]
+  openRaw6 = 6,       // nothing; the answer brings one descriptor
+};
+
+// What a connection is for. It has one role, and no other role's commands.
+enum class Role : uint8_t {
+  adapter = 1,  // one network adapter: a client or a relay
+  server = 2,   // one raw IPv6 socket, for the pings of a server's clients (RFC 4380 §5.3.1)
 };
 
 // A reply's body: u32 status, u32 interface index (0 where there is none), then a sentence when status is not `ok`.
@@ -48,6 +55,7 @@ using Address = std::array<uint8_t, 16>;
 
 struct Request {
   Command command{};
+  Role role = Role::adapter;
   std::string name;
   unsigned mtu = 0;
   unsigned queues = 0;

@@ -1,4 +1,4 @@
-// The conversation: HELLO, then OPEN_ADAPTER once, then the rest in any order.
+// The conversation: HELLO with a role, then OPEN_ADAPTER once and the rest in any order, or, as a server, OPEN_RAW6 once.
 #include "session.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "adapter.h"
 #include "confine.h"
+#include "raw6.h"
 
 namespace helper {
 
@@ -21,8 +22,8 @@ constexpr int kHelloMs = 10'000;
 
 class Session {
  public:
-  Session(int client, int parent, TunDescriptors& descriptors)
-      : client_(client), parent_(parent), descriptors_(descriptors), adapter_(descriptors) {}
+  Session(int client, int parent, TunDescriptors& descriptors, RawSocket& raw)
+      : client_(client), parent_(parent), descriptors_(descriptors), raw_(raw), adapter_(descriptors) {}
 
   void run() {
     for (;;) {
@@ -45,21 +46,42 @@ class Session {
     if (got == 0) return false;
     Request request;
     Answer answer = parseRequest(bytes, static_cast<size_t>(got), request);
-    std::vector<int> queues;
-    if (answer.status == Status::ok) answer = carryOut(request, queues);
-    const bool sent = send(buildReply(static_cast<uint16_t>(request.command), answer), queues);
+    std::vector<int> fds;
+    if (answer.status == Status::ok) answer = carryOut(request, fds);
+    const bool sent = send(buildReply(static_cast<uint16_t>(request.command), answer), fds);
     // Handed over or of no use: from here on the device lives by the client's descriptors alone.
     if (adapter_.tried()) descriptors_.closeAll();
+    if (request.command == Command::openRaw6 && !fds.empty()) raw_.close();
     return sent;
   }
 
-  Answer carryOut(const Request& request, std::vector<int>& queues) {
-    if (request.command == Command::hello) {
-      greeted_ = true;
+  // What the role doesn't need is given up before anything else is done.
+  Answer greet(Role role) {
+    if (greeted_) return role == role_ ? Answer{} : Answer{Status::badOrder, 0, "A connection has one role."};
+    greeted_ = true;
+    role_ = role;
+    if (role == Role::adapter) {
+      raw_.close();
       return {};
     }
+    descriptors_.closeAll();
+    if (dropCapabilities()) return {};
+    raw_.close();
+    return {Status::system, 0, "The helper's privileges could not be given up."};
+  }
+
+  Answer carryOut(const Request& request, std::vector<int>& fds) {
+    if (request.command == Command::hello) return greet(request.role);
     if (!greeted_) return {Status::badOrder, 0, "The first frame must be HELLO."};
-    if (request.command == Command::openAdapter) return adapter_.open(request, queues);
+    if ((request.command == Command::openRaw6) != (role_ == Role::server))
+      return {Status::badOrder, 0, "This command belongs to another role."};
+    if (request.command == Command::openRaw6) {
+      int fd = -1;
+      const Answer answer = raw_.take(fd);
+      if (answer.status == Status::ok) fds.push_back(fd);
+      return answer;
+    }
+    if (request.command == Command::openAdapter) return adapter_.open(request, fds);
     if (!adapter_.isOpen()) return {Status::badOrder, 0, "There is no adapter yet."};
     if (request.command == Command::setAddress) return adapter_.setAddress(request);
     if (request.command == Command::removeAddress) return adapter_.removeAddress(request);
@@ -87,8 +109,10 @@ class Session {
   int client_;
   int parent_;
   TunDescriptors& descriptors_;
+  RawSocket& raw_;
   Adapter adapter_;
   bool greeted_ = false;
+  Role role_ = Role::adapter;
 };
 
 }  // namespace
@@ -96,11 +120,13 @@ class Session {
 int serve(int client, int parent) {
   TunDescriptors descriptors;
   descriptors.open();
+  RawSocket raw;
+  raw.open();
   if (!detach() || !confine(Keep::session)) {
     std::fprintf(stderr, "shipworm-helper: its privileges could not be given up (%s).\n", std::strerror(errno));
     return 1;
   }
-  Session(client, parent, descriptors).run();
+  Session(client, parent, descriptors, raw).run();
   return 0;
 }
 

@@ -51,6 +51,9 @@ describe.skipIf(reason !== null)('the helper', () => {
     }
   });
 
+  const open = (name: string, mtu = 1280, queues = 1): Uint8Array =>
+    helperFrames.openAdapter(name, mtu, queues);
+
   /** A helper that made `teredo`. */
   async function opened(queues = 1): Promise<{ helper: Started; fds: readonly number[] }> {
     const helper = startHelper();
@@ -197,13 +200,14 @@ describe.skipIf(reason !== null)('the helper', () => {
     copy[at] = value;
     return copy;
   };
-  const open = (name: string, mtu = 1280, queues = 1): Uint8Array =>
-    helperFrames.openAdapter(name, mtu, queues);
   test.each<[string, number, Uint8Array]>([
     ['no head', 1, new Uint8Array(3)],
     ['another magic', 1, changed(helperFrames.hello(), 0, 0)],
     ['another version', 2, changed(helperFrames.hello(), 5, 2)],
-    ['an unknown command', 3, changed(helperFrames.hello(), 7, 6)],
+    ['an unknown command', 3, changed(helperFrames.hello(), 7, 7)],
+    ['an unknown role', 5, changed(helperFrames.helloServer(), 12, 3)],
+    ['a change of role', 4, helperFrames.helloServer()],
+    ['another role’s command', 4, helperFrames.openRaw6()],
     ['a wrong length', 1, changed(helperFrames.defaultRoute(true), 11, 3)],
     ['a frame cut short', 1, open('teredo').slice(0, 31)],
     ['a frame too long', 1, new Uint8Array(60_000)],
@@ -263,6 +267,8 @@ describe.skipIf(reason !== null)('the helper', () => {
       helperFrames.setAddress(ADDRESS, true),
       helperFrames.removeAddress(ADDRESS),
       helperFrames.defaultRoute(true),
+      helperFrames.helloServer(),
+      helperFrames.openRaw6(),
       // Wrong twice: no single changed byte makes it an adapter, with which the helper would rightly go.
       open('.', 0),
     ];

@@ -38,6 +38,10 @@ test('each frame has the bytes that native/helper/protocol.h states', () => {
   expect(hex(helperFrames.removeAddress(ADDRESS))).toBe(
     '53575048' + '0001' + '0004' + '00000010' + '20010000c00002011234005678900001',
   );
+  expect(hex(helperFrames.helloServer())).toBe(
+    '53575048' + '0001' + '0001' + '00000004' + '02000000',
+  );
+  expect(hex(helperFrames.openRaw6())).toBe('53575048' + '0001' + '0006' + '00000000');
   expect(hex(helperFrames.defaultRoute(false))).toBe(
     '53575048' + '0001' + '0005' + '00000004' + '00000000',
   );
