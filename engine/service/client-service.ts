@@ -1,5 +1,5 @@
 // Module service/client-service wires the client machine, datapath, adapter and network watch into one running client.
-import { clientConfig } from '../client/config.ts';
+import { clientConfig, PEER_VALID_MS } from '../client/config.ts';
 import { TeredoClient } from '../client/client.ts';
 import type { ClientInput, ClientOutput, Ip4Network, PingResult } from '../client/types.ts';
 import type { Upcall } from '../datapath/types.ts';
@@ -23,8 +23,6 @@ import { describeEvent } from './log.ts';
 import type { LogEntry } from './log.ts';
 import type { StateFile } from './state-file.ts';
 
-/** Peer validity, ms (RFC 4380 §5.2.4). */
-const PEER_VALID_MS = 30_000;
 /** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
 const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
 /** Ports from which ours is drawn: the dynamic ones (RFC 6335 §6). */

@@ -14,6 +14,9 @@ import { buildDemoNetwork, CAST, PLACES } from './demo-network.ts';
 import type { DemoNetwork } from './demo-network.ts';
 import { tellFlight } from './demo-story.ts';
 
+/** Longer than any way through the demo takes, ms. */
+const PING_TIMEOUT_MS = 5_000;
+
 export interface DemoResult {
   /** The client qualified and both hosts answered. */
   readonly ok: boolean;
@@ -188,7 +191,7 @@ function* pingAndTell(
   pings: { address: string; result: PingResult }[],
 ): Generator<DemoStep> {
   const answers: PingResult[] = [];
-  network.you.ping(address, (answer) => void answers.push(answer));
+  network.you.ping(address, PING_TIMEOUT_MS, (answer) => void answers.push(answer));
   yield* watch(network, flights, () => answers.length > 0);
   const outcome = answers[0] ?? { ok: false, code: 'no-reply' };
   pings.push({ address: formatIp6(address), result: outcome });

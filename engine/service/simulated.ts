@@ -1,0 +1,166 @@
+// Module service/simulated puts a client, a server and a relay on hosts of the simulated Internet.
+import { TeredoClient } from '../client/client.ts';
+import { PEER_VALID_MS } from '../client/config.ts';
+import type {
+  ClientConfig,
+  ClientEvent,
+  ClientInput,
+  ClientOutput,
+  PingResult,
+} from '../client/types.ts';
+import { TeredoRelay } from '../relay/index.ts';
+import type { RelayConfig, RelayInput } from '../relay/index.ts';
+import { TeredoServer } from '../server/index.ts';
+import type { ServerSettings, ServerSide } from '../server/index.ts';
+import { openStation } from '../sim/index.ts';
+import type { Host, Node6, Simulation, Station } from '../sim/index.ts';
+import { TEREDO_PORT } from '../wire/index.ts';
+import type { Ip6 } from '../wire/index.ts';
+
+/** A client on a simulated host, its tunnel open to all programs there. */
+export interface SimulatedClient {
+  readonly client: TeredoClient;
+  readonly station: Station;
+  /** Starts to qualify. */
+  start(): void;
+  input(input: ClientInput): void;
+  ping(address: Ip6, timeoutMs: number, done: (result: PingResult) => void): void;
+}
+
+/** Puts a client on `host`; `onDeliver` takes what comes for local programs, who send by `station.datapath.fromAdapter`. */
+export function simulateClient(
+  simulation: Simulation,
+  options: {
+    readonly host: Host;
+    readonly port: number;
+    readonly config: ClientConfig;
+    readonly onDeliver: (packet: Uint8Array, own: SimulatedClient) => void;
+    readonly onEvent?: (event: ClientEvent) => void;
+  },
+): SimulatedClient {
+  const { host, port, config, onDeliver, onEvent } = options;
+  let cancelTimer = (): void => undefined;
+  const pings = new Map<number, (result: PingResult) => void>();
+  let nextPing = 1;
+  const station: Station = openStation(simulation, {
+    host,
+    port,
+    validMs: PEER_VALID_MS,
+    onUpcalls: (batch) => batch.forEach(input),
+    onDeliver: (packet) => onDeliver(packet, made),
+  });
+  const { datapath } = station;
+  const random = simulation.random.fork(host.name);
+  const client = new TeredoClient(config, random, (address) => datapath.readPeer(address));
+  datapath.setServers(client.servers);
+  datapath.setProbeId(client.probeId);
+  datapath.setDefaultVerdict('pass');
+
+  const perform = (output: ClientOutput): void => {
+    switch (output.kind) {
+      case 'transmit':
+        datapath.transmit(output.to, output.bytes);
+        break;
+      case 'deliver':
+        datapath.deliver(output.bytes);
+        break;
+      case 'peer':
+        if (output.endpoint) datapath.setPeer(output.address, output.endpoint, output.receivedMs);
+        else datapath.removePeer(output.address);
+        break;
+      case 'address':
+        datapath.setAddresses(output.address === null ? [] : [output.address]);
+        break;
+      case 'pong':
+        pings.get(output.id)?.(output.result);
+        pings.delete(output.id);
+        break;
+      case 'timeout':
+        cancelTimer();
+        if (output.at !== Infinity)
+          cancelTimer = simulation.schedule(output.at, () => input({ kind: 'timeout' }));
+        break;
+      case 'event':
+        onEvent?.(output.event);
+        break;
+    }
+  };
+  const input = (given: ClientInput): void => {
+    client.handleInput(given, simulation.now);
+    for (let output = client.pollOutput(); output; output = client.pollOutput()) perform(output);
+  };
+  const made: SimulatedClient = {
+    client,
+    station,
+    input,
+    start: () => input({ kind: 'network', networks: host.networks() }),
+    ping: (address, timeoutMs, done) => {
+      const id = nextPing++;
+      pings.set(id, done);
+      input({ kind: 'ping', id, address, timeoutMs });
+    },
+  };
+  return made;
+}
+
+/** Puts a server on `host`, which has both of its addresses; pings to native hosts leave by `native`, if there is one. */
+export function simulateServer(
+  simulation: Simulation,
+  host: Host,
+  settings: ServerSettings & { readonly secondary: number },
+  native?: Node6,
+): void {
+  const server = new TeredoServer(settings);
+  const sockets = {
+    primary: host.bind(TEREDO_PORT, {}, settings.primary),
+    secondary: host.bind(TEREDO_PORT, {}, settings.secondary),
+  };
+  const listen = (side: ServerSide): void => {
+    sockets[side].handlers = {
+      onDatagram: (from, bytes) => {
+        const input = { from, arrivedOn: side, bytes };
+        for (const output of server.handleDatagram(input, simulation.now)) {
+          if (output.kind === 'native') native?.send(output.bytes);
+          else sockets[output.via].send(output.to, output.bytes);
+        }
+      },
+    };
+  };
+  listen('primary');
+  listen('secondary');
+}
+
+/** Puts a relay on `host`, between it and the native Internet at `native`. */
+export function simulateRelay(
+  simulation: Simulation,
+  host: Host,
+  config: RelayConfig,
+  native: Node6,
+): void {
+  let cancelTimer = (): void => undefined;
+  const { datapath } = openStation(simulation, {
+    host,
+    port: TEREDO_PORT,
+    validMs: PEER_VALID_MS,
+    onUpcalls: (batch) => {
+      for (const upcall of batch) if (upcall.kind !== 'icmp4') input(upcall);
+    },
+    onDeliver: (packet) => native.send(packet),
+  });
+  const random = simulation.random.fork(host.name);
+  const relay = new TeredoRelay(config, random, (address) => datapath.readPeer(address));
+  const input = (given: RelayInput): void => {
+    relay.handleInput(given, simulation.now);
+    for (let output = relay.pollOutput(); output; output = relay.pollOutput()) {
+      if (output.kind === 'transmit') datapath.transmit(output.to, output.bytes);
+      else if (output.kind === 'deliver') datapath.deliver(output.bytes);
+      else if (output.kind === 'timeout') {
+        cancelTimer();
+        if (output.at !== Infinity)
+          cancelTimer = simulation.schedule(output.at, () => input({ kind: 'timeout' }));
+      }
+    }
+  };
+  input({ kind: 'network', networks: host.networks(), served: [] });
+  native.onPacket = (bytes) => input({ kind: 'packet', bytes });
+}
