@@ -1,5 +1,5 @@
 // Module service/control-server answers the API's calls on a Unix socket, one JSON line each.
-import { chmodSync, chownSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
@@ -86,14 +86,18 @@ export async function removeLeftover(path: string): Promise<void> {
       probe.destroy();
       resolve(true);
     });
-    probe.on('error', () => resolve(false));
+    // Any other failure (no permission, a full queue) comes from a socket that somebody serves.
+    probe.on('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
   });
   if (alive)
     throw new ServiceError(
       'already-running',
       `Shipworm is already running with ${path}. See: shipworm status`,
     );
-  unlinkSync(path);
+  // The dead process's sweeper may be quicker.
+  rmSync(path, { force: true });
 }
 
 function serveSocket(socket: Socket, api: Promise<Api>): void {

@@ -1,9 +1,11 @@
 // The control socket as it is: modes, leftovers, a second start, and what strangers may write into it.
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Api } from '../../../engine/service/api.ts';
 import { callService } from '../../../engine/service/control-client.ts';
 import { listenControl } from '../../../engine/service/control-server.ts';
@@ -101,6 +103,34 @@ it('a socket that a dead process left is replaced', async () => {
   await expect(callService([path], 'peers', {})).rejects.toMatchObject({ code: 'not-running' });
   (await listen()).serve(api);
   expect(await callService([path], 'peers', {})).toEqual([PEER]);
+});
+
+it('a living one that accepts nobody just now is no leftover', async () => {
+  path = join(folder, 'busy.sock');
+  const program = `require('node:net').createServer().listen({path:${JSON.stringify(path)},backlog:1},()=>process.kill(process.pid,'SIGSTOP'))`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: 'ignore' });
+  const fillers: Socket[] = [];
+  try {
+    await vi.waitFor(
+      () => expect(readFileSync(`/proc/${child.pid!}/stat`, 'latin1')).toContain(') T '),
+      5_000,
+    );
+    // The queue is full when a connection is refused with EAGAIN.
+    const full = new Promise<string | undefined>((resolve) => {
+      const fill = (): void => {
+        const socket = connect(path, fill);
+        socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+        fillers.push(socket);
+      };
+      fill();
+    });
+    expect(await full).toBe('EAGAIN');
+    await expect(listenControl(path)).rejects.toMatchObject({ code: 'already-running' });
+    expect(statSync(path).isSocket()).toBe(true);
+  } finally {
+    for (const socket of fillers) socket.destroy();
+    child.kill('SIGKILL');
+  }
 });
 
 it('a file that is no socket is never removed', async () => {
