@@ -26,8 +26,11 @@ describe.skipIf(reason !== null)('closed by default', () => {
       startMiredoRelay(lab),
       startWebServer(lab, lab.native, NATIVE),
     ]);
+    lab.keep();
   });
   afterAll(() => lab.close());
+  // What a failed test left must not fail the next one.
+  afterEach(() => lab.stopPrograms());
   beforeEach(async () => {
     closed = startShipworm(lab, lab.home1);
     open = startShipworm(lab, lab.home2, ['--expose-all']);

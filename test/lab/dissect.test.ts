@@ -1,6 +1,6 @@
 // Lets Wireshark's dissector judge every datagram of a run with Miredo's server, relay and client.
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, NATIVE, noLab } from './kit/lab.ts';
 import {
   leavesNothing,
@@ -23,8 +23,11 @@ describe.skipIf(reason !== null)('Wireshark', () => {
       startMiredoRelay(lab),
       startWebServer(lab, lab.native, NATIVE),
     ]);
+    lab.keep();
   });
   afterAll(() => lab.close());
+  // What a failed test left must not fail the next one.
+  afterEach(() => lab.stopPrograms());
 
   test('takes every UDP datagram for Teredo and finds no error', async () => {
     const file = join(lab.folder, 'run.pcap');

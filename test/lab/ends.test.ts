@@ -1,6 +1,6 @@
 // Ends the client in every way at random moments, and looks whether anything stays.
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, NATIVE, noLab } from './kit/lab.ts';
 import type { Home } from './kit/lab.ts';
 import { eventually, pidsIn, sleep } from './kit/processes.ts';
@@ -38,8 +38,11 @@ describe.skipIf(reason !== null)('the end of a client', () => {
   beforeAll(async () => {
     lab = new Lab();
     await Promise.all([startMiredoServer(lab), startMiredoRelay(lab)]);
+    lab.keep();
   });
   afterAll(() => lab.close());
+  // What a failed test left must not fail the next one.
+  afterEach(() => lab.stopPrograms());
 
   /** A client at `moment` of its life; `stop` ends what else was started. */
   async function reach(

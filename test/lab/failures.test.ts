@@ -1,7 +1,7 @@
 // Tries what goes wrong for users: each is said in one sentence with its cause, and with the exit code that scripts expect.
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Lab, noLab, SERVER } from './kit/lab.ts';
 import type { Result } from './kit/processes.ts';
 import {
@@ -33,8 +33,11 @@ describe.skipIf(reason !== null)('failures', () => {
     writeFileSync(resolver, 'nameserver 127.0.0.1\n');
     writeFileSync(hosts, `${SERVER} good.example\n10.1.2.3 private.example\n`);
     names = `mount --bind ${resolver} /etc/resolv.conf && mount --bind ${hosts} /etc/hosts`;
+    lab.keep();
   });
   afterAll(() => lab.close());
+  // What a failed test left must not fail the next one.
+  afterEach(() => lab.stopPrograms());
   beforeEach(() => {
     place = new Place(lab, 'place');
   });

@@ -27,8 +27,11 @@ describe.skipIf(reason !== null)('with Miredo', () => {
       startMiredoRelay(lab),
       startWebServer(lab, lab.native, NATIVE),
     ]);
+    lab.keep();
   });
   afterAll(() => lab.close());
+  // What a failed test left must not fail the next one.
+  afterEach(() => lab.stopPrograms());
 
   /** Both clients, each with an address; ours exposes everything. */
   async function start(

@@ -27,8 +27,11 @@ describe.skipIf(reason !== null)('two of ours', () => {
       startMiredoRelay(lab),
       startWebServer(lab, lab.native, NATIVE),
     ]);
+    lab.keep();
   });
   afterAll(() => lab.close());
+  // What a failed test left must not fail the next one.
+  afterEach(() => lab.stopPrograms());
   afterEach(async () => {
     await Promise.all(
       running.splice(0).map(async ({ home, place, program }) => {

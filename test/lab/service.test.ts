@@ -45,8 +45,11 @@ describe.skipIf(reason !== null)('an ordinary user with the helper as a service'
     attachQueue = join(folder, 'attach-queue');
     execFileSync('g++', ['-std=c++20', '-o', attachQueue, 'test/lab/attach-queue.cc']);
     await Promise.all([startMiredoServer(lab), startMiredoRelay(lab)]);
+    lab.keep();
   });
   afterAll(() => lab.close());
+  // What a failed test left must not fail the next one.
+  afterEach(() => lab.stopPrograms());
   beforeEach(async () => {
     place = new Place(lab, 'user', USER);
     service = lab.start(lab.home1.space, helperProgram, [

@@ -1,6 +1,6 @@
 // Tries the lab itself: every kind of NAT does what its name says, and the delay line delays.
 import { resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, noLab, SERVER, SERVER2 } from './kit/lab.ts';
 import type { NatKind } from './kit/nat.ts';
 
@@ -19,8 +19,11 @@ describe.skipIf(reason !== null)('the lab', () => {
     lab = new Lab();
     const reflector = lab.start(lab.pub, process.execPath, [UDP, 'reflect', A, B, TEREDO]);
     await reflector.says(/ready/, 10_000);
+    lab.keep();
   });
   afterAll(() => lab.close());
+  // What a failed test left must not fail the next one.
+  afterEach(() => lab.stopPrograms());
 
   /** Sends from a port in home 1; what came back. */
   async function probe(from: number, ...messages: string[]): Promise<string[]> {

@@ -80,6 +80,7 @@ export class Lab {
   readonly native: string;
   private readonly prefix = `${PREFIX}${process.pid}-${randomBytes(2).toString('hex')}-`;
   private readonly programs: Program[] = [];
+  private readonly kept: Program[] = [];
   private readonly delayLine: DelayLine;
   private readonly onExit = (): void => this.remove();
 
@@ -148,13 +149,19 @@ export class Lab {
     return this.delayLine.set(ms);
   }
 
-  /** Ends all programs of the lab. */
-  async stopAll(): Promise<void> {
+  /** What runs now belongs to the lab until it is closed. */
+  keep(): void {
+    this.kept.push(...this.programs.splice(0));
+  }
+
+  /** Ends all programs that were not kept. */
+  async stopPrograms(): Promise<void> {
     await Promise.all(this.programs.splice(0).map((program) => program.stop()));
   }
 
   async close(): Promise<void> {
-    await this.stopAll();
+    this.programs.push(...this.kept.splice(0));
+    await this.stopPrograms();
     await this.delayLine.set(0);
     process.removeListener('exit', this.onExit);
     this.remove();

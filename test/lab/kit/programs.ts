@@ -73,6 +73,7 @@ export class Shipworm {
     let last: Status | undefined;
     try {
       return await eventually(what, ms, async () => {
+        if (this.program.ending) throw new Error('it has ended');
         last = await this.status().catch(() => undefined);
         return last && wanted(last) ? last : null;
       });
