@@ -62,6 +62,8 @@ class MemoryHost implements Host {
   };
   now = (): number => performance.now() + 1000;
   isPortFree = (port: number): Promise<boolean> => Promise.resolve(!this.taken.has(port));
+  openRaw6 = (): Promise<never> =>
+    Promise.reject(new HostError('helper-refused', 'A client has no use for a raw socket.'));
   networkState = (): Promise<NetworkState> => Promise.resolve(this.network);
 
   watchNetwork(callback: (state: NetworkState) => void): () => void {
