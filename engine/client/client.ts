@@ -133,6 +133,8 @@ export class TeredoClient {
         this.pings.start(input, this.state === 'qualified', now);
         break;
       case 'timeout':
+        // The caller's timer is spent, even if it ran a little early: it must be told the time again.
+        this.announced = NaN;
         break;
     }
     this.work(now);

@@ -27,6 +27,15 @@ const solicitations = (bench: Bench): ReturnType<Bench['takeSent']> =>
   bench.takeSent().filter((s) => s.why === 'solicitation' || s.why === 'refresh');
 
 describe('solicitation', () => {
+  test('a timer that ran early is told its time again', () => {
+    const bench = new Bench();
+    const due = bench.wake;
+    bench.wake = Infinity;
+    bench.client.handleInput({ kind: 'timeout' }, due - 0.5);
+    bench.drain();
+    expect(bench.wake).toBe(due);
+  });
+
   test('goes to both addresses of the server at once, from link-local to all routers, with a nonce each', () => {
     const sent = solicitations(new Bench());
     expect(sent.map((s) => formatEndpoint(s.to))).toEqual(['192.0.2.1:3544', '192.0.2.2:3544']);
@@ -44,6 +53,16 @@ describe('solicitation', () => {
       expect((d.header.source >> 63n) & 1n).toBe(0n);
     }
     expect([...first!.authentication!.nonce]).not.toEqual([...second!.authentication!.nonce]);
+  });
+
+  test('a timer that fires a little early is told the same time again, or nothing would ever wake the client', () => {
+    const bench = new Bench();
+    const { wake } = bench;
+    bench.wake = Infinity;
+    bench.now = wake - 0.3;
+    bench.client.handleInput({ kind: 'timeout' }, bench.now);
+    bench.drain();
+    expect(bench.wake).toBe(wake);
   });
 
   test('is repeated after T = 4 s with a new nonce; after N = 3 the server is said to be silent, and asked for ever', () => {
