@@ -100,6 +100,8 @@ export class TeredoRelay {
         this.policy.setNetworks(input.networks, input.served);
         break;
       case 'timeout':
+        // The caller's timer is spent, even if it ran a little early: it must be told the time again.
+        this.announced = NaN;
         break;
     }
     this.work(now);
