@@ -55,16 +55,6 @@ describe('solicitation', () => {
     expect([...first!.authentication!.nonce]).not.toEqual([...second!.authentication!.nonce]);
   });
 
-  test('a timer that fires a little early is told the same time again, or nothing would ever wake the client', () => {
-    const bench = new Bench();
-    const { wake } = bench;
-    bench.wake = Infinity;
-    bench.now = wake - 0.3;
-    bench.client.handleInput({ kind: 'timeout' }, bench.now);
-    bench.drain();
-    expect(bench.wake).toBe(wake);
-  });
-
   test('is repeated after T = 4 s with a new nonce; after N = 3 the server is said to be silent, and asked for ever', () => {
     const bench = new Bench();
     const first = open(solicitations(bench)[0]!);
