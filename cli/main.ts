@@ -5,10 +5,11 @@ import { addressDecode, addressEncode } from './address.ts';
 import { runClient } from './client.ts';
 import { runDemo } from './demo.ts';
 import { EXIT, Exit, printError } from './output.ts';
+import { runServer } from './server.ts';
 import { showPeers, showPing, showStatus } from './query.ts';
 
 const control = (): Option =>
-  new Option('--control <path>', 'control socket of the client, if not the usual one');
+  new Option('--control <path>', 'control socket of what is running, if not the usual one');
 const json = (): Option => new Option('--json', 'print JSON for scripts');
 
 function program(): Command {
@@ -24,6 +25,7 @@ function program(): Command {
 Examples:
   shipworm demo                                 see how it works; touches no network
   sudo shipworm client --server teredo.example.net
+  sudo shipworm server --primary 192.0.2.1 --secondary 192.0.2.2
   shipworm status                               is it working, and if not, why
   shipworm ping 2001:db8::80                    can that host be reached through the tunnel
   shipworm address decode 2001:0:4136:e378:8000:63bf:3fff:fdd2
@@ -64,8 +66,32 @@ The adapter needs a privilege: start it with sudo, or have the helper service ru
     .action(runClient);
 
   root
+    .command('server')
+    .description('run a Teredo server in the foreground until Ctrl-C')
+    .option(
+      '--primary <ip>',
+      'public IPv4 address of this machine; it is part of the clients’ addresses',
+    )
+    .option('--secondary <ip>', 'another one; without it clients can’t tell symmetric NATs')
+    .option('--port <number>', 'UDP port (default: 3544, the one that clients ask)', Number)
+    .option('--control <path>', 'control socket')
+    .option('--config <file>', 'read these settings; the command line rules')
+    .option('--allow-private', 'closed labs only: serve private IPv4 addresses')
+    .addHelpText(
+      'after',
+      `
+It helps clients to an address and to each other; their traffic does not pass through it, but for bubbles and pings.
+Started with sudo, it opens its sockets and then becomes you again. Without root (and without the helper service) all
+works but the pings that clients send to native IPv6 hosts before they use a relay.
+The configuration file is one JSON object: primary, secondary, port, control, allowPrivate,
+clients (an object of clientId: key), requireAuthentication, limits.
+UDP port 3544 must be open to everybody. "shipworm status" says what it answered and what it refused, and why.`,
+    )
+    .action(runServer);
+
+  root
     .command('status')
-    .description('say what the running client is doing, and why')
+    .description('say what the running client or server is doing, and why')
     .addOption(control())
     .addOption(json())
     .addHelpText(

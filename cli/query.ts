@@ -1,6 +1,6 @@
-// Module cli/query asks a running client: `shipworm status`, `peers` and `ping`.
-import type { PeerEntry, Status } from '../engine/service/api.ts';
-import { callService } from '../engine/service/control-client.ts';
+// Module cli/query asks what is running: `shipworm status`, `peers` and `ping`.
+import type { PeerEntry, ServerStatus, Status } from '../engine/service/api.ts';
+import { callService, callStatus } from '../engine/service/control-client.ts';
 import { ServiceError } from '../engine/service/errors.ts';
 import { controlCandidates } from '../engine/service/paths.ts';
 import { parseIp6 } from '../engine/wire/index.ts';
@@ -26,9 +26,9 @@ async function ask<T>(call: Promise<T>): Promise<T> {
 }
 
 export async function showStatus(options: QueryOptions): Promise<void> {
-  const status = await ask(callService(paths(options), 'status', {}));
+  const status = await ask(callStatus(paths(options)));
   if (options.json) printJson(status);
-  else print(statusText(status));
+  else print('role' in status ? serverText(status) : statusText(status));
 }
 
 function statusText(status: Status): string {
@@ -46,6 +46,19 @@ function statusText(status: Status): string {
     ['Discarded', `${refused} packets${refused > 0 ? ' (reasons: --json)' : ''}`],
   ];
   return table(rows);
+}
+
+function serverText({ primary, secondary, port, nativePings, counters }: ServerStatus): string {
+  const reasons = Object.entries(counters.discards).sort(([, a], [, b]) => b - a);
+  return table([
+    ['Role', 'server'],
+    ['Primary', `${primary}, UDP port ${port}`],
+    ['Secondary', secondary ?? 'none: clients can’t tell symmetric NATs'],
+    ['Answered', `${counters.answered} solicitations`],
+    ['Forwarded', `${counters.forwarded} to clients, ${counters.native} to native hosts`],
+    ['Native', nativePings ? 'clients’ pings are sent on' : 'clients’ pings can’t be sent on'],
+    ['Discarded', reasons.map(([name, count]) => `${name} ${count}`).join(', ') || 'nothing'],
+  ]);
 }
 
 export async function showPeers(options: QueryOptions): Promise<void> {

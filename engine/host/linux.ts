@@ -16,6 +16,7 @@ import type {
   Host,
   NetworkState,
   RawSocket6,
+  ServerHost,
   SocketDatapath,
 } from './types.ts';
 
@@ -28,7 +29,7 @@ const DNS_TEXTS: Record<string, string> = {
 };
 
 /** One per process. */
-export class LinuxHost implements Host {
+export class LinuxHost implements Host, ServerHost {
   readonly random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) };
   private adapterIndex = 0;
   private adapterName = '';

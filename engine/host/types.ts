@@ -97,8 +97,6 @@ export interface Host {
   readonly random: Random;
   openAdapter(options: AdapterOptions): Promise<Adapter>;
   openDatapath(options: DatapathOptions): SocketDatapath;
-  /** Asks the privileged helper, which needs no native IPv6 for it. Rejects with HostError. */
-  openRaw6(): Promise<RawSocket6>;
   /** Whether `port` can be bound to just now. */
   isPortFree(port: number): Promise<boolean>;
   /** IPv4 addresses of a host name, or of a dotted quad. Rejects with an Error whose message says why. */
@@ -106,4 +104,10 @@ export interface Host {
   networkState(): Promise<NetworkState>;
   /** Calls back (debounced) when addresses, links or routes changed. Returns a stop function. */
   watchNetwork(callback: (state: NetworkState) => void): () => void;
+}
+
+/** What a server needs of the system. */
+export interface ServerHost extends Pick<Host, 'now' | 'networkState' | 'watchNetwork'> {
+  /** Asks the privileged helper, which needs no native IPv6 for it. Rejects with HostError. */
+  openRaw6(): Promise<RawSocket6>;
 }

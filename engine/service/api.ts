@@ -51,7 +51,24 @@ export const pingSchema = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(false), code: z.string(), text: z.string() }),
 ]);
 
-/** The calls: what each takes and gives. */
+/** State of a server. */
+export const serverStatusSchema = z.object({
+  role: z.literal('server'),
+  primary: z.string(),
+  secondary: z.string().nullable(),
+  port: z.number(),
+  /** Clients' connectivity tests to native hosts can be sent on. */
+  nativePings: z.boolean(),
+  /** Since the start: advertisements, datagrams to clients, packets to native hosts, and what was refused, by reason. */
+  counters: z.object({
+    answered: z.number(),
+    forwarded: z.number(),
+    native: z.number(),
+    discards: count,
+  }),
+});
+
+/** The calls of a client: what each takes and gives. */
 export const calls = {
   status: { params: z.strictObject({}), result: statusSchema },
   peers: { params: z.strictObject({}), result: z.array(peerSchema) },
@@ -64,14 +81,25 @@ export const calls = {
   },
 } as const;
 
+/** The calls of a server. */
+export const serverCalls = {
+  status: { params: z.strictObject({}), result: serverStatusSchema },
+} as const;
+
 export type CallName = keyof typeof calls;
 export type Params<C extends CallName> = z.infer<(typeof calls)[C]['params']>;
 export type CallResult<C extends CallName> = z.infer<(typeof calls)[C]['result']>;
 export type Status = z.infer<typeof statusSchema>;
+export type ServerStatus = z.infer<typeof serverStatusSchema>;
 export type PeerEntry = z.infer<typeof peerSchema>;
 
-/** What a service offers: one method a call. */
+/** What a client offers: one method a call. */
 export type Api = { [C in CallName]: (params: Params<C>) => Promise<CallResult<C>> };
+
+/** What a server offers. */
+export interface ServerApi {
+  status(params: Record<string, never>): Promise<ServerStatus>;
+}
 
 /** One request on the control socket: a JSON line. */
 export const requestSchema = z.object({

@@ -1,12 +1,14 @@
 // Module service/control-client makes the API's calls to a running service over its control socket.
 import { connect } from 'node:net';
-import { calls, responseSchema } from './api.ts';
-import type { CallName, CallResult, Params } from './api.ts';
+import { z } from 'zod';
+import { calls, responseSchema, serverStatusSchema, statusSchema } from './api.ts';
+import type { CallName, CallResult, Params, ServerStatus, Status } from './api.ts';
 import { ServiceError } from './errors.ts';
 import { onLine } from './lines.ts';
 
 /** A status with 10,000 peers fits. */
 const MAX_LINE = 16 * 1024 * 1024;
+const CALL_MS = 5_000;
 
 /**
  * Makes one call to the first of `paths` where somebody listens. Rejects with ServiceError: 'not-running' when nobody does,
@@ -16,15 +18,31 @@ export async function callService<C extends CallName>(
   paths: readonly string[],
   call: C,
   params: Params<C>,
-  timeoutMs = 5_000,
+  timeoutMs = CALL_MS,
 ): Promise<CallResult<C>> {
+  const result = await request(paths, call, params, timeoutMs);
+  return calls[call].result.parse(result) as CallResult<C>;
+}
+
+/** The status of whatever runs there: a client, or a server (which has a `role`). Rejects as `callService`. */
+export async function callStatus(paths: readonly string[]): Promise<Status | ServerStatus> {
+  const result = await request(paths, 'status', {}, CALL_MS);
+  return z.union([serverStatusSchema, statusSchema]).parse(result);
+}
+
+async function request(
+  paths: readonly string[],
+  call: CallName,
+  params: unknown,
+  timeoutMs: number,
+): Promise<unknown> {
   let refused: string | null = null;
   for (const path of paths) {
     try {
       const line = await exchange(path, JSON.stringify({ id: 1, call, params }), timeoutMs);
       const response = responseSchema.parse(JSON.parse(line));
       if ('error' in response) throw new ServiceError(response.error.code, response.error.text);
-      return calls[call].result.parse(response.result) as CallResult<C>;
+      return response.result;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EACCES') refused = path;

@@ -1,9 +1,10 @@
-// Module service/start brings a client up in the order that a root start demands, and takes it down again.
+// Module service/start brings a client or a server up in the order that a root start demands, and takes it down again.
 import { chownSync, mkdirSync } from 'node:fs';
 import { createHost, dropPrivileges, guardSocket, targetUser } from '../host/index.ts';
+import type { User } from '../host/index.ts';
 import { HostError } from '../host/types.ts';
 import { TEREDO_MTU } from '../wire/index.ts';
-import type { Api, Status } from './api.ts';
+import type { Api, ServerApi, Status } from './api.ts';
 import { ClientService } from './client-service.ts';
 import type { ServiceHooks } from './client-service.ts';
 import type { Settings } from './config.ts';
@@ -11,6 +12,8 @@ import { listenControl, removeLeftover } from './control-server.ts';
 import type { ControlServer } from './control-server.ts';
 import { demoSteps } from './demo.ts';
 import { ServiceError } from './errors.ts';
+import { ServerService } from './server-service.ts';
+import type { ServerSettings } from './server-config.ts';
 import { controlPath, stateDirectory } from './paths.ts';
 import { StateFile } from './state-file.ts';
 
@@ -18,6 +21,12 @@ import { StateFile } from './state-file.ts';
 export interface RunningClient {
   readonly api: Api;
   status(): Status;
+  close(): Promise<void>;
+}
+
+/** A server that runs in this process. */
+export interface RunningServer {
+  readonly api: ServerApi;
   close(): Promise<void>;
 }
 
@@ -43,6 +52,26 @@ function warmUp(): void {
   while (!steps.next().done);
 }
 
+/** Opens and guards the control socket, then gives root's rights up, after `prepare` did what else needs them. */
+async function openControl(
+  path: string,
+  user: User | null,
+  prepare: (user: User) => void = () => undefined,
+): Promise<ControlServer> {
+  const control = await listenControl(path, user ?? undefined);
+  try {
+    guardSocket(path);
+    if (user) {
+      prepare(user);
+      dropPrivileges(user);
+    }
+    return control;
+  } catch (error) {
+    control.close();
+    throw error;
+  }
+}
+
 /**
  * Starts a client: control socket and adapter first, which may need root; then root's rights go for good; only then the
  * first byte from the network is read. Throws HostError or ServiceError, and has undone everything when it does.
@@ -58,15 +87,12 @@ export async function startClient(settings: Settings, hooks: ServiceHooks): Prom
   const adapter = await opening;
   let opened: ControlServer | null = null;
   try {
-    const control = await listenControl(path, user ?? undefined);
-    opened = control;
-    guardSocket(path);
     const directory = stateDirectory();
-    if (user) {
+    const control = await openControl(path, user, ({ uid, gid }) => {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      chownSync(directory, user.uid, user.gid);
-      dropPrivileges(user);
-    }
+      chownSync(directory, uid, gid);
+    });
+    opened = control;
     const state = new StateFile(directory, (text) => hooks.log({ level: 'warning', text }));
     const service = new ClientService(host, settings, adapter, state, hooks);
     await service.start();
@@ -82,6 +108,39 @@ export async function startClient(settings: Settings, hooks: ServiceHooks): Prom
   } catch (error) {
     opened?.close();
     await adapter.close();
+    throw error;
+  }
+}
+
+/**
+ * Starts a server: its sockets and the control socket first, then root's rights go for good; only then a datagram is looked
+ * at. Throws HostError or ServiceError, and has undone everything when it does.
+ */
+export async function startServer(
+  settings: ServerSettings,
+  hooks: Pick<ServiceHooks, 'log'>,
+): Promise<RunningServer> {
+  const path = settings.control ?? controlPath();
+  const user = targetUser();
+  await removeLeftover(path);
+  const service = new ServerService(createHost(), settings, hooks.log);
+  let opened: ControlServer | null = null;
+  try {
+    await service.open();
+    const control = await openControl(path, user);
+    opened = control;
+    await service.start();
+    control.serve(service.api);
+    return {
+      api: service.api,
+      close: async () => {
+        await service.close();
+        control.close();
+      },
+    };
+  } catch (error) {
+    opened?.close();
+    await service.close();
     throw error;
   }
 }

@@ -1,0 +1,102 @@
+// Module service/server-config reads the settings of a server from a file and the command line.
+import { z } from 'zod';
+import { isGlobalUnicast4, parseIp4, TEREDO_PORT } from '../wire/index.ts';
+import type { Ip4 } from '../wire/index.ts';
+import { control, flag, ip4, mergeSettings } from './config.ts';
+import { ServiceError } from './errors.ts';
+
+const rate = z
+  .number('must be a number')
+  .int('must be a whole number')
+  .min(1, 'must be 1 or more')
+  .max(1_000_000, 'must be 1,000,000 at most');
+
+/** Settings of a server, as a file or the command line gives them. */
+const fileSchema = z
+  .strictObject({
+    primary: ip4,
+    secondary: ip4,
+    port: z
+      .number('must be a number')
+      .int('must be a whole number')
+      .min(1, 'must be 1 to 65535')
+      .max(65_535, 'must be 1 to 65535'),
+    control,
+    allowPrivate: flag,
+    /** Identifier and secret of each client, as the client's `clientId` and `key`. */
+    clients: z.record(
+      z.string().min(1, 'is empty').max(255, 'is longer than 255 bytes'),
+      z.string('must be text').min(1, 'is empty'),
+      'must be an object of identifiers and keys',
+    ),
+    requireAuthentication: flag,
+    limits: z
+      .strictObject(
+        {
+          solicitationsPerSecondPerSource: rate,
+          forwardedPerSecondPerSource: rate,
+          maxSources: rate,
+        },
+        { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object' : undefined) },
+      )
+      .partial(),
+  })
+  .partial();
+
+export type ServerFileSettings = z.infer<typeof fileSchema>;
+
+/** Complete settings. */
+export interface ServerSettings {
+  readonly primary: Ip4;
+  readonly secondary: Ip4 | null;
+  readonly port: number;
+  readonly control: string | null;
+  readonly allowPrivate: boolean;
+  readonly clients: Readonly<Record<string, string>>;
+  readonly requireAuthentication: boolean;
+  readonly limits: NonNullable<ServerFileSettings['limits']>;
+}
+
+/** Merges `file`, if given, and `overrides`. Throws ServiceError 'bad-config' with one line for each fault. */
+export function readServerSettings(
+  file: string | undefined,
+  overrides: ServerFileSettings,
+): ServerSettings {
+  const faults: string[] = [];
+  const merged = mergeSettings(fileSchema, [], file, overrides, faults);
+  const settings = complete(merged, faults);
+  if (settings === null || faults.length > 0)
+    throw new ServiceError('bad-config', faults.join('\n'));
+  return settings;
+}
+
+function complete(merged: ServerFileSettings, faults: string[]): ServerSettings | null {
+  const { primary, secondary, allowPrivate = false } = merged;
+  for (const text of [primary, secondary])
+    if (text !== undefined && !allowPrivate && !isGlobalUnicast4(parseIp4(text)!))
+      faults.push(
+        `${text} is not a public IPv4 address, so it can serve nobody; for a closed lab add --allow-private.`,
+      );
+  if (primary !== undefined && primary === secondary)
+    faults.push('primary and secondary are the same address: give two, or leave secondary out.');
+  const clients = merged.clients ?? {};
+  if (merged.requireAuthentication && Object.keys(clients).length === 0)
+    faults.push('requireAuthentication without clients would serve nobody: add "clients".');
+  if (primary === undefined) {
+    if (faults.length === 0)
+      faults.push(
+        'No address is set: name one of this machine with --primary IP, or as "primary" in the configuration file.',
+      );
+    return null;
+  }
+  return {
+    primary: parseIp4(primary)!,
+    secondary: secondary === undefined ? null : parseIp4(secondary)!,
+    port: merged.port ?? TEREDO_PORT,
+    control: merged.control ?? null,
+    allowPrivate,
+    clients,
+    requireAuthentication: merged.requireAuthentication ?? false,
+    limits: merged.limits ?? {},
+  };
+}

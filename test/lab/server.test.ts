@@ -1,0 +1,99 @@
+// Tries our server with Miredo's clients and with ours: addresses, paths, native hosts, and its end.
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { callStatus } from '../../engine/service/control-client.ts';
+import type { ServerStatus } from '../../engine/service/api.ts';
+import { Lab, NATIVE, noLab, SERVER, SERVER2 } from './kit/lab.ts';
+import { eventually, pidsIn } from './kit/processes.ts';
+import type { Program } from './kit/processes.ts';
+import {
+  leavesNothing,
+  Place,
+  QUALIFIED_MS,
+  SHIPWORM,
+  startMiredoClient,
+  startMiredoRelay,
+  startShipworm,
+} from './kit/programs.ts';
+import { answers } from './kit/traffic.ts';
+
+const reason = noLab();
+if (reason) process.stderr.write(`skipped: ${reason}\n`);
+
+describe.skipIf(reason !== null)('our server', () => {
+  let lab: Lab;
+  let place: Place;
+  let server: Program;
+  const started: Program[] = [];
+  beforeAll(async () => {
+    lab = new Lab();
+    await startMiredoRelay(lab);
+  });
+  afterAll(() => lab.close());
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((program) => program.stop()));
+    await server.stop();
+    await eventually('nothing is left', 3_000, () => pidsIn(lab.pub).length === 0);
+  });
+
+  async function start(): Promise<void> {
+    place = new Place(lab, 'server');
+    const args = ['server', '--primary', SERVER, '--secondary', SERVER2];
+    server = lab.start(lab.pub, SHIPWORM, args, place.env);
+    await server.says(/Serving at 192\.0\.2\.1 and 192\.0\.2\.2, UDP port 3544\./, 5_000);
+  }
+  const status = async (): Promise<ServerStatus> =>
+    (await callStatus([place.control])) as ServerStatus;
+
+  test('Miredo’s clients in two homes reach each other and a native host', async () => {
+    await start();
+    lab.setNat(lab.home1, 'restricted');
+    lab.setNat(lab.home2, 'restricted');
+    const one = startMiredoClient(lab, lab.home1);
+    const two = startMiredoClient(lab, lab.home2);
+    started.push(one.program, two.program);
+    await one.address();
+    const address = await two.address();
+    await answers(lab, lab.home1, address);
+    await answers(lab, lab.home1, NATIVE);
+    const { counters, nativePings } = await status();
+    expect(nativePings).toBe(true);
+    expect(counters.answered).toBeGreaterThanOrEqual(2);
+    expect(counters.forwarded).toBeGreaterThan(0);
+    expect(counters.native).toBeGreaterThan(0);
+  });
+
+  test('our client qualifies, names its NAT, and reaches a native host', async () => {
+    await start();
+    lab.setNat(lab.home1, 'restricted');
+    const ours = startShipworm(lab, lab.home1, ['--expose-all']);
+    started.push(ours.program);
+    await ours.address();
+    await ours.becomes('restricted', QUALIFIED_MS, ({ nat }) => nat === 'restricted');
+    await answers(lab, lab.home1, NATIVE);
+    await ours.program.stop();
+    await leavesNothing(lab.home1, ours.place);
+  });
+
+  test('a symmetric NAT is named: the second address shows it', async () => {
+    await start();
+    lab.setNat(lab.home1, 'symmetric');
+    const ours = startShipworm(lab, lab.home1);
+    started.push(ours.program);
+    await ours.becomes('symmetric', QUALIFIED_MS, ({ nat }) => nat === 'symmetric');
+  });
+
+  test.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)('%s leaves nothing', async (signal) => {
+    await start();
+    expect(await status()).toMatchObject({ role: 'server', primary: SERVER, port: 3544 });
+    server.signal(signal);
+    const { code } = await server.end(3_000);
+    expect(code).toBe(signal === 'SIGKILL' ? null : 0);
+    await eventually('the control socket and all processes are gone', 3_000, async () => {
+      const gone = await status().then(
+        () => false,
+        () => true,
+      );
+      return gone && pidsIn(lab.pub).length === 0;
+    });
+  });
+});
