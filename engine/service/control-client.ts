@@ -21,13 +21,31 @@ export async function callService<C extends CallName>(
   timeoutMs = CALL_MS,
 ): Promise<CallResult<C>> {
   const result = await request(paths, call, params, timeoutMs);
-  return calls[call].result.parse(result) as CallResult<C>;
+  return understood(calls[call].result, result) as CallResult<C>;
 }
 
 /** The status of whatever runs there: a client, or a server (which has a `role`). Rejects as `callService`. */
 export async function callStatus(paths: readonly string[]): Promise<Status | ServerStatus> {
   const result = await request(paths, 'status', {}, CALL_MS);
-  return z.union([serverStatusSchema, statusSchema]).parse(result);
+  return understood(z.union([serverStatusSchema, statusSchema]), result);
+}
+
+/** `value` in the words of `schema`; what does not fit comes from a service of another version. */
+function understood<S extends z.ZodType>(schema: S, value: unknown): z.infer<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ServiceError(
+    'failed',
+    'What runs there answers in another way than this version understands; use the shipworm it was started with.',
+  );
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }
 
 async function request(
@@ -40,7 +58,7 @@ async function request(
   for (const path of paths) {
     try {
       const line = await exchange(path, JSON.stringify({ id: 1, call, params }), timeoutMs);
-      const response = responseSchema.parse(JSON.parse(line));
+      const response = understood(responseSchema, parseJson(line));
       if ('error' in response) throw new ServiceError(response.error.code, response.error.text);
       return response.result;
     } catch (error) {

@@ -3,6 +3,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 const SYSTEM_CONTROL = '/run/shipworm/control.sock';
+/** Where the state is unless a user has a folder of his own. */
+export const SYSTEM_STATE = '/var/lib/shipworm';
 
 function xdg(variable: string): string | undefined {
   const value = process.env[variable];
@@ -31,5 +33,5 @@ export function configPaths(): string[] {
 /** The folder of remembered ports and addresses. */
 export function stateDirectory(): string {
   const user = xdg('XDG_STATE_HOME') ?? (isRoot() ? undefined : join(homedir(), '.local', 'state'));
-  return user ? join(user, 'shipworm') : '/var/lib/shipworm';
+  return user ? join(user, 'shipworm') : SYSTEM_STATE;
 }

@@ -14,7 +14,7 @@ import { demoSteps } from './demo.ts';
 import { ServiceError } from './errors.ts';
 import { ServerService } from './server-service.ts';
 import type { ServerSettings } from './server-config.ts';
-import { controlPath, stateDirectory } from './paths.ts';
+import { controlPath, stateDirectory, SYSTEM_STATE } from './paths.ts';
 import { StateFile } from './state-file.ts';
 
 /** A client that runs in this process. */
@@ -89,13 +89,18 @@ export async function startClient(settings: Settings, hooks: ServiceHooks): Prom
   try {
     const directory = stateDirectory();
     const control = await openControl(path, user, ({ uid, gid }) => {
+      // Only the system's own folder is made as root: in a user's, a link could lead anywhere.
+      if (directory !== SYSTEM_STATE) return;
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       chownSync(directory, uid, gid);
     });
     opened = control;
     const state = new StateFile(directory, (text) => hooks.log({ level: 'warning', text }));
     const service = new ClientService(host, settings, adapter, state, hooks);
-    await service.start();
+    await service.start().catch(async (error: unknown) => {
+      await service.close();
+      throw error;
+    });
     control.serve(service.api);
     return {
       api: service.api,

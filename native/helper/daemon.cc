@@ -81,11 +81,11 @@ void removeSocket(const std::string& path, const struct stat& made) {
 }
 
 // Only the handlers of the daemon itself are undone: a session sets its own.
-[[noreturn]] void runSession(int client, int alive, const sigset_t& before) {
+[[noreturn]] void runSession(int client, int alive, bool mayBeServer, const sigset_t& before) {
   for (const int number : {SIGTERM, SIGINT, SIGCHLD}) signal(number, SIG_DFL);
   sigprocmask(SIG_SETMASK, &before, nullptr);
   closeOthers({std::min(client, alive), std::max(client, alive)});
-  _exit(serve(client, alive));
+  _exit(serve(client, alive, mayBeServer));
 }
 
 }  // namespace
@@ -98,7 +98,8 @@ bool peerUser(int fd, uid_t& user) {
   return true;
 }
 
-int listenAt(const std::string& path, int activated, const std::vector<uid_t>& allowed) {
+int listenAt(const std::string& path, int activated, const std::vector<uid_t>& allowed, const std::vector<uid_t>& servers) {
+  const auto in = [](const std::vector<uid_t>& users, uid_t user) { return std::find(users.begin(), users.end(), user) != users.end(); };
   struct stat made{};
   const int listener = activated >= 0 ? activated : makeSocket(path, made);
   if (listener < 0) return 1;
@@ -127,13 +128,15 @@ int listenAt(const std::string& path, int activated, const std::vector<uid_t>& a
     const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
     uid_t user = 0;
-    const bool may = peerUser(client, user) && (user == 0 || std::find(allowed.begin(), allowed.end(), user) != allowed.end());
+    const bool known = peerUser(client, user);
+    const bool mayBeServer = known && (user == 0 || in(servers, user));
+    const bool may = mayBeServer || (known && in(allowed, user));
     if (may && sessions < kMaxSessions) {
       const pid_t child = fork();
       if (child == 0) {
         close(alive[1]);
         close(listener);
-        runSession(client, alive[0], before);
+        runSession(client, alive[0], mayBeServer, before);
       }
       if (child > 0) sessions++;
     }

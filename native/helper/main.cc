@@ -24,7 +24,8 @@ constexpr const char* kDefaultPath = "/run/shipworm-helper/helper.sock";
 constexpr int kActivatedFd = 3;
 
 constexpr const char* kUsage =
-    "Usage: shipworm-helper --listen [PATH] [--allow-uid N]...   serve root and these users on a socket\n"
+    "Usage: shipworm-helper --listen [PATH] [--allow-uid N | --allow-server-uid N]...\n"
+    "                                                            serve root and these users on a socket\n"
     "       shipworm-helper --stdin                              serve the user who ran pkexec, on standard input\n"
     "       shipworm-helper --fd N --uid N                       serve one client on an inherited socket\n";
 
@@ -60,16 +61,17 @@ int serveOne(int fd, uid_t user) {
   const int client = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   if (client < 0) return stop(1, "Too many descriptors are open.");
   helper::closeOthers({client});
-  return helper::serve(client, -1);
+  return helper::serve(client, -1, true);
 }
 
 int listenFor(int argc, char** argv) {
   std::string path = kDefaultPath;
-  std::vector<uid_t> allowed;
+  std::vector<uid_t> allowed, servers;
   for (int i = 2; i < argc; i++) {
     unsigned long value = 0;
-    if (std::string_view(argv[i]) == "--allow-uid" && number(argv[i + 1], kMaxUser, value)) {
-      allowed.push_back(static_cast<uid_t>(value));
+    const std::string_view flag = argv[i];
+    if ((flag == "--allow-uid" || flag == "--allow-server-uid") && number(argv[i + 1], kMaxUser, value)) {
+      (flag == "--allow-uid" ? allowed : servers).push_back(static_cast<uid_t>(value));
       i++;
     } else if (i == 2 && argv[i][0] == '/') {
       path = argv[i];
@@ -83,7 +85,7 @@ int listenFor(int argc, char** argv) {
   if (activated && !seqpacketSocket(kActivatedFd)) return stop(1, "The socket from systemd must be ListenSequentialPacket=.");
   clearenv();
   helper::closeOthers({activated ? kActivatedFd : 0});
-  return helper::listenAt(path, activated ? kActivatedFd : -1, allowed);
+  return helper::listenAt(path, activated ? kActivatedFd : -1, allowed, servers);
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ constexpr int kHelloMs = 10'000;
 
 class Session {
  public:
-  Session(int client, int parent, TunDescriptors& descriptors, RawSocket& raw)
-      : client_(client), parent_(parent), descriptors_(descriptors), raw_(raw), adapter_(descriptors) {}
+  Session(int client, int parent, TunDescriptors& descriptors, RawSocket& raw, bool mayBeServer)
+      : client_(client), parent_(parent), descriptors_(descriptors), raw_(raw), adapter_(descriptors), mayBeServer_(mayBeServer) {}
 
   void run() {
     for (;;) {
@@ -58,6 +58,8 @@ class Session {
   // What the role doesn't need is given up before anything else is done.
   Answer greet(Role role) {
     if (greeted_) return role == role_ ? Answer{} : Answer{Status::badOrder, 0, "A connection has one role."};
+    if (role == Role::server && !mayBeServer_)
+      return {Status::badArgument, 0, "This user may not run a server by the helper service; start it with sudo, or allow it with --allow-server-uid."};
     greeted_ = true;
     role_ = role;
     if (role == Role::adapter) {
@@ -111,22 +113,23 @@ class Session {
   TunDescriptors& descriptors_;
   RawSocket& raw_;
   Adapter adapter_;
+  const bool mayBeServer_;
   bool greeted_ = false;
   Role role_ = Role::adapter;
 };
 
 }  // namespace
 
-int serve(int client, int parent) {
+int serve(int client, int parent, bool mayBeServer) {
   TunDescriptors descriptors;
   descriptors.open();
   RawSocket raw;
-  raw.open();
+  if (mayBeServer) raw.open();
   if (!detach() || !confine(Keep::session)) {
     std::fprintf(stderr, "shipworm-helper: its privileges could not be given up (%s).\n", std::strerror(errno));
     return 1;
   }
-  Session(client, parent, descriptors, raw).run();
+  Session(client, parent, descriptors, raw, mayBeServer).run();
   return 0;
 }
 

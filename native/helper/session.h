@@ -3,9 +3,10 @@
 
 namespace helper {
 
+// `mayBeServer`: the client may take the role of a server, whose raw socket can send with any source address.
 // Gives up all privileges but the one for network devices, then answers frames on `client`. Returns when the client, the adapter
 // or `parent` (a pipe whose other end the daemon holds; -1 without one) is gone. Never touches the adapter on leaving: the
 // kernel removes it, with its addresses and routes, as the client's descriptors close.
-int serve(int client, int parent);
+int serve(int client, int parent, bool mayBeServer);
 
 }  // namespace helper

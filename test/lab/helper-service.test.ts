@@ -69,15 +69,16 @@ describe.skipIf(reason !== null)('the helper service', () => {
       },
       { name: 'teredo', mtu: 1280, queues: 1 },
     );
-  /** Opens an adapter as another user by the host itself; prints what came of it. */
-  const asUser = (uid: number): string => {
+  const ADAPTER = `openAdapter({ name: 'teredo', mtu: 1280, queues: 1 })`;
+  /** Opens an adapter (or what `call` says) as another user by the host itself; prints what came of it. */
+  const asUser = (uid: number, call = ADAPTER): string => {
     const script = `
       import { createHost, dropPrivileges } from './engine/host/index.ts';
       const host = createHost();
       host.now();
       dropPrivileges({ name: 'stranger', uid: ${uid}, gid: ${uid} });
-      host.openAdapter({ name: 'teredo', mtu: 1280, queues: 1 }).then(
-        (adapter) => adapter.close().then(() => console.log('opened')),
+      host.${call}.then(
+        (opened) => opened.close().then(() => console.log('opened')),
         (error) => console.log(error.code));`;
     const env = { ...process.env, SHIPWORM_HELPER_SOCKET: socket };
     const out = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
@@ -97,6 +98,13 @@ describe.skipIf(reason !== null)('the helper service', () => {
     await eventually('the device went', () => devices().length === 0);
     expect(asUser(12345)).toBe('opened\n');
     expect(asUser(12346)).toBe('no-privilege\n');
+  });
+
+  test('lends the raw socket of a server, which can send with any source, to no user but those named for it', async () => {
+    await startService('--allow-uid', '12345', '--allow-server-uid', '12346');
+    expect(asUser(12345, 'openRaw6()')).toBe('helper-refused\n');
+    expect(asUser(12346, 'openRaw6()')).toBe('opened\n');
+    expect(asUser(12346)).toBe('opened\n');
   });
 
   test('goes on after clients that say nothing or nonsense', async () => {

@@ -1,5 +1,5 @@
 // Module lab/kit/programs starts Shipworm and Miredo in the lab.
-import { chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { CallName, CallResult, Params, Status } from '../../../engine/service/api.ts';
 import { callService } from '../../../engine/service/control-client.ts';
@@ -25,15 +25,17 @@ export class Place {
   constructor(lab: Lab, name: string, uid = 0) {
     const folder = join(lab.folder, name);
     rmSync(folder, { recursive: true, force: true });
-    const make = (part: string): string => {
+    const make = (part: string, mode = 0o755): string => {
       const path = join(folder, part);
       mkdirSync(path, { recursive: true });
       chownSync(path, uid, uid);
+      chmodSync(path, mode);
       return path;
     };
     this.env = {
       XDG_RUNTIME_DIR: make('run'),
-      XDG_STATE_HOME: make('state'),
+      // A client that root starts becomes somebody else before it writes there.
+      XDG_STATE_HOME: make('state', 0o777),
       XDG_CONFIG_HOME: make('config'),
     };
     this.control = join(folder, 'run', 'shipworm', 'control.sock');

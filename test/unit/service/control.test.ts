@@ -163,3 +163,19 @@ it('a service that never answers is not waited for', async () => {
   await expect(callService([path], 'peers', {}, 100)).rejects.toMatchObject({ code: 'failed' });
   mute.close();
 });
+
+it.each(['nonsense', '{"id":1,"result":[{"address":1}]}'])(
+  'an answer of another version (%s) is one sentence',
+  async (answer) => {
+    const other = createServer((socket) => socket.on('data', () => socket.write(`${answer}\n`)));
+    const at = join(folder, 'other.sock');
+    await new Promise<void>((resolve) => other.listen(at, resolve));
+    try {
+      await expect(callService([at], 'peers', {})).rejects.toThrow(
+        /in another way than this version/,
+      );
+    } finally {
+      other.close();
+    }
+  },
+);
