@@ -12,14 +12,16 @@ const MAY_IMPORT = {
   'engine/client': ['engine/wire', 'engine/datapath'],
   'engine/server': ['engine/wire', 'engine/datapath'],
   'engine/relay': ['engine/wire', 'engine/datapath'],
+  'engine/gate': ['engine/wire', 'engine/datapath'],
   'engine/sim': ['engine/wire', 'engine/datapath'],
-  'engine/host': ['engine/wire', 'engine/datapath'],
+  'engine/host': ['engine/wire', 'engine/datapath', 'engine/gate'],
   'engine/service': [
     'engine/wire',
     'engine/datapath',
     'engine/client',
     'engine/server',
     'engine/relay',
+    'engine/gate',
     'engine/sim',
     'engine/host',
   ],
@@ -31,6 +33,7 @@ const PURE = [
   'engine/client',
   'engine/server',
   'engine/relay',
+  'engine/gate',
   'engine/sim',
 ];
 /** Packages a pure room may use: they are pure themselves. */

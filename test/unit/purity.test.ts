@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const ROOMS = ['wire', 'datapath', 'client', 'server', 'relay', 'sim'].map((name) =>
+const ROOMS = ['wire', 'datapath', 'client', 'server', 'relay', 'gate', 'sim'].map((name) =>
   join(root, 'engine', name),
 );
 
