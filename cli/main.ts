@@ -5,6 +5,7 @@ import { addressDecode, addressEncode } from './address.ts';
 import { runClient } from './client.ts';
 import { runDemo } from './demo.ts';
 import { EXIT, Exit, printError } from './output.ts';
+import { runRelay } from './relay.ts';
 import { runServer } from './server.ts';
 import { showPeers, showPing, showStatus } from './query.ts';
 
@@ -26,6 +27,7 @@ Examples:
   shipworm demo                                 see how it works; touches no network
   sudo shipworm client --server teredo.example.net
   sudo shipworm server --primary 192.0.2.1 --secondary 192.0.2.2
+  sudo shipworm relay                           carry packets between native IPv6 and Teredo
   shipworm status                               is it working, and if not, why
   shipworm ping 2001:db8::80                    can that host be reached through the tunnel
   shipworm address decode 2001:0:4136:e378:8000:63bf:3fff:fdd2
@@ -90,8 +92,32 @@ UDP port 3544 must be open to everybody. "shipworm status" says what it answered
     .action(runServer);
 
   root
+    .command('relay')
+    .description('run a Teredo relay in the foreground until Ctrl-C')
+    .option('--bind <ip>', 'IPv4 address of this machine to use (default: all)')
+    .option('--port <number>', 'UDP port (default: 3545)', Number)
+    .option('--host-specific', 'relay for this machine alone; nothing is forwarded')
+    .option('--native <interface>', 'interface towards native IPv6 (default: of the default route)')
+    .option('--adapter <name>', 'name of the network adapter (default: teredo)')
+    .option('--control <path>', 'control socket')
+    .option('--config <file>', 'read these settings; the command line rules')
+    .option('--allow-private', 'closed labs only: take private addresses')
+    .addHelpText(
+      'after',
+      `
+It lets native IPv6 hosts and Teredo clients reach each other: those hosts whose packets for 2001::/32 come to this
+machine, because it or their router sends them here. With --host-specific that is this machine alone.
+It needs native IPv6, and a privilege for its adapter: start it with sudo, and it becomes you again. While it runs,
+IPv6 is forwarded between the adapter and the native interface; afterwards that is as it was.
+The configuration file is one JSON object: bind, port, hostSpecific, native, adapter, address, served (a list of
+native networks; all by default), behindNat, control, allowPrivate, limits.
+The UDP port must be open to everybody. "shipworm status" says what it carries and what it refused, and why.`,
+    )
+    .action(runRelay);
+
+  root
     .command('status')
-    .description('say what the running client or server is doing, and why')
+    .description('say what the running client, server or relay is doing, and why')
     .addOption(control())
     .addOption(json())
     .addHelpText(

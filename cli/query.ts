@@ -1,5 +1,5 @@
 // Module cli/query asks what is running: `shipworm status`, `peers` and `ping`.
-import type { PeerEntry, ServerStatus, Status } from '../engine/service/api.ts';
+import type { PeerEntry, RelayStatus, ServerStatus, Status } from '../engine/service/api.ts';
 import { callService, callStatus } from '../engine/service/control-client.ts';
 import { ServiceError } from '../engine/service/errors.ts';
 import { controlCandidates } from '../engine/service/paths.ts';
@@ -28,7 +28,12 @@ async function ask<T>(call: Promise<T>): Promise<T> {
 export async function showStatus(options: QueryOptions): Promise<void> {
   const status = await ask(callStatus(paths(options)));
   if (options.json) printJson(status);
-  else print('role' in status ? serverText(status) : statusText(status));
+  else print(textOf(status));
+}
+
+function textOf(status: Status | ServerStatus | RelayStatus): string {
+  if (!('role' in status)) return statusText(status);
+  return status.role === 'server' ? serverText(status) : relayText(status);
 }
 
 function statusText(status: Status): string {
@@ -48,8 +53,35 @@ function statusText(status: Status): string {
   return table(rows);
 }
 
+/** `reason count, …`, the most frequent first. */
+function reasonsText(discards: Readonly<Record<string, number>>): string {
+  const reasons = Object.entries(discards).sort(([, a], [, b]) => b - a);
+  return reasons.map(([name, count]) => `${name} ${count}`).join(', ') || 'nothing';
+}
+
+const FORWARDING_TEXTS: Record<RelayStatus['forwarding'], string> = {
+  none: 'nothing: it serves this machine alone',
+  two: 'between adapter and native interface',
+  every: 'between all interfaces (this kernel can’t do it for two alone)',
+};
+
+function relayText(status: RelayStatus): string {
+  const { counters, served } = status;
+  return table([
+    ['Role', status.hostSpecific ? 'relay for this machine alone' : 'relay'],
+    ['Address', status.address],
+    ['UDP', status.bind ?? 'not open yet'],
+    ['Native', status.native ?? 'this machine'],
+    ['Adapter', status.adapter],
+    ['Forwards', FORWARDING_TEXTS[status.forwarding]],
+    ['Serves', served.join(', ') || 'all native hosts whose packets come here'],
+    ['Clients', `${status.clients} known, ${status.pending} being asked`],
+    ['Carried', `${counters.toClients} packets to clients, ${counters.fromClients} from them`],
+    ['Discarded', reasonsText(counters.discards)],
+  ]);
+}
+
 function serverText({ primary, secondary, port, nativePings, counters }: ServerStatus): string {
-  const reasons = Object.entries(counters.discards).sort(([, a], [, b]) => b - a);
   return table([
     ['Role', 'server'],
     ['Primary', `${primary}, UDP port ${port}`],
@@ -57,7 +89,7 @@ function serverText({ primary, secondary, port, nativePings, counters }: ServerS
     ['Answered', `${counters.answered} solicitations`],
     ['Forwarded', `${counters.forwarded} to clients, ${counters.native} to native hosts`],
     ['Native', nativePings ? 'clients’ pings are sent on' : 'clients’ pings can’t be sent on'],
-    ['Discarded', reasons.map(([name, count]) => `${name} ${count}`).join(', ') || 'nothing'],
+    ['Discarded', reasonsText(counters.discards)],
   ]);
 }
 

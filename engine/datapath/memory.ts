@@ -9,6 +9,7 @@ import {
 } from '../wire/index.ts';
 import type { Endpoint, Ip6 } from '../wire/index.ts';
 import type {
+  AddressRange,
   Datapath,
   DatapathCounters,
   DefaultVerdict,
@@ -70,14 +71,14 @@ interface Parts {
 
 /**
  * Reads the packet that fills `bytes`. Undefined for whatever the tables do not settle: bytes that are no packet,
- * something after it (trailers), and all but TCP, UDP and ICMPv6, at most behind a fragment header.
+ * something after it (trailers), and all but TCP, UDP and ICMPv6 (no neighbour discovery), at most behind a fragment header.
  */
 function readParts(bytes: Uint8Array): Parts | undefined {
   const header = parseIp6Header(bytes);
   if (!header.ok || header.value.payloadLength !== bytes.length - IP6_HEADER_LENGTH)
     return undefined;
   const upper = walkHeaders(bytes);
-  if (!upper.ok) return undefined;
+  if (!upper.ok || header.value.hopLimit === 0) return undefined;
   const { protocol, offset, fragment } = upper.value;
   if (offset !== IP6_HEADER_LENGTH + (fragment === null ? 0 : FRAGMENT_HEADER)) return undefined;
   if (protocol !== PROTOCOL.tcp && protocol !== PROTOCOL.udp && protocol !== PROTOCOL.icmp6)
@@ -93,6 +94,7 @@ function readParts(bytes: Uint8Array): Parts | undefined {
         ports = { source: view.getUint16(offset), destination: view.getUint16(offset + 2) };
     } else if (left >= 8) {
       const type = view.getUint8(offset);
+      if (type >= ICMP6.routerSolicitation && type <= ICMP6.redirect) return undefined;
       if (type === ICMP6.echoRequest || type === ICMP6.echoReply)
         echo = { reply: type === ICMP6.echoReply, identifier: view.getUint16(offset + 4) };
     }
@@ -113,6 +115,8 @@ function flowText(key: FlowKey): string {
 export class MemoryDatapath implements Datapath {
   readonly #options: MemoryDatapathOptions;
   #addresses: ReadonlySet<Ip6> = new Set();
+  #accept: readonly AddressRange[] = [];
+  #except: readonly AddressRange[] = [];
   #servers: ReadonlySet<number> = new Set();
   readonly #peers = new Map<Ip6, Peer>();
   readonly #flows = new Map<string, Verdict>();
@@ -149,6 +153,11 @@ export class MemoryDatapath implements Datapath {
 
   setAddresses(addresses: readonly Ip6[]): void {
     this.#addresses = new Set(addresses);
+  }
+
+  setRanges(accept: readonly AddressRange[], except: readonly AddressRange[]): void {
+    this.#accept = [...accept];
+    this.#except = [...except];
   }
 
   setServers(endpoints: readonly Endpoint[]): void {
@@ -240,7 +249,7 @@ export class MemoryDatapath implements Datapath {
   fromAdapter(packet: Uint8Array): void {
     if (this.#closed) return;
     const parts = readParts(packet);
-    if (parts && this.#addresses.has(parts.source)) {
+    if (parts && this.#isOurs(parts.source)) {
       const peer = this.#peers.get(parts.destination);
       if (peer && this.#isValid(peer)) {
         const { source: local, destination: remote, ports } = parts;
@@ -266,7 +275,7 @@ export class MemoryDatapath implements Datapath {
   fromSocket(from: Endpoint, bytes: Uint8Array): void {
     if (this.#closed) return;
     const parts = readParts(bytes);
-    if (parts && this.#addresses.has(parts.destination)) {
+    if (parts && this.#isOurs(parts.destination)) {
       const peer = this.#peers.get(parts.source);
       const isProbe = parts.echo?.reply === true && parts.echo.identifier === this.#probeId;
       if (peer && endpointKey(peer.endpoint) === endpointKey(from) && !isProbe) {
@@ -304,6 +313,13 @@ export class MemoryDatapath implements Datapath {
   release(): void {
     this.#held = false;
     this.#handUp();
+  }
+
+  #isOurs(address: Ip6): boolean {
+    const within = ({ value, mask }: AddressRange): boolean => (address & mask) === value;
+    return (
+      this.#addresses.has(address) || (this.#accept.some(within) && !this.#except.some(within))
+    );
   }
 
   /** RFC 4380 §5.2.4: valid while the last reception is less than the validity time ago. */

@@ -16,6 +16,12 @@ export type Verdict = 'pass' | 'drop';
 /** What happens to a packet whose flow has no entry: `ask` sends it up, `pass` lets it through (`--expose-all`). */
 export type DefaultVerdict = 'ask' | 'pass';
 
+/** The addresses whose bits under `mask` are those of `value`. */
+export interface AddressRange {
+  readonly value: Ip6;
+  readonly mask: Ip6;
+}
+
 /** What the datapath knows of one peer. Times are milliseconds of the datapath's clock; 0 is never. */
 export interface PeerStamps {
   readonly lastReceivedMs: number;
@@ -52,13 +58,16 @@ export type DatapathCounters = Readonly<Record<string, number>>;
  * heard within the validity time, and whose flow passes, leaves as a datagram; a datagram whose UDP source is the
  * endpoint of the peer named by its IPv6 source, whose destination is one of our addresses, and whose flow passes,
  * goes to the adapter; bubbles (next header 59), packets with extension headers other than a fragment header or
- * a protocol other than TCP, UDP and ICMPv6, ICMPv6 echo replies from a peer to `setProbeId`'s identifier, and every miss go up.
+ * a protocol other than TCP, UDP and ICMPv6, neighbour discovery (ICMPv6 types 133 to 137), a hop limit of 0, a first fragment
+ * without the whole upper-layer header, ICMPv6 echo replies from a peer to `setProbeId`'s identifier, and every miss go up.
  * Later fragments and ICMPv6 other than echo have no flow: the default verdict decides. Only what passes is stamped.
  * Calls take effect in the order they are made: `setPeer` followed by `transmit` uses the new entry.
  */
 export interface Datapath {
   /** Addresses that are ours; the first is preferred. Empty: nothing matches. */
   setAddresses(addresses: readonly Ip6[]): void;
+  /** Addresses that count as ours besides those of `setAddresses`: all in one of `accept` and in none of `except`. */
+  setRanges(accept: readonly AddressRange[], except: readonly AddressRange[]): void;
   /** Endpoints whose datagrams use the server ring. */
   setServers(endpoints: readonly Endpoint[]): void;
   /** Adds or changes a trusted peer. `receivedMs` starts its validity; counters of an existing entry are kept. */

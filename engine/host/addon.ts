@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AddressRange } from '../datapath/types.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/types.ts';
 import { HostError } from './types.ts';
 
@@ -62,6 +63,7 @@ export interface NativeDatapath {
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
   setAddresses(addresses: readonly Ip6[]): void;
+  setRanges(accept: readonly AddressRange[], except: readonly AddressRange[]): void;
   setServers(endpoints: readonly Endpoint[]): void;
   /** False when the table is full. */
   setPeer(address: Ip6, ip: Ip4, port: number, receivedMs: number): boolean;

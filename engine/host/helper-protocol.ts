@@ -19,13 +19,22 @@ const COMMAND = {
   removeAddress: 4,
   defaultRoute: 5,
   openRaw6: 6,
+  startRelay: 20,
 } as const;
 
-/** What a connection is for; the role of an adapter is named by saying nothing. */
-const ROLE_SERVER = 2;
+/** What a connection is for; the role of a client's adapter is named by saying nothing. */
+const ROLE = { server: 2, relay: 3 } as const;
+
+/** Between which interfaces a relay's machine forwards: none, the adapter and the named one (Linux 6.17), all. */
+export type Forwarding = 'none' | 'two' | 'every';
+const FORWARDING: Readonly<Record<Forwarding, number>> = { none: 0, two: 1, every: 2 };
 
 /** Statuses with a meaning of their own; any other is 'helper-refused'. */
-const STATUS_CODES: Readonly<Record<number, HostErrorCode>> = { 8: 'adapter-busy', 9: 'no-tun' };
+const STATUS_CODES: Readonly<Record<number, HostErrorCode>> = {
+  8: 'adapter-busy',
+  9: 'no-tun',
+  11: 'forwarding-unsupported',
+};
 
 function frame(command: number, bodyBytes: number, fill?: (body: Uint8Array) => void): Uint8Array {
   const bytes = new Uint8Array(HEAD_BYTES + bodyBytes);
@@ -38,22 +47,32 @@ function frame(command: number, bodyBytes: number, fill?: (body: Uint8Array) => 
   return bytes;
 }
 
+/** `name 16`, padded with 0; cut short, a name without its end is refused by the helper. */
+function writeName(body: Uint8Array, name: string): void {
+  body.set(new TextEncoder().encode(name).subarray(0, NAME_BYTES));
+}
+
 /**
  * One builder per command; there are no others. HELLO comes first, OPEN_ADAPTER once, then the rest in any order; a server's
- * connection knows OPEN_RAW6 alone, once.
+ * connection knows OPEN_RAW6 alone, once; a relay's knows OPEN_ADAPTER and START_RELAY.
  */
 export const helperFrames = {
   hello: (): Uint8Array => frame(COMMAND.hello, 0),
   /** `role u8 | 0 0 0`. */
-  helloServer: (): Uint8Array => frame(COMMAND.hello, 4, (body) => (body[0] = ROLE_SERVER)),
+  helloServer: (): Uint8Array => frame(COMMAND.hello, 4, (body) => (body[0] = ROLE.server)),
+  helloRelay: (): Uint8Array => frame(COMMAND.hello, 4, (body) => (body[0] = ROLE.relay)),
+  /** `native interface 16 | forwarding u8 | 0 0 0`. */
+  startRelay: (native: string, forwarding: Forwarding): Uint8Array =>
+    frame(COMMAND.startRelay, NAME_BYTES + 4, (body) => {
+      writeName(body, native);
+      body[NAME_BYTES] = FORWARDING[forwarding];
+    }),
   /** The answer brings the descriptor of a raw IPv6 socket. */
   openRaw6: (): Uint8Array => frame(COMMAND.openRaw6, 0),
   /** `name 16 (padded with 0) | mtu u16 | queues u8 | flags u8 (0)`. The answer brings one descriptor per queue. */
   openAdapter: (name: string, mtu: number, queues: number): Uint8Array =>
     frame(COMMAND.openAdapter, NAME_BYTES + 4, (body) => {
-      const text = new TextEncoder().encode(name);
-      // Cut short, a name without its end is refused by the helper.
-      body.set(text.subarray(0, NAME_BYTES));
+      writeName(body, name);
       new DataView(body.buffer, body.byteOffset).setUint16(NAME_BYTES, mtu);
       body[NAME_BYTES + 2] = queues;
     }),

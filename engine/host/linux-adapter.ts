@@ -3,18 +3,21 @@ import type { Ip6 } from '../wire/index.ts';
 import type { NativeAddon } from './addon.ts';
 import { HelperConnection, lost } from './helper-connection.ts';
 import { helperFrames } from './helper-protocol.ts';
+import type { Forwarding } from './helper-protocol.ts';
 import type { HelperLink } from './privilege.ts';
-import type { Adapter, AdapterOptions, HostError } from './types.ts';
+import { HostError } from './types.ts';
+import type { Adapter, AdapterOptions, RelayAdapter } from './types.ts';
 
-/** Opens the adapter over `link`, whose descriptor it owns from then on. Throws HostError. */
+/** Opens the adapter of a client or relay over `link`, whose descriptor it owns from then on. Throws HostError. */
 export async function openLinuxAdapter(
   addon: NativeAddon,
   link: HelperLink,
   options: AdapterOptions,
+  role: 'client' | 'relay' = 'client',
 ): Promise<LinuxAdapter> {
   const helper = new HelperConnection(addon, link);
   try {
-    await helper.hello(helperFrames.hello());
+    await helper.hello(role === 'relay' ? helperFrames.helloRelay() : helperFrames.hello());
     const { index, fds } = await helper.call(
       helperFrames.openAdapter(options.name, options.mtu, options.queues),
     );
@@ -26,7 +29,7 @@ export async function openLinuxAdapter(
 }
 
 /** The adapter of one helper connection. */
-export class LinuxAdapter implements Adapter {
+export class LinuxAdapter implements Adapter, RelayAdapter {
   readonly name: string;
   readonly index: number;
   readonly queues: readonly number[];
@@ -70,6 +73,19 @@ export class LinuxAdapter implements Adapter {
 
   async setDefaultRoute(on: boolean): Promise<void> {
     await this.helper.call(helperFrames.defaultRoute(on));
+  }
+
+  async startRelay(native: string | null): Promise<Forwarding> {
+    const start = async (how: Forwarding): Promise<Forwarding> => {
+      await this.helper.call(helperFrames.startRelay(native ?? this.name, how));
+      return how;
+    };
+    if (native === null) return start('none');
+    return start('two').catch((error: unknown) => {
+      if (error instanceof HostError && error.code === 'forwarding-unsupported')
+        return start('every');
+      throw error;
+    });
   }
 
   onLost(callback: (error: HostError) => void): void {

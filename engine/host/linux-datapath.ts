@@ -1,6 +1,13 @@
 // Module host/linux-datapath makes the native datapath a SocketDatapath: decodes its upcalls and words its failures.
-import type { DatapathCounters, FlowKey, PeerStamps, Upcall, Verdict } from '../datapath/types.ts';
-import type { DefaultVerdict } from '../datapath/types.ts';
+import type {
+  AddressRange,
+  DatapathCounters,
+  DefaultVerdict,
+  FlowKey,
+  PeerStamps,
+  Upcall,
+  Verdict,
+} from '../datapath/types.ts';
 import type { Endpoint, Ip6 } from '../wire/types.ts';
 import { nativeAddon } from './addon.ts';
 import type { NativeDatapath, SystemError } from './addon.ts';
@@ -107,6 +114,10 @@ class LinuxDatapath implements SocketDatapath {
 
   setAddresses(addresses: readonly Ip6[]): void {
     this.#native.setAddresses(addresses);
+  }
+
+  setRanges(accept: readonly AddressRange[], except: readonly AddressRange[]): void {
+    this.#native.setRanges(accept, except);
   }
 
   setServers(endpoints: readonly Endpoint[]): void {

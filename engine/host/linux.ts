@@ -7,6 +7,7 @@ import type { Ip4 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
 import { openDatapath } from './linux-datapath.ts';
+import { readAddresses6 } from './linux-addresses6.ts';
 import { openLinuxRaw6 } from './linux-raw6.ts';
 import { connectHelper } from './privilege.ts';
 import type {
@@ -16,6 +17,8 @@ import type {
   Host,
   NetworkState,
   RawSocket6,
+  RelayAdapter,
+  RelayHost,
   ServerHost,
   SocketDatapath,
 } from './types.ts';
@@ -29,7 +32,7 @@ const DNS_TEXTS: Record<string, string> = {
 };
 
 /** One per process. */
-export class LinuxHost implements Host, ServerHost {
+export class LinuxHost implements Host, ServerHost, RelayHost {
   readonly random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) };
   private adapterIndex = 0;
   private adapterName = '';
@@ -38,12 +41,17 @@ export class LinuxHost implements Host, ServerHost {
     return nativeAddon().now();
   }
 
-  async openAdapter(options: AdapterOptions): Promise<Adapter> {
-    const adapter = await openLinuxAdapter(
-      nativeAddon(),
-      connectHelper('make a network adapter'),
-      options,
-    );
+  openAdapter(options: AdapterOptions): Promise<Adapter> {
+    return this.adapter(options, 'client');
+  }
+
+  openRelayAdapter(options: AdapterOptions): Promise<RelayAdapter> {
+    return this.adapter(options, 'relay');
+  }
+
+  private async adapter(options: AdapterOptions, role: 'client' | 'relay'): Promise<LinuxAdapter> {
+    const link = connectHelper('make a network adapter');
+    const adapter = await openLinuxAdapter(nativeAddon(), link, options, role);
     this.adapterIndex = adapter.index;
     this.adapterName = adapter.name;
     return adapter;
@@ -96,6 +104,22 @@ export class LinuxHost implements Host, ServerHost {
     return () => {
       clearTimeout(timer);
       stop();
+    };
+  }
+
+  native6(): ReturnType<RelayHost['native6']> {
+    const addresses = readAddresses6().filter(({ name }) => name !== this.adapterName);
+    const route = nativeAddon()
+      .dumpNetwork()
+      .defaultRoutes.find(({ family, oif }) => family === 6 && oif !== this.adapterIndex);
+    return {
+      addresses: addresses.map(({ name, address, prefix, passing }) => ({
+        interface: name,
+        address,
+        prefix,
+        passing,
+      })),
+      defaultInterface: addresses.find(({ index }) => index === route?.oif)?.name ?? null,
     };
   }
 

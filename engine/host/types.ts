@@ -21,6 +21,8 @@ export type HostErrorCode =
   | 'helper-missing'
   | 'helper-lost'
   | 'helper-refused'
+  | 'forwarding-unsupported'
+  | 'no-native-ipv6'
   | 'native-missing'
   | 'platform';
 
@@ -66,7 +68,7 @@ export interface AdapterOptions {
 }
 
 export interface DatapathOptions {
-  readonly adapter: Adapter | null;
+  readonly adapter: Pick<Adapter, 'queues' | 'vnetHeader'> | null;
   /** Local UDP endpoint; port 0 lets the kernel choose, read it back from `SocketDatapath.local`. */
   readonly bind: Endpoint;
   /** Peer validity in milliseconds (RFC 4380 §5.2.4: 30,000). */
@@ -110,4 +112,40 @@ export interface Host {
 export interface ServerHost extends Pick<Host, 'now' | 'networkState' | 'watchNetwork'> {
   /** Asks the privileged helper, which needs no native IPv6 for it. Rejects with HostError. */
   openRaw6(): Promise<RawSocket6>;
+}
+
+/** One IPv6 address of this host that can be a native host's. */
+export interface HostAddress6 {
+  readonly interface: string;
+  readonly address: Ip6;
+  readonly prefix: number;
+  /** Not meant for new connections, or for a while only (RFC 4862 §5.5.4, RFC 8981). */
+  readonly passing: boolean;
+}
+
+/** The adapter of a relay; it has no address. */
+export interface RelayAdapter extends Pick<
+  Adapter,
+  'name' | 'index' | 'queues' | 'vnetHeader' | 'onLost' | 'close'
+> {
+  /**
+   * Routes 2001::/32 to the adapter and, with `native`, forwards between it and that interface; undone when the adapter is
+   * closed, or when either side dies. Resolves to how: `every` where the kernel can't forward on two interfaces alone. Rejects
+   * with HostError.
+   */
+  startRelay(native: string | null): Promise<'none' | 'two' | 'every'>;
+}
+
+/** What a relay needs of the system. */
+export interface RelayHost extends Pick<
+  Host,
+  'now' | 'random' | 'openDatapath' | 'networkState' | 'watchNetwork'
+> {
+  /** Rejects with HostError. */
+  openRelayAdapter(options: AdapterOptions): Promise<RelayAdapter>;
+  /** Global addresses of all interfaces but the adapter and loopback, and the interface of the IPv6 default route, if any. */
+  native6(): {
+    readonly addresses: readonly HostAddress6[];
+    readonly defaultInterface: string | null;
+  };
 }

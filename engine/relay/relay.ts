@@ -98,6 +98,7 @@ export class TeredoRelay {
         break;
       case 'network':
         this.policy.setNetworks(input.networks, input.served);
+        this.outputs.push({ kind: 'served', ...this.policy.ranges() });
         break;
       case 'timeout':
         // The caller's timer is spent, even if it ran a little early: it must be told the time again.

@@ -1,5 +1,5 @@
 // Module relay/types names everything that goes into and comes out of the relay state machine.
-import type { PeerStamps } from '../datapath/types.ts';
+import type { AddressRange, PeerStamps } from '../datapath/types.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/types.ts';
 
 /** Bounds on everything that somebody else can make grow. */
@@ -85,6 +85,15 @@ export type RelayOutput =
       readonly address: Ip6;
       readonly endpoint: Endpoint | null;
       readonly receivedMs: number;
+    }
+  /**
+   * Whose packets the datapath may carry by itself: native addresses in one of `accept` and in none of `except`. Where an address
+   * hides an IPv4 one, the relay looks at each packet itself.
+   */
+  | {
+      readonly kind: 'served';
+      readonly accept: readonly AddressRange[];
+      readonly except: readonly AddressRange[];
     }
   /** Come back with a `timeout` input at this time; replaces the one before. Infinity: nothing to wait for. */
   | { readonly kind: 'timeout'; readonly at: number };

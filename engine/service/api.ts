@@ -68,6 +68,36 @@ export const serverStatusSchema = z.object({
   }),
 });
 
+/** State of a relay. */
+export const relayStatusSchema = z.object({
+  role: z.literal('relay'),
+  hostSpecific: z.boolean(),
+  /** Its own IPv6 address. */
+  address: z.string(),
+  /** Interface towards native IPv6; null when it forwards nothing. */
+  native: z.string().nullable(),
+  adapter: z.string(),
+  bind: endpoint.nullable(),
+  /** Between which interfaces the system forwards for it: none, adapter and native interface, all. */
+  forwarding: z.enum(['none', 'two', 'every']),
+  /** Native networks it serves; none named: everybody. */
+  served: z.array(z.string()),
+  /** Clients that have answered, and those that are being asked. */
+  clients: z.number(),
+  pending: z.number(),
+  queuedBytes: z.number(),
+  offloads: z.array(z.string()),
+  /** Since the start: packets carried either way, bubbles to clients, ICMPv6 errors to native hosts, what was refused, by reason. */
+  counters: z.object({
+    toClients: z.number(),
+    fromClients: z.number(),
+    bubbles: z.number(),
+    errors: z.number(),
+    discards: count,
+    datapath: count,
+  }),
+});
+
 /** The calls of a client: what each takes and gives. */
 export const calls = {
   status: { params: z.strictObject({}), result: statusSchema },
@@ -86,11 +116,18 @@ export const serverCalls = {
   status: { params: z.strictObject({}), result: serverStatusSchema },
 } as const;
 
+/** The calls of a relay. */
+export const relayCalls = {
+  status: { params: z.strictObject({}), result: relayStatusSchema },
+  peers: calls.peers,
+} as const;
+
 export type CallName = keyof typeof calls;
 export type Params<C extends CallName> = z.infer<(typeof calls)[C]['params']>;
 export type CallResult<C extends CallName> = z.infer<(typeof calls)[C]['result']>;
 export type Status = z.infer<typeof statusSchema>;
 export type ServerStatus = z.infer<typeof serverStatusSchema>;
+export type RelayStatus = z.infer<typeof relayStatusSchema>;
 export type PeerEntry = z.infer<typeof peerSchema>;
 
 /** What a client offers: one method a call. */
@@ -99,6 +136,12 @@ export type Api = { [C in CallName]: (params: Params<C>) => Promise<CallResult<C
 /** What a server offers. */
 export interface ServerApi {
   status(params: Record<string, never>): Promise<ServerStatus>;
+}
+
+/** What a relay offers. */
+export interface RelayApi {
+  status(params: Record<string, never>): Promise<RelayStatus>;
+  peers(params: Record<string, never>): Promise<PeerEntry[]>;
 }
 
 /** One request on the control socket: a JSON line. */

@@ -19,6 +19,12 @@ export const ip4 = z
   );
 export const flag = z.boolean('must be true or false');
 
+export const interfaceName = z
+  .string('must be a name')
+  .regex(
+    /^[A-Za-z0-9_.-]{1,15}$/,
+    'is no interface name; use 1 to 15 letters, digits, dots, dashes or underscores',
+  );
 export const control = z.string('must be a path').startsWith('/', 'must be an absolute path');
 
 /** Settings of a client, as a file or the command line gives them. */
@@ -33,12 +39,7 @@ export const settingsSchema = z.strictObject({
     .int('must be a whole number')
     .min(0, 'must be 0 (chosen once and remembered) to 65535')
     .max(65_535, 'must be 0 (chosen once and remembered) to 65535'),
-  adapter: z
-    .string('must be a name')
-    .regex(
-      /^[A-Za-z0-9_.-]{1,15}$/,
-      'is no interface name; use 1 to 15 letters, digits, dots, dashes or underscores',
-    ),
+  adapter: interfaceName,
   control,
   exposeAll: flag,
   allowPrivate: flag,

@@ -1,8 +1,14 @@
 // Module service/control-client makes the API's calls to a running service over its control socket.
 import { connect } from 'node:net';
 import { z } from 'zod';
-import { calls, responseSchema, serverStatusSchema, statusSchema } from './api.ts';
-import type { CallName, CallResult, Params, ServerStatus, Status } from './api.ts';
+import {
+  calls,
+  relayStatusSchema,
+  responseSchema,
+  serverStatusSchema,
+  statusSchema,
+} from './api.ts';
+import type { CallName, CallResult, Params, RelayStatus, ServerStatus, Status } from './api.ts';
 import { ServiceError } from './errors.ts';
 import { onLine } from './lines.ts';
 
@@ -24,10 +30,12 @@ export async function callService<C extends CallName>(
   return understood(calls[call].result, result) as CallResult<C>;
 }
 
-/** The status of whatever runs there: a client, or a server (which has a `role`). Rejects as `callService`. */
-export async function callStatus(paths: readonly string[]): Promise<Status | ServerStatus> {
+/** The status of whatever runs there: a client, or a server or relay (which have a `role`). Rejects as `callService`. */
+export async function callStatus(
+  paths: readonly string[],
+): Promise<Status | ServerStatus | RelayStatus> {
   const result = await request(paths, 'status', {}, CALL_MS);
-  return understood(z.union([serverStatusSchema, statusSchema]), result);
+  return understood(z.union([serverStatusSchema, relayStatusSchema, statusSchema]), result);
 }
 
 /** `value` in the words of `schema`; what does not fit comes from a service of another version. */

@@ -4,16 +4,19 @@ import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { calls, requestSchema } from './api.ts';
-import type { Api, CallName, ServerApi } from './api.ts';
+import type { Api, CallName, RelayApi, ServerApi } from './api.ts';
 import { ServiceError } from './errors.ts';
 import { onLine } from './lines.ts';
 
 /** A request longer than this is no request of ours. */
 const MAX_LINE = 64 * 1024;
 
+/** A client, a server or a relay. */
+type AnyApi = Api | ServerApi | RelayApi;
+
 export interface ControlServer {
   /** From now on calls are answered; until then they wait. */
-  serve(api: Api | ServerApi): void;
+  serve(api: AnyApi): void;
   close(): void;
 }
 
@@ -35,8 +38,8 @@ export async function listenControl(
     );
   }
   await removeLeftover(path);
-  let provide: (api: Api | ServerApi) => void = () => undefined;
-  const api = new Promise<Api | ServerApi>((resolve) => (provide = resolve));
+  let provide: (api: AnyApi) => void = () => undefined;
+  const api = new Promise<AnyApi>((resolve) => (provide = resolve));
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -100,7 +103,7 @@ export async function removeLeftover(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-function serveSocket(socket: Socket, api: Promise<Api | ServerApi>): void {
+function serveSocket(socket: Socket, api: Promise<AnyApi>): void {
   socket.on('error', () => socket.destroy());
   onLine(socket, MAX_LINE, (line) => {
     void answer(line, api).then((response) => {
@@ -109,7 +112,7 @@ function serveSocket(socket: Socket, api: Promise<Api | ServerApi>): void {
   });
 }
 
-async function answer(line: string, api: Promise<Api | ServerApi>): Promise<object> {
+async function answer(line: string, api: Promise<AnyApi>): Promise<object> {
   let id = 0;
   const fail = (code: string, text: string): object => ({ id, error: { code, text } });
   try {
@@ -124,7 +127,8 @@ async function answer(line: string, api: Promise<Api | ServerApi>): Promise<obje
       return fail('bad-request', parsed.error.issues.map((i) => i.message).join('; '));
     const method = ((await api) as Partial<Api>)[name] as
       ((given: unknown) => Promise<unknown>) | undefined;
-    if (!method) return fail('unknown-call', `A server has no ${name}; see: shipworm status`);
+    if (!method)
+      return fail('unknown-call', `What runs there has no ${name}; see: shipworm status`);
     return { id, result: await method(parsed.data) };
   } catch (error) {
     if (error instanceof SyntaxError) return fail('bad-request', 'A request is one line of JSON.');

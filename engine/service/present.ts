@@ -1,5 +1,6 @@
 // Module service/present puts the machine's values into the API's words.
 import type { PeerRow, PingResult } from '../client/types.ts';
+import type { RelayPeerRow } from '../relay/index.ts';
 import { formatEndpoint, formatIp6 } from '../wire/index.ts';
 import type { CallResult, PeerEntry } from './api.ts';
 
@@ -29,7 +30,25 @@ export function peerEntry(row: PeerRow, now: number): PeerEntry {
     rttMs: row.rttMs,
     bytesIn: row.bytesIn,
     bytesOut: row.bytesOut,
-    lastHeardMs:
-      row.lastReceivedMs === null ? null : Math.max(0, Math.round(now - row.lastReceivedMs)),
+    lastHeardMs: heardMs(row.lastReceivedMs, now),
   };
+}
+
+/** One row of a relay's `peers`: a Teredo client. */
+export function clientEntry(row: RelayPeerRow, now: number): PeerEntry {
+  return {
+    address: formatIp6(row.address),
+    kind: 'teredo',
+    endpoint: row.endpoint && formatEndpoint(row.endpoint),
+    path: row.endpoint && 'direct',
+    trusted: row.trusted,
+    rttMs: null,
+    bytesIn: row.bytesIn,
+    bytesOut: row.bytesOut,
+    lastHeardMs: heardMs(row.lastReceivedMs, now),
+  };
+}
+
+function heardMs(lastReceivedMs: number | null, now: number): number | null {
+  return lastReceivedMs === null ? null : Math.max(0, Math.round(now - lastReceivedMs));
 }

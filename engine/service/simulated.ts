@@ -154,13 +154,17 @@ export function simulateRelay(
     for (let output = relay.pollOutput(); output; output = relay.pollOutput()) {
       if (output.kind === 'transmit') datapath.transmit(output.to, output.bytes);
       else if (output.kind === 'deliver') datapath.deliver(output.bytes);
+      else if (output.kind === 'served') datapath.setRanges(output.accept, output.except);
       else if (output.kind === 'timeout') {
         cancelTimer();
         if (output.at !== Infinity)
           cancelTimer = simulation.schedule(output.at, () => input({ kind: 'timeout' }));
-      }
+      } else if (output.endpoint)
+        datapath.setPeer(output.address, output.endpoint, output.receivedMs);
+      else datapath.removePeer(output.address);
     }
   };
+  datapath.setDefaultVerdict('pass');
   input({ kind: 'network', networks: host.networks(), served: [] });
-  native.onPacket = (bytes) => input({ kind: 'packet', bytes });
+  native.onPacket = (bytes) => datapath.fromAdapter(bytes);
 }

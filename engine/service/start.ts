@@ -1,10 +1,10 @@
-// Module service/start brings a client or a server up in the order that a root start demands, and takes it down again.
+// Module service/start brings a client, a server or a relay up in the order that a root start demands, and takes it down again.
 import { chownSync, mkdirSync } from 'node:fs';
 import { createHost, dropPrivileges, guardSocket, targetUser } from '../host/index.ts';
 import type { User } from '../host/index.ts';
 import { HostError } from '../host/types.ts';
 import { TEREDO_MTU } from '../wire/index.ts';
-import type { Api, ServerApi, Status } from './api.ts';
+import type { Api, RelayApi, ServerApi, Status } from './api.ts';
 import { ClientService } from './client-service.ts';
 import type { ServiceHooks } from './client-service.ts';
 import type { Settings } from './config.ts';
@@ -14,6 +14,9 @@ import { demoSteps } from './demo.ts';
 import { ServiceError } from './errors.ts';
 import { ServerService } from './server-service.ts';
 import type { ServerSettings } from './server-config.ts';
+import type { RelaySettings } from './relay-config.ts';
+import { findPlace } from './relay-place.ts';
+import { RelayService } from './relay-service.ts';
 import { controlPath, stateDirectory, SYSTEM_STATE } from './paths.ts';
 import { StateFile } from './state-file.ts';
 
@@ -30,17 +33,29 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** A relay that runs in this process. */
+export interface RunningRelay {
+  readonly api: RelayApi;
+  close(): Promise<void>;
+}
+
 /** What kind of failure `error` is, for exit codes and for what to offer next. */
 export type FailureKind = 'configuration' | 'privilege' | 'failed';
+
+/** Failures of the system that no privilege would mend. */
+const OTHER_FAILURES: ReadonlySet<string> = new Set([
+  'port-taken',
+  'bind-failed',
+  'platform',
+  'no-native-ipv6',
+]);
 
 export function failureKind(error: unknown): FailureKind {
   if (error instanceof ServiceError)
     return error.code === 'bad-config' ? 'configuration' : 'failed';
   if (!(error instanceof HostError)) return 'failed';
   const { code } = error;
-  return code === 'port-taken' || code === 'bind-failed' || code === 'platform'
-    ? 'failed'
-    : 'privilege';
+  return OTHER_FAILURES.has(code) ? 'failed' : 'privilege';
 }
 
 /**
@@ -146,6 +161,46 @@ export async function startServer(
   } catch (error) {
     opened?.close();
     await service.close();
+    throw error;
+  }
+}
+
+/**
+ * Starts a relay: adapter and control socket first, then root's rights go for good; only then a packet is read. Throws HostError or
+ * ServiceError, and has undone everything when it does.
+ */
+export async function startRelay(
+  settings: RelaySettings,
+  hooks: ServiceHooks,
+): Promise<RunningRelay> {
+  const host = createHost();
+  const path = settings.control ?? controlPath();
+  const user = targetUser();
+  await removeLeftover(path);
+  const place = findPlace(host, settings);
+  const opening = host.openRelayAdapter({ name: settings.adapter, mtu: TEREDO_MTU, queues: 1 });
+  warmUp();
+  const adapter = await opening;
+  let opened: ControlServer | null = null;
+  try {
+    const control = await openControl(path, user);
+    opened = control;
+    const service = new RelayService(host, settings, place, adapter, hooks);
+    await service.start().catch(async (error: unknown) => {
+      await service.close();
+      throw error;
+    });
+    control.serve(service.api);
+    return {
+      api: service.api,
+      close: async () => {
+        await service.close();
+        control.close();
+      },
+    };
+  } catch (error) {
+    opened?.close();
+    await adapter.close();
     throw error;
   }
 }

@@ -69,6 +69,22 @@ napi_value setAddresses(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+std::vector<Range> rangesOf(napi_env env, napi_value list) {
+  std::vector<Range> ranges;
+  for (uint32_t i = 0; i < lengthOf(env, list); i++) {
+    const napi_value range = elementOf(env, list, i);
+    ranges.push_back({addressOf(env, field(env, range, "value")), addressOf(env, field(env, range, "mask"))});
+  }
+  return ranges;
+}
+
+napi_value setRanges(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  auto accept = rangesOf(env, call[0]), except = rangesOf(env, call[1]);
+  if (call) call->setRanges(std::move(accept), std::move(except));
+  return nullptr;
+}
+
 napi_value setServers(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   std::unordered_set<EndpointKey> servers;
@@ -219,7 +235,7 @@ napi_value openDatapath(napi_env env, napi_callback_info info) {
   setField(env, object, "receiveBufferBytes", makeNumber(env, binding->datapath->bufferBytes(SO_RCVBUF)));
   setField(env, object, "sendBufferBytes", makeNumber(env, binding->datapath->bufferBytes(SO_SNDBUF)));
   defineMethods(env, object,
-                {{"setAddresses", setAddresses}, {"setServers", setServers}, {"setPeer", setPeer},
+                {{"setAddresses", setAddresses}, {"setRanges", setRanges}, {"setServers", setServers}, {"setPeer", setPeer},
                  {"removePeer", removePeer}, {"readPeer", readPeer}, {"setFlow", setFlow},
                  {"removeFlow", removeFlow}, {"clearFlows", clearFlows}, {"setDefaultPass", setDefaultPass},
                  {"setProbeId", setProbeId}, {"transmit", transmit}, {"deliver", deliver}, {"drain", drain},

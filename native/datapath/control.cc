@@ -70,6 +70,7 @@ Datapath::Datapath(DatapathConfig config)
       peers_(config_.maxPeers, grace_, randomKey()),
       flows_(config_.maxFlows, grace_, randomKey()),
       addresses_(grace_),
+      ranges_(grace_),
       servers_(grace_),
       in_(new Batch),
       out_(new Batch) {}
@@ -143,6 +144,10 @@ void Datapath::close() {
 
 void Datapath::setAddresses(std::vector<Address> addresses) {
   addresses_.replace(std::make_unique<std::vector<Address>>(std::move(addresses)));
+}
+
+void Datapath::setRanges(std::vector<Range> accept, std::vector<Range> except) {
+  ranges_.replace(std::make_unique<Ranges>(Ranges{std::move(accept), std::move(except)}));
 }
 
 void Datapath::setServers(std::unordered_set<EndpointKey> servers) {

@@ -262,7 +262,10 @@ Datapath::Outcome Datapath::verdict(const Packet& packet, bool inward) const {
 
 bool Datapath::isOurs(const Address& address) const {
   const auto& ours = addresses_.read();
-  return std::find(ours.begin(), ours.end(), address) != ours.end();
+  if (std::find(ours.begin(), ours.end(), address) != ours.end()) return true;
+  const auto& [accept, except] = ranges_.read();
+  const auto has = [&](const Range& range) { return range.has(address); };
+  return std::any_of(accept.begin(), accept.end(), has) && std::none_of(except.begin(), except.end(), has);
 }
 
 // Any thread: one packet is one write, and the kernel keeps them apart.

@@ -53,6 +53,8 @@ class Datapath {
   Datapath& operator=(const Datapath&) = delete;
 
   void setAddresses(std::vector<Address> addresses);
+  // Addresses that are ours too: all in one of `accept` and in none of `except`.
+  void setRanges(std::vector<Range> accept, std::vector<Range> except);
   void setServers(std::unordered_set<EndpointKey> servers);
   bool setPeer(const Address& address, EndpointKey endpoint, double receivedMs);
   void removePeer(const Address& address) { peers_.erase(address); }
@@ -113,7 +115,11 @@ class Datapath {
   Grace grace_;
   Table<Peer> peers_;
   Table<Flow> flows_;
+  struct Ranges {
+    std::vector<Range> accept, except;
+  };
   Published<std::vector<Address>> addresses_;
+  Published<Ranges> ranges_;
   Published<std::unordered_set<EndpointKey>> servers_;
   std::atomic<bool> defaultPass_{false};
   std::atomic<int> probeId_{-1};

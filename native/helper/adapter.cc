@@ -78,6 +78,7 @@ Answer Adapter::open(const Request& request, std::vector<int>& queues) {
   }
   queues.assign(descriptors_.fds.begin(), descriptors_.fds.begin() + request.queues);
   answer.index = index_;
+  name_ = request.name;
   return answer;
 }
 
@@ -149,6 +150,13 @@ Answer Adapter::removeAddress(const Request& request) {
 Answer Adapter::setDefaultRoute(const Request& request) {
   if (const int error = netlink_.setDefaultRoute(index_, request.on)) return failed("Changing the default route", error);
   return {};
+}
+
+Answer Adapter::addTeredoRoute() {
+  const int error = netlink_.addTeredoRoute(index_);
+  if (error == EEXIST)
+    return {Status::busy, 0, "This machine routes 2001::/32 to somewhere else already (see: ip -6 route); end what does that first."};
+  return error ? failed("Adding the route to 2001::/32", error) : Answer{};
 }
 
 }  // namespace helper

@@ -24,6 +24,9 @@ class Adapter {
   Answer setAddress(const Request& request);
   Answer removeAddress(const Request& request);
   Answer setDefaultRoute(const Request& request);
+  // A relay's adapter has no address of its own.
+  Answer addTeredoRoute();
+  const std::string& name() const { return name_; }
   bool tried() const { return tried_; }
   bool isOpen() const { return index_ != 0; }
   int watchFd() const { return netlink_.watchFd(); }
@@ -37,6 +40,7 @@ class Adapter {
   Netlink netlink_;
   uint32_t index_ = 0;
   bool tried_ = false;
+  std::string name_;
   std::vector<Address> addresses_;
 };
 

@@ -205,6 +205,21 @@ int Netlink::setDefaultRoute(uint32_t index, bool on) {
   return error == (on ? EEXIST : ESRCH) ? 0 : error;
 }
 
+int Netlink::addTeredoRoute(uint32_t index) {
+  constexpr uint8_t kTeredo[16] = {0x20, 0x01};
+  rtmsg body{};
+  body.rtm_family = AF_INET6;
+  body.rtm_dst_len = 32;
+  body.rtm_table = RT_TABLE_MAIN;
+  body.rtm_protocol = RTPROT_STATIC;
+  body.rtm_scope = RT_SCOPE_UNIVERSE;
+  body.rtm_type = RTN_UNICAST;
+  Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, body);
+  message.add(RTA_DST, kTeredo, sizeof kTeredo);
+  message.add32(RTA_OIF, index);
+  return request(message);
+}
+
 int Netlink::watchLinks() {
   watch_ = openSocket(RTMGRP_LINK, SOCK_NONBLOCK);
   return watch_ < 0 ? errno : 0;

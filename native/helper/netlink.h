@@ -28,6 +28,8 @@ class Netlink {
   int setAddress(uint32_t index, const Address& address, bool preferred);
   int removeAddress(uint32_t index, const Address& address);
   int setDefaultRoute(uint32_t index, bool on);
+  // The route to all of Teredo, 2001::/32; it goes with the interface.
+  int addTeredoRoute(uint32_t index);
 
   // A descriptor that becomes readable when links change; `linkGone` then says whether `index` went.
   int watchLinks();

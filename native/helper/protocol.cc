@@ -29,13 +29,19 @@ bool goodName(std::string_view name) {
          name != ".." && name != "all" && name != "default";
 }
 
-Answer parseOpen(const uint8_t* body, Request& request) {
+// name[16], padded with 0.
+Answer parseName(const uint8_t* body, std::string& name) {
   const auto* text = reinterpret_cast<const char*>(body);
   const size_t length = strnlen(text, kNameBytes);
-  request.name.assign(text, length);
-  if (length == kNameBytes || !zero(body + length, kNameBytes - length) || !goodName(request.name))
+  name.assign(text, length);
+  if (length == kNameBytes || !zero(body + length, kNameBytes - length) || !goodName(name))
     return {Status::badName, 0,
-            "An adapter's name has 1 to 15 letters, digits, dots, dashes or underscores, and is not \"all\" or \"default\"."};
+            "An interface's name has 1 to 15 letters, digits, dots, dashes or underscores, and is not \"all\" or \"default\"."};
+  return {};
+}
+
+Answer parseOpen(const uint8_t* body, Request& request) {
+  if (const Answer answer = parseName(body, request.name); answer.status != Status::ok) return answer;
   request.mtu = read16(body + kNameBytes);
   request.queues = body[kNameBytes + 2];
   if (request.mtu < kMinMtu || request.mtu > kMaxMtu) return {Status::badArgument, 0, "The MTU must be 1280 to 1500."};
@@ -62,10 +68,18 @@ Answer parseSwitch(const uint8_t* body, Request& request) {
 
 // u8 role, then three zero bytes.
 Answer parseRole(const uint8_t* body, Request& request) {
-  if (body[0] != static_cast<uint8_t>(Role::server) || !zero(body + 1, 3))
+  if ((body[0] != static_cast<uint8_t>(Role::server) && body[0] != static_cast<uint8_t>(Role::relay)) || !zero(body + 1, 3))
     return {Status::badArgument, 0, "The helper doesn't know this role."};
-  request.role = Role::server;
+  request.role = static_cast<Role>(body[0]);
   return {};
+}
+
+// name[16], u8 forward, then three zero bytes.
+Answer parseRelay(const uint8_t* body, Request& request) {
+  if (body[kNameBytes] > static_cast<uint8_t>(Forward::every) || !zero(body + kNameBytes + 1, 3))
+    return {Status::badArgument, 0, "The helper doesn't know this way of forwarding."};
+  request.forward = static_cast<Forward>(body[kNameBytes]);
+  return parseName(body, request.native);
 }
 
 }  // namespace
@@ -86,6 +100,8 @@ Answer parseRequest(const uint8_t* bytes, size_t length, Request& request) {
       return size == 0 ? Answer{} : wrongSize;
     case Command::openRaw6:
       return size == 0 ? Answer{} : wrongSize;
+    case Command::startRelay:
+      return size == kNameBytes + 4 ? parseRelay(body, request) : wrongSize;
     case Command::openAdapter:
       return size == kNameBytes + 4 ? parseOpen(body, request) : wrongSize;
     case Command::setAddress: {

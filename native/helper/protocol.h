@@ -22,12 +22,21 @@ enum class Command : uint16_t {
   removeAddress = 4,  // address[16]
   defaultRoute = 5,   // u8 on, 0[3]
   openRaw6 = 6,       // nothing; the answer brings one descriptor
+  startRelay = 20,    // native interface[16] padded with 0, u8 forward, 0[3]
 };
 
 // What a connection is for. It has one role, and no other role's commands.
 enum class Role : uint8_t {
-  adapter = 1,  // one network adapter: a client or a relay
+  adapter = 1,  // one network adapter: a client
   server = 2,   // one raw IPv6 socket, for the pings of a server's clients (RFC 4380 §5.3.1)
+  relay = 3,    // one network adapter without an address, and forwarding between it and one other interface
+};
+
+// Between which interfaces packets are forwarded for a relay.
+enum class Forward : uint8_t {
+  none = 0,   // a relay for its own host alone
+  two = 1,    // the adapter and the named one; `unsupported` before Linux 6.17
+  every = 2,  // all of them
 };
 
 // A reply's body: u32 status, u32 interface index (0 where there is none), then a sentence when status is not `ok`.
@@ -43,6 +52,7 @@ enum class Status : uint32_t {
   busy = 8,
   noTun = 9,
   system = 10,
+  unsupported = 11,
 };
 
 constexpr size_t kNameBytes = 16;
@@ -61,6 +71,8 @@ struct Request {
   unsigned queues = 0;
   Address address{};
   bool on = false;  // preferred, or default route on
+  std::string native;
+  Forward forward = Forward::none;
 };
 
 struct Answer {

@@ -1,4 +1,5 @@
-// The conversation: HELLO with a role, then OPEN_ADAPTER once and the rest in any order, or, as a server, OPEN_RAW6 once.
+// The conversation: HELLO with a role, then OPEN_ADAPTER once and the rest in any order; as a server, OPEN_RAW6 once; as a relay,
+// OPEN_ADAPTER and START_RELAY, once each.
 #include "session.h"
 
 #include <errno.h>
@@ -8,9 +9,11 @@
 
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 
 #include "adapter.h"
 #include "confine.h"
+#include "forwarding.h"
 #include "raw6.h"
 
 namespace helper {
@@ -27,9 +30,10 @@ class Session {
 
   void run() {
     for (;;) {
-      pollfd items[] = {{client_, POLLIN, 0}, {parent_, 0, 0}, {adapter_.watchFd(), POLLIN, 0}};
-      const int ready = poll(items, 3, greeted_ ? -1 : kHelloMs);
+      pollfd items[] = {{client_, POLLIN, 0}, {parent_, 0, 0}, {adapter_.watchFd(), POLLIN, 0}, {forwarding_.guardFd(), 0, 0}};
+      const int ready = poll(items, std::size(items), greeted_ ? -1 : kHelloMs);
       if (ready < 0 && errno == EINTR) continue;
+      if (items[3].revents) return forwarding_.restore();
       if (ready <= 0 || items[1].revents) return;
       if (items[2].revents && adapter_.isOpen() && adapter_.gone()) return;
       if (items[0].revents && !answer()) return;
@@ -58,11 +62,12 @@ class Session {
   // What the role doesn't need is given up before anything else is done.
   Answer greet(Role role) {
     if (greeted_) return role == role_ ? Answer{} : Answer{Status::badOrder, 0, "A connection has one role."};
-    if (role == Role::server && !mayBeServer_)
-      return {Status::badArgument, 0, "This user may not run a server by the helper service; start it with sudo, or allow it with --allow-server-uid."};
+    if (role != Role::adapter && !mayBeServer_)
+      return {Status::badArgument, 0,
+              "This user may not run a server or relay by the helper service; start it with sudo, or allow it with --allow-server-uid."};
     greeted_ = true;
     role_ = role;
-    if (role == Role::adapter) {
+    if (role != Role::server) {
       raw_.close();
       return {};
     }
@@ -85,9 +90,23 @@ class Session {
     }
     if (request.command == Command::openAdapter) return adapter_.open(request, fds);
     if (!adapter_.isOpen()) return {Status::badOrder, 0, "There is no adapter yet."};
+    if ((request.command == Command::startRelay) != (role_ == Role::relay))
+      return {Status::badOrder, 0, "This command belongs to another role."};
+    if (request.command == Command::startRelay) return startRelay(request);
     if (request.command == Command::setAddress) return adapter_.setAddress(request);
     if (request.command == Command::removeAddress) return adapter_.removeAddress(request);
     return adapter_.setDefaultRoute(request);
+  }
+
+  // Packets for Teredo come to the adapter only once they can go on.
+  Answer startRelay(const Request& request) {
+    if (relaying_) return {Status::badOrder, 0, "The relay has been started already."};
+    if (request.forward != Forward::none) {
+      const Answer answer = forwarding_.start(adapter_.name(), request.native, request.forward);
+      if (answer.status != Status::ok) return answer;
+    }
+    relaying_ = true;
+    return adapter_.addTeredoRoute();
   }
 
   bool send(std::vector<uint8_t> frame, const std::vector<int>& fds) {
@@ -113,6 +132,8 @@ class Session {
   TunDescriptors& descriptors_;
   RawSocket& raw_;
   Adapter adapter_;
+  Forwarding forwarding_;
+  bool relaying_ = false;
   const bool mayBeServer_;
   bool greeted_ = false;
   Role role_ = Role::adapter;

@@ -1,8 +1,14 @@
 // Module lab/kit/programs starts Shipworm and Miredo in the lab.
 import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { CallName, CallResult, Params, Status } from '../../../engine/service/api.ts';
-import { callService } from '../../../engine/service/control-client.ts';
+import type {
+  CallName,
+  CallResult,
+  Params,
+  RelayStatus,
+  Status,
+} from '../../../engine/service/api.ts';
+import { callService, callStatus } from '../../../engine/service/control-client.ts';
 import { SERVER, SERVER2 } from './lab.ts';
 import type { Home, Lab } from './lab.ts';
 import { eventually, pidsIn } from './processes.ts';
@@ -121,6 +127,32 @@ export function startShipworm(
     place.env,
   );
   return new Shipworm(lab, home, place, program);
+}
+
+/** A running `shipworm relay`. */
+export interface RelayProgram {
+  readonly place: Place;
+  readonly program: Program;
+  status(): Promise<RelayStatus>;
+  /** Runs a `shipworm` verb that asks this relay. */
+  cli(...args: string[]): Promise<Result>;
+}
+
+/** Starts `shipworm relay` as root in `space`; resolves once it relays. */
+export async function startRelay(
+  lab: Lab,
+  space: string,
+  args: readonly string[] = [],
+): Promise<RelayProgram> {
+  const place = new Place(lab, `relay${places++}`);
+  const program = lab.start(space, SHIPWORM, ['relay', ...args], place.env);
+  await program.says(/Relaying for /, 5_000 * SLOW);
+  return {
+    place,
+    program,
+    status: async () => (await callStatus([place.control])) as RelayStatus,
+    cli: (...verb) => lab.run(space, SHIPWORM, [...verb, '--control', place.control]),
+  };
 }
 
 /**

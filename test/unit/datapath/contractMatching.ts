@@ -1,9 +1,9 @@
 // Holds the datapath contract's tests of addresses, peers and validity; `contract.ts` runs them.
 import { describe, expect, it } from 'vitest';
-import { buildBubble, buildDatagram } from '../../../engine/wire/index.ts';
+import { buildBubble, buildDatagram, parseIp6 } from '../../../engine/wire/index.ts';
 import { NOTHING, IN, OUT, datagram, packet } from './bench.ts';
 import type { Bench } from './bench.ts';
-import { OTHER, PEER, US, US_BEFORE, sctp, tcp, udp } from './packets.ts';
+import { OTHER, PEER, US, US_BEFORE, echo, sctp, shortFragment, tcp, udp } from './packets.ts';
 
 export function contractMatching(bench: Bench): void {
   describe('with empty tables', () => {
@@ -126,6 +126,83 @@ export function contractMatching(bench: Bench): void {
       ]);
       expect(taken.upcalls).toMatchObject([{ from, ring: 'other' }]);
       expect(bench.datapath.readPeer(PEER)!.packetsIn).toBe(0);
+    });
+  });
+
+  describe('ranges', () => {
+    /** 2001:db8::/32 but for 2001:db8:5::/48, and one address of it. */
+    const open = (): void => {
+      const mask = (length: number): bigint =>
+        ((1n << BigInt(length)) - 1n) << BigInt(128 - length);
+      const net = parseIp6('2001:db8::')!;
+      bench.datapath.setRanges(
+        [{ value: net, mask: mask(32) }],
+        [{ value: parseIp6('2001:db8:5::')!, mask: mask(48) }],
+      );
+      bench.datapath.setPeer(PEER, bench.home, bench.harness.now());
+      bench.datapath.setDefaultVerdict('pass');
+    };
+    const ends = (text: string) => ({ source: parseIp6(text)!, destination: PEER });
+
+    it('count as ours, both ways, but for what is excepted', async () => {
+      open();
+      const inside = udp(ends('2001:db8:4:ffff::7'), 4000, 53);
+      const excepted = udp(ends('2001:db8:5::7'), 4000, 53);
+      const outside = udp(ends('2001:db9::7'), 4000, 53);
+      for (const bytes of [inside, excepted, outside]) bench.harness.fromAdapter(bytes);
+      expect(await bench.harness.take()).toEqual({
+        ...NOTHING,
+        transmitted: [{ to: bench.home, bytes: inside }],
+        upcalls: [packet(excepted), packet(outside)],
+      });
+      const back = (text: string): Uint8Array =>
+        udp({ source: PEER, destination: parseIp6(text)! }, 53, 4000);
+      bench.harness.fromSocket(bench.home, back('2001:db8::1'));
+      bench.harness.fromSocket(bench.home, back('2001:db8:5:1::1'));
+      const taken = await bench.harness.take();
+      expect(taken.delivered).toEqual([back('2001:db8::1')]);
+      expect(taken.upcalls).toEqual([datagram(bench.home, back('2001:db8:5:1::1'))]);
+    });
+
+    it('leave the exact addresses as they are, and go when they are taken back', async () => {
+      open();
+      bench.datapath.setAddresses([US]);
+      bench.datapath.setRanges([], []);
+      const inside = udp(ends('2001:db8::7'), 4000, 53);
+      bench.harness.fromAdapter(inside);
+      bench.harness.fromAdapter(udp(OUT, 4000, 53));
+      expect(await bench.harness.take()).toEqual({
+        ...NOTHING,
+        transmitted: [{ to: bench.home, bytes: udp(OUT, 4000, 53) }],
+        upcalls: [packet(inside)],
+      });
+    });
+  });
+
+  describe('what no table settles, whatever the default', () => {
+    const neighbour = (type: number): Uint8Array => {
+      const bytes = echo(OUT, false, 7);
+      bytes[40] = type;
+      return bytes;
+    };
+    const hopless = (): Uint8Array => {
+      const bytes = udp(OUT, 4000, 53);
+      bytes[7] = 0;
+      return bytes;
+    };
+    it.each([
+      ['a router solicitation', neighbour(133)],
+      ['a router advertisement', neighbour(134)],
+      ['a neighbour solicitation', neighbour(135)],
+      ['a neighbour advertisement', neighbour(136)],
+      ['a redirect', neighbour(137)],
+      ['a packet whose hops are used up', hopless()],
+      ['a first fragment without the whole upper-layer header', shortFragment(OUT)],
+    ])('%s', async (_, bytes) => {
+      bench.open();
+      bench.datapath.setDefaultVerdict('pass');
+      bench.harness.fromAdapter(bytes);
+      expect(await bench.harness.take()).toEqual({ ...NOTHING, upcalls: [packet(bytes)] });
     });
   });
 

@@ -65,3 +65,12 @@ export function fragment(ends: Ends, offset: number, more: boolean): Uint8Array 
   bytes.set(ports(4000, 53, 4), 8);
   return packet(ends, PROTOCOL.fragment, bytes);
 }
+
+/** A first fragment that ends within the TCP header (RFC 7112 §5 forbids it). */
+export function shortFragment(ends: Ends): Uint8Array {
+  const bytes = new Uint8Array(16);
+  bytes[0] = PROTOCOL.tcp;
+  bytes[3] = 1;
+  bytes.set(ports(4000, 53, 4), 8);
+  return packet(ends, PROTOCOL.fragment, bytes);
+}

@@ -51,6 +51,7 @@ export class Bench {
   peerTable = new Map<Ip6, Endpoint>();
   stamps = new Map<Ip6, PeerStamps>();
   order: string[] = [];
+  served: (RelayOutput & { kind: 'served' }) | null = null;
   wake = Infinity;
   private counter = 1;
 
@@ -75,6 +76,7 @@ export class Bench {
       if (output.kind === 'transmit') this.sent.push(output);
       else if (output.kind === 'deliver') this.delivered.push(output);
       else if (output.kind === 'timeout') this.wake = output.at;
+      else if (output.kind === 'served') this.served = output;
       else if (output.endpoint) this.peerTable.set(output.address, output.endpoint);
       else this.peerTable.delete(output.address);
     }
