@@ -101,7 +101,10 @@ export interface Rule {
   readonly never: boolean;
 }
 
-/** What a socket may do, for the kernel's table by cookie. `in` rules who may begin; answers to what it sent always pass. */
+/**
+ * What a socket may do, for the kernel's table by cookie. Both rule who may begin: answers to what it sent always pass, and so do its
+ * answers to what was let in.
+ */
 export interface SocketVerdict {
   readonly out: 'allow' | 'deny';
   readonly in: Reach;
@@ -123,7 +126,6 @@ export type FlowReason =
   | 'no-listener'
   | 'echo-unanswered'
   | 'not-quoting'
-  | 'kernel'
   | 'tunnel-off';
 
 /** `refuse`: drop, and tell the local program at once by ICMPv6 "administratively prohibited". */
@@ -177,10 +179,10 @@ export type GateInput =
   | { readonly kind: 'network'; readonly network: GateNetwork }
   /** Answer to `discover`: the domain whose controller answered, null when none did. */
   | { readonly kind: 'domain'; readonly domain: string | null }
-  /** The tunnel reports: it has an address (again), which differs from the kept one or not. */
+  /** The tunnel has an address. */
   | { readonly kind: 'qualified' }
-  /** `flow` still carried packets at this time, ms. */
-  | { readonly kind: 'active'; readonly flow: FlowKey; readonly at: number }
+  /** Allowed packets passed since this was last told: something uses the tunnel. */
+  | { readonly kind: 'activity' }
   /** The time named by the last `timeout` has come. */
   | { readonly kind: 'timeout' };
 
@@ -206,8 +208,17 @@ export type GateOutput =
   /** Close the socket: not one more packet. */
   | { readonly kind: 'sleep' }
   | { readonly kind: 'state'; readonly state: GateState }
-  /** Files whose start and end shall be told by `exec` and `exit`: those that may be reached. Replaces the list before. */
-  | { readonly kind: 'watch'; readonly files: readonly string[] }
+  /** The entry of this flow is no longer needed: its socket is gone, or others need the room. */
+  | { readonly kind: 'forget-flow'; readonly flow: FlowKey }
+  /**
+   * Replaces the list before. `files`: their processes' start and end shall be told by `exec` and `exit`, and the listeners of those
+   * processes by `listener`; what runs already is told at once. `processes`: their end shall be told.
+   */
+  | {
+      readonly kind: 'watch';
+      readonly files: readonly string[];
+      readonly processes: readonly Process[];
+    }
   /** Look for a domain controller and answer with `domain`. */
   | { readonly kind: 'discover' }
   /** The rules to keep changed. */
@@ -215,7 +226,8 @@ export type GateOutput =
   /** Come back with `timeout` at this time; replaces the one before. */
   | { readonly kind: 'timeout'; readonly at: number };
 
-export type WakeReason = 'first-address' | 'allowed-program' | 'listener' | 'everything-exposed';
+export type WakeReason =
+  'first-address' | 'allowed-program' | 'listener' | 'policy-qualified' | 'everything-exposed';
 
 /** A program that was refused and that the user may decide about. */
 export interface Question {
@@ -223,8 +235,14 @@ export interface Question {
   readonly identity: Identity;
   readonly comm: string;
   readonly confidence: Confidence;
-  readonly direction: Direction;
+  /** The last flow that was refused. */
   readonly flow: FlowKey;
+  /** Processes of it, as far as they are known. */
+  readonly processes: readonly Process[];
+  /** Why: `no-rule`, `file-changed`, `foreign-namespace`. */
+  readonly reason: FlowReason;
+  /** `not-now` after that answer: not asked again, but still shown. */
+  readonly answered: boolean;
   /** First and last refusal, ms, and how many there were. */
   readonly firstMs: number;
   readonly lastMs: number;
@@ -245,7 +263,6 @@ export type GateReason =
   | 'network-asks'
   | 'native-ipv6'
   | 'domain-controller'
-  | 'policy-default'
   | 'looking'
   | 'nothing-allowed'
   | 'nothing-running'
@@ -253,6 +270,7 @@ export type GateReason =
   | 'in-use'
   | 'listening'
   | 'first-address'
+  | 'policy-qualified'
   | 'everything-exposed';
 
 export type NetworkChoice = 'ask' | 'on' | 'off';
@@ -267,8 +285,9 @@ export interface GateSettings {
   readonly answerEcho: boolean;
   /** Asleep again this long after the last allowed flow or listener, ms. */
   readonly sleepAfterMs: number;
-  /** What was chosen for this network. */
+  /** What was chosen for each network, and for those that are new. */
   readonly networks: Readonly<Record<string, NetworkChoice>>;
+  readonly newNetworks: NetworkChoice;
 }
 
 export interface GateNetwork {
