@@ -1,5 +1,6 @@
 // Module host/types states what the rest of the engine needs of an operating system; one file per platform provides it.
-import type { Datapath, Upcall } from '../datapath/types.ts';
+import type { Datapath, FlowKey, Upcall } from '../datapath/types.ts';
+import type { Direction, GateInput, Owner, Process, SocketVerdict } from '../gate/types.ts';
 import type { Endpoint, Ip4, Ip6, Random } from '../wire/types.ts';
 
 /** A failure that a person can mend: `text` is one sentence that says what to do; `code` is listed in docs/codes.md. */
@@ -84,6 +85,57 @@ export interface SocketDatapath extends Datapath {
   readonly local: Endpoint;
   /** Offloads in force, by name, e.g. `['recvmmsg']`. */
   readonly offloads: readonly string[];
+}
+
+/** What the system tells about sockets and programs without being asked; the gate takes it as it is. */
+export type OwnerEvent = Extract<
+  GateInput,
+  { readonly kind: 'closed' | 'attempt' | 'exec' | 'exit' | 'listener' }
+>;
+
+/** A socket that strangers could reach through the tunnel. */
+export interface Listener {
+  readonly cookie: bigint;
+  readonly protocol: number;
+  readonly port: number;
+  /** The address it is bound to; 0n is the wildcard. */
+  readonly address: Ip6;
+  /** Takes IPv6 only, not IPv4 beside it. */
+  readonly v6only: boolean;
+  readonly owner: Owner | null;
+}
+
+export interface OwnersOptions {
+  readonly adapter: Adapter;
+  readonly onEvent: (event: OwnerEvent) => void;
+  /** It ended by itself: nothing passes any more. */
+  readonly onLost: (error: HostError) => void;
+}
+
+/** Names the owners of sockets and writes what they may do into the kernel. When it ends, nothing passes any more. */
+export interface Owners {
+  /** What is in force: programs in the kernel, or exact questions to it with a window that remains. */
+  readonly mode: 'programs' | 'sock-diag';
+  /** Why not the programs, one sentence; null with them. */
+  readonly why: string | null;
+  /** Our addresses on the adapter. */
+  setAddresses(addresses: readonly Ip6[]): void;
+  /** What the socket of `cookie` may do. */
+  setVerdict(cookie: bigint, verdict: SocketVerdict): void;
+  /** Whose flow is it? `cookie` null: nobody's. */
+  resolve(
+    flow: FlowKey,
+    direction: Direction,
+  ): Promise<{ readonly cookie: bigint | null; readonly owner: Owner | null }>;
+  /** No table of ours has this flow any more. */
+  releaseFlow(flow: FlowKey): void;
+  /** All flows of a socket that was told as closed are forgotten. */
+  releaseSocket(cookie: bigint): void;
+  /** Replaces what is watched; see the gate's `watch`. */
+  watch(files: readonly string[], processes: readonly Process[]): void;
+  /** Every socket that the tunnel would make reachable. */
+  listeners(): Promise<readonly Listener[]>;
+  close(): Promise<void>;
 }
 
 /** A raw socket for whole IPv6 packets: a server sends its clients' pings as they are (RFC 4380 §5.3.1). */
