@@ -107,6 +107,13 @@ describe.skipIf(reason !== null)('the helper service', () => {
     expect(asUser(12346)).toBe('opened\n');
   });
 
+  test('lends the adapter of a relay, which carries others’ packets, to no user but those named for it', async () => {
+    await startService('--allow-uid', '12345', '--allow-server-uid', '12346');
+    const call = `openRelayAdapter({ name: 'teredo', mtu: 1280, queues: 1 })`;
+    expect(asUser(12345, call)).toBe('helper-refused\n');
+    expect(asUser(12346, call)).toBe('opened\n');
+  });
+
   test('goes on after clients that say nothing or nonsense', async () => {
     await startService();
     const addon = nativeAddon();

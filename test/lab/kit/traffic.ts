@@ -53,3 +53,36 @@ export async function fetches(lab: Lab, from: Host, address: string): Promise<st
   if (code !== 0) throw new Error(`curl ${address}: ${err}`);
   return out;
 }
+
+const STREAM_SERVER = `
+import { createServer } from 'node:net';
+const [address, count, ms] = process.argv.slice(1);
+createServer((socket) => {
+  let line = 0;
+  socket.on('error', () => undefined);
+  const timer = setInterval(() => {
+    socket.write(line++ + '\\n');
+    if (line === Number(count)) { clearInterval(timer); socket.end(); }
+  }, Number(ms));
+}).listen(7, address, () => console.log('ready'));`;
+
+const STREAM_READER = `
+import { connect } from 'node:net';
+connect(7, process.argv[1]).on('data', (bytes) => process.stdout.write(bytes)).on('error', (error) => console.log(error.message));`;
+
+/** One TCP connection from `from` to a server in `space`, which writes a number `ms` apart, from 0 up to `count`; gives the reader. */
+export async function startStream(
+  lab: Lab,
+  from: Host,
+  space: string,
+  address: string,
+  count: number,
+  ms: number,
+): Promise<Program> {
+  const script = ['--input-type=module', '-e'];
+  const node = process.execPath;
+  const numbers = [`${count}`, `${ms}`];
+  const server = lab.start(space, node, [...script, STREAM_SERVER, address, ...numbers]);
+  await server.says(/ready/, 10_000);
+  return lab.start(from.space, node, [...script, STREAM_READER, address]);
+}
