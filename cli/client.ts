@@ -15,22 +15,23 @@ const ONCE_MS = 15_000;
 export async function runClient(options: ClientOptions): Promise<void> {
   const { config, once, ...overrides } = options;
   try {
-    await run(readSettings(configPaths(), config, overrides), once ?? false);
+    await run(() => readSettings(configPaths(), config, overrides), once ?? false);
   } catch (error) {
     throw exitOf(error);
   }
 }
 
 /** Runs until a signal or a failure and ends the process. */
-async function run(settings: Settings, once: boolean): Promise<never> {
+async function run(reread: () => Settings, once: boolean): Promise<never> {
   let running: RunningClient | null = null;
-  const { finished, finish } = untilSignal(() => running !== null);
+  const { finished, finish } = untilSignal(() => running);
 
   const endIfQualified = (): void => {
     if (once && running?.status().reason.code === 'qualified') finish(EXIT.done);
   };
-  running = await startClient(settings, {
+  running = await startClient(reread(), {
     log: logLine,
+    reread,
     onChange: endIfQualified,
     onFailed: (error) => {
       logLine({ level: 'error', text: error.message });

@@ -7,10 +7,12 @@ import { runDemo } from './demo.ts';
 import { EXIT, Exit, printError } from './output.ts';
 import { runRelay } from './relay.ts';
 import { runServer } from './server.ts';
-import { showPeers, showPing, showStatus } from './query.ts';
+import { reload, showPeers, showPing, showStatus } from './query.ts';
 
 const control = (): Option =>
   new Option('--control <path>', 'control socket of what is running, if not the usual one');
+const logLevel = (): Option =>
+  new Option('--log-level <level>', 'tell info (default), warning or error, and what is graver');
 const json = (): Option => new Option('--json', 'print JSON for scripts');
 
 function program(): Command {
@@ -48,6 +50,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not running, 4 no priv
     .option('--adapter <name>', 'name of the network adapter (default: teredo)')
     .option('--control <path>', 'control socket')
     .option('--config <file>', 'read this configuration file instead of the usual ones')
+    .addOption(logLevel())
     .option(
       '--expose-all',
       'RISK: let every application use the tunnel, and let everybody on the Internet reach every program that listens; echo requests are answered too',
@@ -75,9 +78,15 @@ The adapter needs a privilege: start it with sudo, or have the helper service ru
       'public IPv4 address of this machine; it is part of the clients’ addresses',
     )
     .option('--secondary <ip>', 'another one; without it clients can’t tell symmetric NATs')
+    .option(
+      '--bind-primary <ip>',
+      'address of this machine behind --primary, where the provider translates (1:1 NAT)',
+    )
+    .option('--bind-secondary <ip>', 'the same for --secondary')
     .option('--port <number>', 'UDP port (default: 3544, the one that clients ask)', Number)
     .option('--control <path>', 'control socket')
     .option('--config <file>', 'read these settings; the command line rules')
+    .addOption(logLevel())
     .option('--allow-private', 'closed labs only: serve private IPv4 addresses')
     .addHelpText(
       'after',
@@ -85,8 +94,9 @@ The adapter needs a privilege: start it with sudo, or have the helper service ru
 It helps clients to an address and to each other; their traffic does not pass through it, but for bubbles and pings.
 Started with sudo, it opens its sockets and then becomes you again. Without root (and without the helper service) all
 works but the pings that clients send to native IPv6 hosts before they use a relay.
-The configuration file is one JSON object: primary, secondary, port, control, allowPrivate,
-clients (an object of clientId: key), requireAuthentication, limits.
+The configuration file is one JSON object: primary, secondary, bindPrimary, bindSecondary, port, control, logLevel,
+allowPrivate, clients (an object of clientId: key), requireAuthentication, limits.
+"shipworm reload" (or the signal HUP) reads it anew and takes clients, requireAuthentication, limits and logLevel.
 UDP port 3544 must be open to everybody. "shipworm status" says what it answered and what it refused, and why.`,
     )
     .action(runServer);
@@ -101,6 +111,7 @@ UDP port 3544 must be open to everybody. "shipworm status" says what it answered
     .option('--adapter <name>', 'name of the network adapter (default: teredo)')
     .option('--control <path>', 'control socket')
     .option('--config <file>', 'read these settings; the command line rules')
+    .addOption(logLevel())
     .option('--allow-private', 'closed labs only: take private addresses')
     .addHelpText(
       'after',
@@ -110,7 +121,8 @@ machine, because it or their router sends them here. With --host-specific that i
 It needs native IPv6, and a privilege for its adapter: start it with sudo, and it becomes you again. While it runs,
 IPv6 is forwarded between the adapter and the native interface; afterwards that is as it was.
 The configuration file is one JSON object: bind, port, hostSpecific, native, adapter, address, served (a list of
-native networks; all by default), behindNat, control, allowPrivate, limits.
+native networks; all by default), behindNat, control, logLevel, allowPrivate, limits.
+"shipworm reload" (or the signal HUP) reads it anew and takes served, limits and logLevel.
 The UDP port must be open to everybody. "shipworm status" says what it carries and what it refused, and why.`,
     )
     .action(runRelay);
@@ -127,6 +139,19 @@ States: qualifying (asking the server), qualified (works), refused (the server o
 NAT: restricted and none are good; symmetric means that some Teredo peers can't be reached.`,
     )
     .action(showStatus);
+
+  root
+    .command('reload')
+    .description('have the running client, server or relay read its configuration anew')
+    .addOption(control())
+    .addOption(json())
+    .addHelpText(
+      'after',
+      `
+No connection is touched. A configuration with a fault changes nothing and is told (exit code 2); what needs a restart
+is named.`,
+    )
+    .action(reload);
 
   root
     .command('peers')

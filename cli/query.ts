@@ -1,8 +1,9 @@
-// Module cli/query asks what is running: `shipworm status`, `peers` and `ping`.
+// Module cli/query asks what is running: `shipworm status`, `reload`, `peers` and `ping`.
 import type { PeerEntry, RelayStatus, ServerStatus, Status } from '../engine/service/api.ts';
 import { callService, callStatus } from '../engine/service/control-client.ts';
 import { ServiceError } from '../engine/service/errors.ts';
 import { controlCandidates } from '../engine/service/paths.ts';
+import { reloadText } from '../engine/service/reload.ts';
 import { parseIp6 } from '../engine/wire/index.ts';
 import { bytesText, EXIT, Exit, print, printJson, table } from './output.ts';
 
@@ -21,6 +22,8 @@ async function ask<T>(call: Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof ServiceError && error.code === 'not-running')
       throw new Exit(EXIT.notRunning, error.message);
+    if (error instanceof ServiceError && error.code === 'bad-config')
+      throw new Exit(EXIT.usage, error.message);
     throw error;
   }
 }
@@ -91,6 +94,12 @@ function serverText({ primary, secondary, port, nativePings, counters }: ServerS
     ['Native', nativePings ? 'clients’ pings are sent on' : 'clients’ pings can’t be sent on'],
     ['Discarded', reasonsText(counters.discards)],
   ]);
+}
+
+export async function reload(options: QueryOptions): Promise<void> {
+  const result = await ask(callService(paths(options), 'reload', {}));
+  if (options.json) printJson(result);
+  else print(reloadText(result));
 }
 
 export async function showPeers(options: QueryOptions): Promise<void> {

@@ -1,6 +1,6 @@
 // Module cli/relay runs a relay in the foreground for `shipworm relay`.
 import { readRelaySettings } from '../engine/service/relay-config.ts';
-import type { RelayFileSettings } from '../engine/service/relay-config.ts';
+import type { RelayFileSettings, RelaySettings } from '../engine/service/relay-config.ts';
 import { startRelay } from '../engine/service/start.ts';
 import type { RunningRelay } from '../engine/service/start.ts';
 import { EXIT, logLine } from './output.ts';
@@ -12,9 +12,11 @@ export async function runRelay(options: RelayOptions): Promise<void> {
   const { config, ...overrides } = options;
   try {
     let running: RunningRelay | null = null;
-    const { finished, finish } = untilSignal(() => running !== null);
-    running = await startRelay(readRelaySettings(config, overrides), {
+    const { finished, finish } = untilSignal(() => running);
+    const reread = (): RelaySettings => readRelaySettings(config, overrides);
+    running = await startRelay(reread(), {
       log: logLine,
+      reread,
       onFailed: (error) => {
         logLine({ level: 'error', text: error.message });
         finish(exitCodeOf(error));

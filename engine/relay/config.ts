@@ -50,6 +50,11 @@ export function relayConfig(settings: RelaySettings): RelayConfig {
     behindNat: settings.hostSpecific ?? false,
     allowPrivate: false,
     ...settings,
-    limits: { ...DEFAULT_LIMITS, ...settings.limits },
+    limits: relayLimits(settings.limits),
   };
+}
+
+/** Fills `limits` up with defaults. */
+export function relayLimits(limits: Partial<RelayLimits> = {}): RelayLimits {
+  return { ...DEFAULT_LIMITS, ...limits };
 }

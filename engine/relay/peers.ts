@@ -36,7 +36,7 @@ const VICTIM_WALK = 64;
 
 /** Both tables. */
 export class RelayPeers {
-  private readonly limits: RelayLimits;
+  private limits: RelayLimits;
   private readonly stamps: RelayStamps;
   /** In the order of their age. */
   private readonly pending = new Map<Ip6, Pending>();
@@ -51,6 +51,11 @@ export class RelayPeers {
   constructor(limits: RelayLimits, stamps: RelayStamps) {
     this.limits = limits;
     this.stamps = stamps;
+  }
+
+  /** What exceeds a lower limit stays until it ends by itself; nothing new is added meanwhile but in its place. */
+  setLimits(limits: RelayLimits): void {
+    this.limits = limits;
   }
 
   get queuedBytes(): number {

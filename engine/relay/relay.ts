@@ -26,7 +26,13 @@ import {
 } from '../wire/index.ts';
 import type { Datagram, Endpoint, Ip6, Ip6Header, Random, UpperLayer } from '../wire/index.ts';
 import { RelayPolicy } from './addresses.ts';
-import { BUBBLE_TIMEOUT_MS, BUBBLE_TRIES, PEER_ANNOUNCE_MS, PEER_CHECK_MS } from './config.ts';
+import {
+  BUBBLE_TIMEOUT_MS,
+  BUBBLE_TRIES,
+  PEER_ANNOUNCE_MS,
+  PEER_CHECK_MS,
+  relayLimits,
+} from './config.ts';
 import { RelayErrors } from './errors.ts';
 import { BubbleLimits } from './bubbles.ts';
 import { RelayPeers } from './peers.ts';
@@ -34,6 +40,7 @@ import type { Pending, Proven } from './peers.ts';
 import type {
   RelayConfig,
   RelayInput,
+  RelayLimits,
   RelayOutput,
   RelayPeerRow,
   RelayReason,
@@ -49,12 +56,12 @@ export interface RelayStatus {
 
 /** Relay for a network, or for its own host alone. Construct it and hand it a `network` input. */
 export class TeredoRelay {
-  private readonly config: RelayConfig;
+  private config: RelayConfig;
   private readonly random: Random;
   private readonly policy: RelayPolicy;
   private readonly peers: RelayPeers;
-  private readonly bubbles: BubbleLimits;
-  private readonly errors: RelayErrors;
+  private bubbles: BubbleLimits;
+  private errors: RelayErrors;
   private readonly counted = new Discards();
   private outputs: RelayOutput[] = [];
   private reading = 0;
@@ -68,6 +75,14 @@ export class TeredoRelay {
     this.peers = new RelayPeers(config.limits, stamps);
     this.bubbles = new BubbleLimits(config.limits);
     this.errors = new RelayErrors(config);
+  }
+
+  /** From now on these limits rule, and defaults for those not named; clients that are known stay. */
+  setLimits(limits: Partial<RelayLimits>): void {
+    this.config = { ...this.config, limits: relayLimits(limits) };
+    this.peers.setLimits(this.config.limits);
+    this.bubbles = new BubbleLimits(this.config.limits);
+    this.errors = new RelayErrors(this.config);
   }
 
   /** Counted, named discards. */

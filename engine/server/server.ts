@@ -41,6 +41,7 @@ import type {
   ServerLimits,
   ServerOutput,
   ServerReason,
+  ServerRules,
   ServerSettings,
   ServerSide,
 } from './types.ts';
@@ -57,22 +58,32 @@ const DEFAULT_LIMITS: ServerLimits = {
   maxSources: 16_384,
 };
 
+/** What each source may do. */
+function buckets(
+  given: Partial<ServerLimits> = {},
+): Record<'solicitations' | 'forwards', KeyedBuckets<Ip4>> {
+  const limits = { ...DEFAULT_LIMITS, ...given };
+  const { solicitationsPerSecondPerSource: asked, forwardedPerSecondPerSource: carried } = limits;
+  return {
+    solicitations: new KeyedBuckets(asked, Math.max(1, asked), limits.maxSources),
+    forwards: new KeyedBuckets(carried, Math.max(1, carried), limits.maxSources),
+  };
+}
+
 /** A pure server; whoever runs it gives it what arrives and sends what it returns. Never throws on what came from outside. */
 export class TeredoServer {
   private readonly counted = new Discards();
-  private readonly settings: ServerSettings;
+  private settings: ServerSettings;
   private readonly reach: Reach;
   private readonly port: number;
   /** Our one or two addresses. */
   private readonly own: readonly Ip4[];
-  private readonly solicitations: KeyedBuckets<Ip4>;
-  private readonly forwards: KeyedBuckets<Ip4>;
+  private solicitations: KeyedBuckets<Ip4>;
+  private forwards: KeyedBuckets<Ip4>;
   /** Source of our advertisements: our address and port, cone bit 1 (RFC 4380 §5.3.2, §4). */
   private readonly linkLocal: Ip6;
 
   constructor(settings: ServerSettings) {
-    const limits = { ...DEFAULT_LIMITS, ...settings.limits };
-    const { solicitationsPerSecondPerSource: asked, forwardedPerSecondPerSource: carried } = limits;
     this.settings = settings;
     this.port = settings.port ?? TEREDO_PORT;
     const { primary, secondary } = settings;
@@ -81,9 +92,14 @@ export class TeredoServer {
       allowPrivate: settings.allowPrivate ?? false,
       broadcasts: settings.broadcasts ?? [],
     };
-    this.solicitations = new KeyedBuckets(asked, Math.max(1, asked), limits.maxSources);
-    this.forwards = new KeyedBuckets(carried, Math.max(1, carried), limits.maxSources);
+    ({ solicitations: this.solicitations, forwards: this.forwards } = buckets(settings.limits));
     this.linkLocal = serverLinkLocal({ ip: primary, port: this.port });
+  }
+
+  /** From the next datagram on these keys and limits rule; what was counted stays. New limits forget who sent how much. */
+  configure({ clients, requireAuthentication, limits }: ServerRules): void {
+    this.settings = { ...this.settings, clients, requireAuthentication, limits };
+    ({ solicitations: this.solicitations, forwards: this.forwards } = buckets(limits));
   }
 
   /** Counted, named discards. */

@@ -32,6 +32,11 @@ export interface ServerSettings {
   readonly limits?: Partial<ServerLimits>;
 }
 
+/** The settings that a running server takes. */
+export type ServerRules = Required<
+  Pick<ServerSettings, 'clients' | 'requireAuthentication' | 'limits'>
+>;
+
 /** Which of the server's two addresses. */
 export type ServerSide = 'primary' | 'secondary';
 

@@ -51,6 +51,12 @@ export const pingSchema = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(false), code: z.string(), text: z.string() }),
 ]);
 
+/** What a reload of the configuration did: settings now in force, and changed ones that wait for the next start. */
+export const reloadSchema = z.object({
+  applied: z.array(z.string()),
+  needRestart: z.array(z.string()),
+});
+
 /** State of a server. */
 export const serverStatusSchema = z.object({
   role: z.literal('server'),
@@ -109,17 +115,20 @@ export const calls = {
     }),
     result: pingSchema,
   },
+  reload: { params: z.strictObject({}), result: reloadSchema },
 } as const;
 
 /** The calls of a server. */
 export const serverCalls = {
   status: { params: z.strictObject({}), result: serverStatusSchema },
+  reload: calls.reload,
 } as const;
 
 /** The calls of a relay. */
 export const relayCalls = {
   status: { params: z.strictObject({}), result: relayStatusSchema },
   peers: calls.peers,
+  reload: calls.reload,
 } as const;
 
 export type CallName = keyof typeof calls;
@@ -128,6 +137,7 @@ export type CallResult<C extends CallName> = z.infer<(typeof calls)[C]['result']
 export type Status = z.infer<typeof statusSchema>;
 export type ServerStatus = z.infer<typeof serverStatusSchema>;
 export type RelayStatus = z.infer<typeof relayStatusSchema>;
+export type ReloadResult = z.infer<typeof reloadSchema>;
 export type PeerEntry = z.infer<typeof peerSchema>;
 
 /** What a client offers: one method a call. */
@@ -136,12 +146,14 @@ export type Api = { [C in CallName]: (params: Params<C>) => Promise<CallResult<C
 /** What a server offers. */
 export interface ServerApi {
   status(params: Record<string, never>): Promise<ServerStatus>;
+  reload(params: Record<string, never>): Promise<ReloadResult>;
 }
 
 /** What a relay offers. */
 export interface RelayApi {
   status(params: Record<string, never>): Promise<RelayStatus>;
   peers(params: Record<string, never>): Promise<PeerEntry[]>;
+  reload(params: Record<string, never>): Promise<ReloadResult>;
 }
 
 /** One request on the control socket: a JSON line. */

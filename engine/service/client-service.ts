@@ -106,7 +106,7 @@ export class ClientService {
   }
 
   /** The calls of service/api. */
-  readonly api: Api = {
+  readonly api: Omit<Api, 'reload'> = {
     status: () => Promise.resolve(this.status()),
     peers: () => Promise.resolve(this.peerEntries()),
     ping: ({ address, timeoutMs }) => this.ping(address, timeoutMs),

@@ -4,6 +4,8 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { isGlobalUnicast4, parseIp4 } from '../wire/index.ts';
 import { ServiceError } from './errors.ts';
+import { LOG_LEVELS } from './log.ts';
+import type { LogLevel } from './log.ts';
 
 const hostName = z
   .string()
@@ -25,6 +27,7 @@ export const interfaceName = z
     /^[A-Za-z0-9_.-]{1,15}$/,
     'is no interface name; use 1 to 15 letters, digits, dots, dashes or underscores',
   );
+export const logLevel = z.enum(LOG_LEVELS, 'must be "info", "warning" or "error"');
 export const control = z.string('must be a path').startsWith('/', 'must be an absolute path');
 
 /** Settings of a client, as a file or the command line gives them. */
@@ -41,6 +44,7 @@ export const settingsSchema = z.strictObject({
     .max(65_535, 'must be 0 (chosen once and remembered) to 65535'),
   adapter: interfaceName,
   control,
+  logLevel,
   exposeAll: flag,
   allowPrivate: flag,
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),
@@ -57,6 +61,7 @@ export interface Settings {
   readonly port: number;
   readonly adapter: string;
   readonly control: string | null;
+  readonly logLevel: LogLevel;
   readonly exposeAll: boolean;
   readonly allowPrivate: boolean;
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
@@ -130,6 +135,7 @@ function complete(merged: FileSettings, faults: string[]): Settings {
     port: merged.port ?? 0,
     adapter: merged.adapter ?? 'teredo',
     control: merged.control ?? null,
+    logLevel: merged.logLevel ?? 'info',
     exposeAll: merged.exposeAll ?? false,
     allowPrivate: merged.allowPrivate ?? false,
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,

@@ -2,9 +2,28 @@
 import type { ClientEvent, NatKind, PeerKind, PeerPath } from '../client/types.ts';
 import { formatEndpoint, formatIp6 } from '../wire/index.ts';
 
+/** From the most talkative to the most silent. */
+export const LOG_LEVELS = ['info', 'warning', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
 export interface LogEntry {
-  readonly level: 'info' | 'warning' | 'error';
+  readonly level: LogLevel;
   readonly text: string;
+}
+
+/** A log that passes on what is at least as grave as its level. */
+export class LeveledLog {
+  level: LogLevel;
+  private readonly to: (entry: LogEntry) => void;
+
+  constructor(level: LogLevel, to: (entry: LogEntry) => void) {
+    this.level = level;
+    this.to = to;
+  }
+
+  readonly log = (entry: LogEntry): void => {
+    if (LOG_LEVELS.indexOf(entry.level) >= LOG_LEVELS.indexOf(this.level)) this.to(entry);
+  };
 }
 
 const NATS: Record<NatKind, string> = {

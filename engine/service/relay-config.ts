@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { parseIp4, parseIp6 } from '../wire/index.ts';
 import type { Ip4, Ip6 } from '../wire/index.ts';
 import type { Ip6Network, RelayLimits } from '../relay/index.ts';
-import { control, flag, interfaceName, ip4, mergeSettings } from './config.ts';
+import { control, flag, interfaceName, ip4, logLevel, mergeSettings } from './config.ts';
 import { ServiceError } from './errors.ts';
+import type { LogLevel } from './log.ts';
 
 /** Fixed, so that a firewall can let it in; Miredo's relays use it, too. */
 const DEFAULT_PORT = 3545;
@@ -47,6 +48,7 @@ const fileSchema = z
     /** A NAT or a firewall that lets no stranger in stands before this machine. */
     behindNat: flag,
     control,
+    logLevel,
     allowPrivate: flag,
     limits: z
       .strictObject(
@@ -83,9 +85,14 @@ export interface RelaySettings {
   readonly served: readonly Ip6Network[];
   readonly behindNat: boolean | null;
   readonly control: string | null;
+  readonly logLevel: LogLevel;
   readonly allowPrivate: boolean;
   readonly limits: Partial<RelayLimits>;
 }
+
+/** What a running relay takes by a reload; all else waits for the next start. */
+export const LIVE_RELAY_SETTINGS = ['served', 'limits'] as const;
+export type LiveRelaySettings = Pick<RelaySettings, (typeof LIVE_RELAY_SETTINGS)[number]>;
 
 /** Merges `file`, if given, and `overrides`. Throws ServiceError 'bad-config' with one line for each fault. */
 export function readRelaySettings(
@@ -110,6 +117,7 @@ export function readRelaySettings(
     served: (merged.served ?? []).map((text) => parseNetwork(text)!),
     behindNat: merged.behindNat ?? null,
     control: merged.control ?? null,
+    logLevel: merged.logLevel ?? 'info',
     allowPrivate: merged.allowPrivate ?? false,
     limits: Object.fromEntries(limits),
   };

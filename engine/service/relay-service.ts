@@ -13,14 +13,14 @@ import { Discards, formatEndpoint, formatIp6 } from '../wire/index.ts';
 import type { PeerEntry, RelayApi, RelayStatus } from './api.ts';
 import type { ServiceHooks } from './client-service.ts';
 import { clientEntry } from './present.ts';
-import type { RelaySettings } from './relay-config.ts';
+import type { LiveRelaySettings, RelaySettings } from './relay-config.ts';
 import { servedNetworks, standsBehindNat } from './relay-place.ts';
 import type { RelayPlace } from './relay-place.ts';
 
 /** One running relay. Construct it with an open adapter, `start` it, `close` it; it opens nothing before `start`. */
 export class RelayService {
   private readonly host: RelayHost;
-  private readonly settings: RelaySettings;
+  private settings: RelaySettings;
   private readonly place: RelayPlace;
   private readonly adapter: RelayAdapter;
   private readonly hooks: ServiceHooks;
@@ -76,6 +76,13 @@ export class RelayService {
     this.tellStart(datapath.local.port);
   }
 
+  /** Takes new limits and served networks; clients and what waits for them stay. */
+  configure({ served, limits }: LiveRelaySettings): void {
+    this.settings = { ...this.settings, served, limits };
+    this.relay?.setLimits(limits);
+    void this.host.networkState().then((state) => this.networkChanged(state));
+  }
+
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
@@ -86,7 +93,7 @@ export class RelayService {
   }
 
   /** The calls of service/api. */
-  readonly api: RelayApi = {
+  readonly api: Omit<RelayApi, 'reload'> = {
     status: () => Promise.resolve(this.status()),
     peers: () => Promise.resolve(this.peers()),
   };

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { isGlobalUnicast4, parseIp4, TEREDO_PORT } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
-import { control, flag, ip4, mergeSettings } from './config.ts';
+import { control, flag, ip4, logLevel, mergeSettings } from './config.ts';
 import { ServiceError } from './errors.ts';
+import type { LogLevel } from './log.ts';
 
 const rate = z
   .number('must be a number')
@@ -16,12 +17,16 @@ const fileSchema = z
   .strictObject({
     primary: ip4,
     secondary: ip4,
+    /** This machine's own addresses, where its provider translates them to the public ones. */
+    bindPrimary: ip4,
+    bindSecondary: ip4,
     port: z
       .number('must be a number')
       .int('must be a whole number')
       .min(1, 'must be 1 to 65535')
       .max(65_535, 'must be 1 to 65535'),
     control,
+    logLevel,
     allowPrivate: flag,
     /** Identifier and secret of each client, as the client's `clientId` and `key`. */
     clients: z.record(
@@ -49,13 +54,21 @@ export type ServerFileSettings = z.infer<typeof fileSchema>;
 export interface ServerSettings {
   readonly primary: Ip4;
   readonly secondary: Ip4 | null;
+  /** Where the sockets are bound, if not at the public addresses themselves. */
+  readonly bindPrimary: Ip4 | null;
+  readonly bindSecondary: Ip4 | null;
   readonly port: number;
   readonly control: string | null;
+  readonly logLevel: LogLevel;
   readonly allowPrivate: boolean;
   readonly clients: Readonly<Record<string, string>>;
   readonly requireAuthentication: boolean;
   readonly limits: NonNullable<ServerFileSettings['limits']>;
 }
+
+/** What a running server takes by a reload; all else waits for the next start. */
+export const LIVE_SERVER_SETTINGS = ['clients', 'requireAuthentication', 'limits'] as const;
+export type LiveServerSettings = Pick<ServerSettings, (typeof LIVE_SERVER_SETTINGS)[number]>;
 
 /** Merges `file`, if given, and `overrides`. Throws ServiceError 'bad-config' with one line for each fault. */
 export function readServerSettings(
@@ -79,6 +92,17 @@ function complete(merged: ServerFileSettings, faults: string[]): ServerSettings 
       );
   if (primary !== undefined && primary === secondary)
     faults.push('primary and secondary are the same address: give two, or leave secondary out.');
+  const { bindPrimary, bindSecondary } = merged;
+  if (bindSecondary !== undefined && secondary === undefined)
+    faults.push('bindSecondary without secondary: name the public address, too.');
+  else if (
+    secondary !== undefined &&
+    primary !== secondary &&
+    (bindPrimary ?? primary) === (bindSecondary ?? secondary)
+  )
+    faults.push(
+      'bindPrimary and bindSecondary are the same address: each public address needs one of its own.',
+    );
   const clients = merged.clients ?? {};
   if (merged.requireAuthentication && Object.keys(clients).length === 0)
     faults.push('requireAuthentication without clients would serve nobody: add "clients".');
@@ -92,8 +116,11 @@ function complete(merged: ServerFileSettings, faults: string[]): ServerSettings 
   return {
     primary: parseIp4(primary)!,
     secondary: secondary === undefined ? null : parseIp4(secondary)!,
+    bindPrimary: bindPrimary === undefined ? null : parseIp4(bindPrimary)!,
+    bindSecondary: bindSecondary === undefined ? null : parseIp4(bindSecondary)!,
     port: merged.port ?? TEREDO_PORT,
     control: merged.control ?? null,
+    logLevel: merged.logLevel ?? 'info',
     allowPrivate,
     clients,
     requireAuthentication: merged.requireAuthentication ?? false,

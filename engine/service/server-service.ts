@@ -4,12 +4,12 @@ import type { RemoteInfo, Socket } from 'node:dgram';
 import { HostError } from '../host/types.ts';
 import type { NetworkState, RawSocket6, ServerHost } from '../host/types.ts';
 import { TeredoServer } from '../server/index.ts';
-import type { ServerOutput, ServerSide } from '../server/index.ts';
+import type { ServerOutput, ServerRules, ServerSide } from '../server/index.ts';
 import { directedBroadcast4, Discards, formatIp4, parseIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 import type { ServerApi, ServerStatus } from './api.ts';
 import type { LogEntry } from './log.ts';
-import type { ServerSettings } from './server-config.ts';
+import type { LiveServerSettings, ServerSettings } from './server-config.ts';
 
 /** Asked for; the kernel grants what net.core.rmem_max allows. 4 MiB hold some 40,000 solicitations. */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
@@ -34,30 +34,22 @@ export class ServerService {
     this.host = host;
     this.settings = settings;
     this.log = log;
-    const { primary, secondary, port, allowPrivate, requireAuthentication, limits } = settings;
-    const text = new TextEncoder();
+    const { primary, secondary, port, allowPrivate } = settings;
     this.server = new TeredoServer({
       primary,
       secondary,
       port,
       allowPrivate,
-      requireAuthentication,
       broadcasts: this.broadcasts,
-      clients: new Map(
-        Object.entries(settings.clients).map(([id, key]) => [
-          Buffer.from(id).toString('hex'),
-          text.encode(key),
-        ]),
-      ),
-      limits: Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined)),
+      ...rulesOf(settings),
     });
   }
 
   /** Binds the sockets. Throws HostError when one can't be had; the raw one may be missing. */
   async open(): Promise<void> {
-    const { primary, secondary } = this.settings;
-    await this.bind('primary', primary);
-    if (secondary !== null) await this.bind('secondary', secondary);
+    const { primary, secondary, bindPrimary, bindSecondary } = this.settings;
+    await this.bind('primary', bindPrimary ?? primary);
+    if (secondary !== null) await this.bind('secondary', bindSecondary ?? secondary);
     try {
       this.raw = await this.host.openRaw6();
     } catch (error) {
@@ -88,6 +80,11 @@ export class ServerService {
       });
   }
 
+  /** Takes new keys and limits; sockets, and what waits in them, stay. */
+  configure(settings: LiveServerSettings): void {
+    this.server.configure(rulesOf(settings));
+  }
+
   async close(): Promise<void> {
     this.stopWatching();
     await Promise.all(
@@ -101,7 +98,7 @@ export class ServerService {
   }
 
   /** The calls of service/api. */
-  readonly api: ServerApi = { status: () => Promise.resolve(this.status()) };
+  readonly api: Omit<ServerApi, 'reload'> = { status: () => Promise.resolve(this.status()) };
 
   status(): ServerStatus {
     const { primary, secondary, port } = this.settings;
@@ -173,6 +170,21 @@ export class ServerService {
   }
 }
 
+/** The machine's part of the settings. */
+function rulesOf({ clients, requireAuthentication, limits }: LiveServerSettings): ServerRules {
+  const text = new TextEncoder();
+  return {
+    requireAuthentication,
+    clients: new Map(
+      Object.entries(clients).map(([id, key]) => [
+        Buffer.from(id).toString('hex'),
+        text.encode(key),
+      ]),
+    ),
+    limits: Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined)),
+  };
+}
+
 function bindError(error: unknown, address: string, port: number): HostError {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE')
@@ -183,7 +195,7 @@ function bindError(error: unknown, address: string, port: number): HostError {
   if (code === 'EADDRNOTAVAIL')
     return new HostError(
       'bind-failed',
-      `This machine has no address ${address}; give one that "ip -4 address" shows.`,
+      `This machine has no address ${address}; give one that "ip -4 address" shows. If the provider translates a public address to one of those, name that one with --bind-primary (or --bind-secondary).`,
     );
   return new HostError(
     'bind-failed',

@@ -4,7 +4,7 @@ import { createHost, dropPrivileges, guardSocket, targetUser } from '../host/ind
 import type { User } from '../host/index.ts';
 import { HostError } from '../host/types.ts';
 import { TEREDO_MTU } from '../wire/index.ts';
-import type { Api, RelayApi, ServerApi, Status } from './api.ts';
+import type { Api, RelayApi, ReloadResult, ServerApi, Status } from './api.ts';
 import { ClientService } from './client-service.ts';
 import type { ServiceHooks } from './client-service.ts';
 import type { Settings } from './config.ts';
@@ -12,31 +12,46 @@ import { listenControl, removeLeftover } from './control-server.ts';
 import type { ControlServer } from './control-server.ts';
 import { demoSteps } from './demo.ts';
 import { ServiceError } from './errors.ts';
-import { ServerService } from './server-service.ts';
-import type { ServerSettings } from './server-config.ts';
+import { controlPath, stateDirectory, SYSTEM_STATE } from './paths.ts';
+import { LIVE_RELAY_SETTINGS } from './relay-config.ts';
 import type { RelaySettings } from './relay-config.ts';
 import { findPlace } from './relay-place.ts';
 import { RelayService } from './relay-service.ts';
-import { controlPath, stateDirectory, SYSTEM_STATE } from './paths.ts';
+import { reloadable } from './reload.ts';
+import { LIVE_SERVER_SETTINGS } from './server-config.ts';
+import type { ServerSettings } from './server-config.ts';
+import { ServerService } from './server-service.ts';
 import { StateFile } from './state-file.ts';
 
 /** A client that runs in this process. */
 export interface RunningClient {
   readonly api: Api;
   status(): Status;
+  /** As the call `reload` does. */
+  reload(): Promise<ReloadResult>;
   close(): Promise<void>;
 }
 
 /** A server that runs in this process. */
 export interface RunningServer {
   readonly api: ServerApi;
+  /** As the call `reload` does. */
+  reload(): Promise<ReloadResult>;
   close(): Promise<void>;
 }
 
 /** A relay that runs in this process. */
 export interface RunningRelay {
   readonly api: RelayApi;
+  /** As the call `reload` does. */
+  reload(): Promise<ReloadResult>;
   close(): Promise<void>;
+}
+
+/** What starting takes besides the settings. */
+export interface StartHooks<S> extends ServiceHooks {
+  /** Reads the settings anew for a reload. Throws ServiceError 'bad-config'. */
+  readonly reread: () => S;
 }
 
 /** What kind of failure `error` is, for exit codes and for what to offer next. */
@@ -91,8 +106,12 @@ async function openControl(
  * Starts a client: control socket and adapter first, which may need root; then root's rights go for good; only then the
  * first byte from the network is read. Throws HostError or ServiceError, and has undone everything when it does.
  */
-export async function startClient(settings: Settings, hooks: ServiceHooks): Promise<RunningClient> {
+export async function startClient(
+  settings: Settings,
+  hooks: StartHooks<Settings>,
+): Promise<RunningClient> {
   const host = createHost();
+  const { log, reload } = reloadable(settings, hooks, [], () => undefined);
   const path = settings.control ?? controlPath();
   const user = targetUser();
   // Said first: an adapter in use would only be the consequence.
@@ -110,16 +129,18 @@ export async function startClient(settings: Settings, hooks: ServiceHooks): Prom
       chownSync(directory, uid, gid);
     });
     opened = control;
-    const state = new StateFile(directory, (text) => hooks.log({ level: 'warning', text }));
-    const service = new ClientService(host, settings, adapter, state, hooks);
+    const state = new StateFile(directory, (text) => log({ level: 'warning', text }));
+    const service = new ClientService(host, settings, adapter, state, { ...hooks, log });
     await service.start().catch(async (error: unknown) => {
       await service.close();
       throw error;
     });
-    control.serve(service.api);
+    const api: Api = { ...service.api, reload };
+    control.serve(api);
     return {
-      api: service.api,
+      api,
       status: () => service.status(),
+      reload,
       close: async () => {
         await service.close();
         control.close();
@@ -138,21 +159,26 @@ export async function startClient(settings: Settings, hooks: ServiceHooks): Prom
  */
 export async function startServer(
   settings: ServerSettings,
-  hooks: Pick<ServiceHooks, 'log'>,
+  hooks: Pick<StartHooks<ServerSettings>, 'log' | 'reread'>,
 ): Promise<RunningServer> {
   const path = settings.control ?? controlPath();
   const user = targetUser();
   await removeLeftover(path);
-  const service = new ServerService(createHost(), settings, hooks.log);
+  const { log, reload } = reloadable(settings, hooks, LIVE_SERVER_SETTINGS, (fresh) =>
+    service.configure(fresh),
+  );
+  const service = new ServerService(createHost(), settings, log);
   let opened: ControlServer | null = null;
   try {
     await service.open();
     const control = await openControl(path, user);
     opened = control;
     await service.start();
-    control.serve(service.api);
+    const api: ServerApi = { ...service.api, reload };
+    control.serve(api);
     return {
-      api: service.api,
+      api,
+      reload,
       close: async () => {
         await service.close();
         control.close();
@@ -171,9 +197,13 @@ export async function startServer(
  */
 export async function startRelay(
   settings: RelaySettings,
-  hooks: ServiceHooks,
+  hooks: StartHooks<RelaySettings>,
 ): Promise<RunningRelay> {
   const host = createHost();
+  const { log, reload } = reloadable(settings, hooks, LIVE_RELAY_SETTINGS, (fresh) =>
+    service?.configure(fresh),
+  );
+  let service: RelayService | null = null;
   const path = settings.control ?? controlPath();
   const user = targetUser();
   await removeLeftover(path);
@@ -185,16 +215,19 @@ export async function startRelay(
   try {
     const control = await openControl(path, user);
     opened = control;
-    const service = new RelayService(host, settings, place, adapter, hooks);
-    await service.start().catch(async (error: unknown) => {
-      await service.close();
+    const started = new RelayService(host, settings, place, adapter, { ...hooks, log });
+    service = started;
+    await started.start().catch(async (error: unknown) => {
+      await started.close();
       throw error;
     });
-    control.serve(service.api);
+    const api: RelayApi = { ...started.api, reload };
+    control.serve(api);
     return {
-      api: service.api,
+      api,
+      reload,
       close: async () => {
-        await service.close();
+        await started.close();
         control.close();
       },
     };

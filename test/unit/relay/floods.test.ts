@@ -52,6 +52,21 @@ describe('B-relay-flood: one native host names 60,000 made-up clients in 2 s', (
     expect(bench.takeSent().map((s) => tagOf(s.bytes))).toEqual([1]);
   });
 
+  test('new limits rule at once, and a known client keeps its way', () => {
+    const bench = new Bench();
+    bench.fromNative(packet(1));
+    const [bubble] = bench.takeSent();
+    bench.fromClient(buildBubble(CLIENT, open(bubble!).header.source));
+    bench.takeSent();
+    bench.pass(2_000);
+    bench.relay.setLimits({ bubblesPerSecondPerSource: 3 });
+    flood(bench, 2_000, () => ip6('2001:db8:bad::1'));
+    expect(bench.takeSent().length).toBeLessThanOrEqual(3 + 3);
+    bench.fromNative(packet(2));
+    expect(bench.takeSent().map((s) => tagOf(s.bytes))).toEqual([2]);
+    expect(bench.relay.status().clients).toBe(1);
+  });
+
   test('a host that uses its whole /64 as sources gains nothing', () => {
     const bench = new Bench();
     flood(bench, 20_000, (n) => ip6('2001:db8:bad::') + BigInt(n) * 0x1_0000_0001n);

@@ -97,6 +97,21 @@ describe('router solicitations (§5.3.1 rule 4, §5.3.2)', () => {
     expect(bench.sent(solicitation()).via).toBe('primary');
   });
 
+  test('new keys and limits rule from the next datagram on, and the counts stay', () => {
+    const bench = new Bench({ limits: { solicitationsPerSecondPerSource: 1 } });
+    bench.sent(solicitation());
+    expect(bench.refusal(solicitation())).toBe('solicitationLimit');
+    const limits = { solicitationsPerSecondPerSource: 2 };
+    bench.server.configure({ clients: new Map(), requireAuthentication: false, limits });
+    bench.sent(solicitation());
+    bench.sent(solicitation());
+    expect(bench.refusal(solicitation())).toBe('solicitationLimit');
+    bench.server.configure({ clients: KEYS, requireAuthentication: true, limits: {} });
+    expect(bench.refusal(solicitation())).toBe('authenticationMissing');
+    bench.sent(signed(KEY));
+    expect(bench.server.discards).toEqual({ solicitationLimit: 2, authenticationMissing: 1 });
+  });
+
   test('without authentication in the question there is none in the answer', () => {
     expect(open(new Bench().sent(solicitation()).bytes).authentication).toBeNull();
   });

@@ -37,6 +37,7 @@ it('command line rules over user over system over default', () => {
     adapter: 'sys0',
     control: null,
     exposeAll: false,
+    logLevel: 'info',
     allowPrivate: false,
     credentials: null,
   });

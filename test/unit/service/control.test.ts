@@ -38,6 +38,7 @@ const PEER = {
 const api: Api = {
   status: () => Promise.reject(new ServiceError('failed', 'No status today.')),
   peers: () => Promise.resolve([PEER]),
+  reload: () => Promise.resolve({ applied: [], needRestart: [] }),
   ping: ({ address }) =>
     Promise.resolve({ ok: false, code: 'no-path', text: `No path to ${address}.` }),
 };
