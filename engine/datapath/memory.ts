@@ -85,17 +85,18 @@ function readParts(bytes: Uint8Array): Parts | undefined {
     return undefined;
   let ports: Parts['ports'];
   let echo: Parts['echo'];
-  // Only the first fragment carries the ports; a later one belongs to no flow that could be named.
+  const whole = fragment === null || !fragment.more;
   if (fragment === null || fragment.offset === 0) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const left = bytes.length - offset;
+    // Only the first fragment carries the ports: the pieces of one packet go one way together, and the default decides which.
     if (protocol !== PROTOCOL.icmp6) {
-      if (left >= 4)
+      if (whole && left >= 4)
         ports = { source: view.getUint16(offset), destination: view.getUint16(offset + 2) };
     } else if (left >= 8) {
       const type = view.getUint8(offset);
       if (type >= ICMP6.routerSolicitation && type <= ICMP6.redirect) return undefined;
-      if (type === ICMP6.echoRequest || type === ICMP6.echoReply)
+      if (whole && (type === ICMP6.echoRequest || type === ICMP6.echoReply))
         echo = { reply: type === ICMP6.echoReply, identifier: view.getUint16(offset + 4) };
     }
   }

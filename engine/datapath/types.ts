@@ -60,7 +60,7 @@ export type DatapathCounters = Readonly<Record<string, number>>;
  * goes to the adapter; bubbles (next header 59), packets with extension headers other than a fragment header or
  * a protocol other than TCP, UDP and ICMPv6, neighbour discovery (ICMPv6 types 133 to 137), a hop limit of 0, a first fragment
  * without the whole upper-layer header, ICMPv6 echo replies from a peer to `setProbeId`'s identifier, and every miss go up.
- * Later fragments and ICMPv6 other than echo have no flow: the default verdict decides. Only what passes is stamped.
+ * Fragments and ICMPv6 other than echo have no flow: the default verdict decides. Only what passes is stamped.
  * Calls take effect in the order they are made: `setPeer` followed by `transmit` uses the new entry.
  */
 export interface Datapath {

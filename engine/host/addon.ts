@@ -89,6 +89,10 @@ export interface NativeDatapath {
   clearFlows(): void;
   setDefaultPass(pass: boolean): void;
   setProbeId(identifier: number): void;
+  /** Closes the UDP socket and forgets peers and flows. */
+  sleep(): void;
+  /** Opens it again. Throws a SystemError when it can't be had. */
+  wake(ip: Ip4, port: number): void;
   transmit(ip: Ip4, port: number, datagram: Uint8Array): void;
   deliver(packet: Uint8Array): void;
   /**

@@ -170,6 +170,19 @@ class LinuxDatapath implements SocketDatapath {
     this.#native.setProbeId(identifier);
   }
 
+  sleep(): void {
+    this.#native.sleep();
+  }
+
+  wake(): void {
+    const bind = { ip: this.#options.bind.ip, port: this.local.port };
+    try {
+      this.#native.wake(bind.ip, bind.port);
+    } catch (error) {
+      throw openError(error as SystemError, bind);
+    }
+  }
+
   transmit(to: Endpoint, datagram: Uint8Array): void {
     this.#native.transmit(to.ip, to.port, datagram);
   }

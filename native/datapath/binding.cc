@@ -189,6 +189,20 @@ napi_value failure(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value sleep(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  if (call) call->sleep();
+  return nullptr;
+}
+
+napi_value wake(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  SystemFailure problem;
+  if (call && !call->wake(call.u32(0), static_cast<uint16_t>(call.u32(1)), problem))
+    return throwSystemError(env, problem.error, problem.call);
+  return nullptr;
+}
+
 napi_value close(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   if (call) closeBinding(*call.binding);
@@ -239,7 +253,7 @@ napi_value openDatapath(napi_env env, napi_callback_info info) {
                  {"removePeer", removePeer}, {"readPeer", readPeer}, {"setFlow", setFlow},
                  {"removeFlow", removeFlow}, {"clearFlows", clearFlows}, {"setDefaultPass", setDefaultPass},
                  {"setProbeId", setProbeId}, {"transmit", transmit}, {"deliver", deliver}, {"drain", drain},
-                 {"counters", counters}, {"failure", failure}, {"close", close}});
+                 {"counters", counters}, {"failure", failure}, {"sleep", sleep}, {"wake", wake}, {"close", close}});
   // The wrapped object and the end of the environment each close it; whichever comes first.
   auto* wrapped = new Shared(binding);
   napi_add_env_cleanup_hook(env, onEnvironmentEnd, wrapped);

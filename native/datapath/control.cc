@@ -88,19 +88,62 @@ std::unique_ptr<Datapath> Datapath::open(DatapathConfig config, SystemFailure& f
     return nullptr;
   }
   if (!datapath->prepare(failure)) return nullptr;
+  if (!datapath->startThread(failure)) return nullptr;
+  return datapath;
+}
+
+bool Datapath::startThread(SystemFailure& failure) {
   // Signals are for the main thread.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  failure = {};
   try {
-    datapath->thread_ = std::thread([path = datapath.get()] { path->run(); });
-    pthread_setname_np(datapath->thread_.native_handle(), "shipworm-path");
+    thread_ = std::thread([this] { run(); });
+    pthread_setname_np(thread_.native_handle(), "shipworm-path");
   } catch (const std::system_error& error) {
     failure = {error.code().value(), "pthread_create"};
-    datapath.reset();
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return datapath;
+  return failure.error == 0;
+}
+
+void Datapath::stopThread() {
+  stopping_.store(true);
+  if (!thread_.joinable()) return;
+  uint64_t one = 1;
+  while (write(stop_, &one, sizeof one) < 0 && errno == EINTR) continue;
+  thread_.join();
+  while (read(stop_, &one, sizeof one) < 0 && errno == EINTR) continue;
+}
+
+void Datapath::sleep() {
+  if (closed_ || udp_ < 0) return;
+  socketDrops_ = socketDrops();
+  stopThread();
+  closeFd(udp_);
+  peers_.clear();
+  flows_.clear();
+  // What the socket would not take any more goes nowhere now.
+  pendingFrom_ = pendingCount_ = 0;
+  if (adapterPaused_)
+    for (size_t i = 0; i < config_.tun.size(); i++) watch(config_.tun[i], EPOLLIN, i, EPOLL_CTL_MOD);
+  adapterPaused_ = false;
+  stopping_.store(false);
+  SystemFailure failure;
+  if (!startThread(failure)) fail("The datapath can't get a thread; start again.");
+}
+
+bool Datapath::wake(uint32_t ip, uint16_t port, SystemFailure& failure) {
+  if (closed_ || udp_ >= 0) return true;
+  const int socket = openUdpSocket(ip, port, failure);
+  if (socket < 0) return false;
+  udp_ = socket;
+  // The thread reads it from this event on.
+  if (watch(udp_, EPOLLIN, kUdpId, EPOLL_CTL_ADD)) return true;
+  failure = {errno, "epoll"};
+  closeFd(udp_);
+  return false;
 }
 
 bool Datapath::prepare(SystemFailure& failure) {
@@ -128,14 +171,9 @@ bool Datapath::watch(int fd, uint32_t events, uint64_t id, int operation) {
 
 void Datapath::close() {
   if (closed_) return;
-  socketDrops();
+  socketDrops_ = socketDrops();
   closed_ = true;
-  stopping_.store(true);
-  if (thread_.joinable()) {
-    const uint64_t one = 1;
-    while (write(stop_, &one, sizeof one) < 0 && errno == EINTR) continue;
-    thread_.join();
-  }
+  stopThread();
   for (int fd : config_.tun) closeFd(fd);
   closeFd(udp_);
   closeFd(epoll_);
@@ -175,7 +213,7 @@ bool Datapath::setFlow(const FlowKey& key, bool drop) {
 }
 
 void Datapath::transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length) {
-  if (closed_) return;
+  if (closed_ || udp_ < 0) return;
   if (port == 0 || length > kMaxDatagram) return countSendError(EINVAL);
   const sockaddr_in to = socketAddress(static_cast<EndpointKey>(ip) << 16 | port);
   for (int pendingErrors = 0;;) {
@@ -226,11 +264,11 @@ int Datapath::bufferBytes(int option) const {
 }
 
 uint64_t Datapath::socketDrops() {
-  if (closed_) return socketDrops_;
+  if (closed_ || udp_ < 0) return socketDrops_;
   uint32_t info[SK_MEMINFO_VARS] = {};
   socklen_t length = sizeof info;
   getsockopt(udp_, SOL_SOCKET, SO_MEMINFO, info, &length);
-  return socketDrops_ = info[SK_MEMINFO_DROPS];
+  return socketDrops_ + info[SK_MEMINFO_DROPS];
 }
 
 }  // namespace shipworm

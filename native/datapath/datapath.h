@@ -75,6 +75,10 @@ class Datapath {
   int bufferBytes(int option) const;
   // One sentence once the thread has ended by itself, else null.
   const char* failure() const { return failed_.load(std::memory_order_acquire) ? failureText_.c_str() : nullptr; }
+  // Closes the UDP socket and forgets peers and flows; the adapter is still read, and everything goes up. Idempotent.
+  void sleep();
+  // The reverse of `sleep`; false, with `failure` set and still asleep, when the socket can't be had.
+  bool wake(uint32_t ip, uint16_t port, SystemFailure& failure);
   // Ends the thread and closes every descriptor. Idempotent.
   void close();
   // Before the writer looks at the rings: from here on the thread wakes it again.
@@ -92,6 +96,8 @@ class Datapath {
 
   explicit Datapath(DatapathConfig config);
   bool prepare(SystemFailure& failure);
+  bool startThread(SystemFailure& failure);
+  void stopThread();
   bool watch(int fd, uint32_t events, uint64_t id, int operation);
 
   void run();
@@ -126,7 +132,7 @@ class Datapath {
   std::atomic<bool> wakePending_{false}, stopping_{false}, failed_{false};
   std::string failureText_;
   bool closed_ = false;
-  uint64_t socketDrops_ = 0;
+  uint64_t socketDrops_ = 0;  // of the sockets before
   Counters counters_;
   // Budgets of their own, so that junk can't crowd out an advertisement, nor what local programs send.
   Ring serverRing_{64 << 10, 256}, adapterRing_{1 << 20, 4096}, otherRing_{512 << 10, 4096};

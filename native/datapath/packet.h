@@ -58,7 +58,6 @@ inline bool readPacket(const uint8_t* bytes, size_t length, Packet& packet) {
   if (packet.protocol == kFragment) {
     if (length < kIp6Header + kFragmentHeader) return false;
     packet.protocol = bytes[kIp6Header];
-    // Only the first fragment carries the ports; a later one belongs to no flow that could be named.
     first = (read16(bytes + kIp6Header + 2) & 0xfff8) == 0;
     more = bytes[kIp6Header + 3] & 1;
     offset += kFragmentHeader;
@@ -69,6 +68,8 @@ inline bool readPacket(const uint8_t* bytes, size_t length, Packet& packet) {
   const size_t left = length - offset;
   if (more && left < upperHeader(packet.protocol)) return false;
   if (packet.protocol == kIcmp6 && left >= 8 && upper[0] >= kRouterSolicitation && upper[0] <= kRedirect) return false;
+  // Only the first fragment carries the ports: the pieces of one packet go one way together, and the default decides which.
+  if (more) return true;
   if (packet.protocol != kIcmp6) {
     if (left < 4) return true;
     packet.named = true;

@@ -113,18 +113,21 @@ export function contractFlows(bench: Bench): void {
       expect(taken.upcalls).toHaveLength(2);
     });
 
-    it('takes a first fragment for a part of its flow', async () => {
+    it('takes a fragment that is the whole packet for a part of its flow (RFC 6946)', async () => {
       bench.open();
-      bench.harness.fromAdapter(fragment(OUT, 0, true));
+      bench.harness.fromAdapter(fragment(OUT, 0, false));
       expect((await bench.harness.take()).transmitted).toHaveLength(1);
     });
 
-    it('leaves a later fragment, which has no ports, to the default', async () => {
+    it.each([
+      ['the first fragment', 0, true],
+      ['a later one', 1232, false],
+    ] as const)('leaves %s to the default', async (_, offset, more) => {
       bench.open();
-      bench.harness.fromAdapter(fragment(OUT, 1232, false));
+      bench.harness.fromAdapter(fragment(OUT, offset, more));
       expect((await bench.harness.take()).upcalls).toHaveLength(1);
       bench.datapath.setDefaultVerdict('pass');
-      bench.harness.fromAdapter(fragment(OUT, 1232, false));
+      bench.harness.fromAdapter(fragment(OUT, offset, more));
       expect((await bench.harness.take()).transmitted).toHaveLength(1);
     });
   });

@@ -1,4 +1,6 @@
 // Tests the native datapath on a real socket: what passes by the tables, what is dropped, what goes up.
+import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { nativeAddon } from '../../../engine/host/addon.ts';
 import type { Upcall } from '../../../engine/datapath/types.ts';
@@ -269,15 +271,62 @@ describe('flows', () => {
     expect(await oneUpcall()).toEqual({ kind: 'packet', bytes: other });
   });
 
-  test('a first fragment goes by its flow, a later one by the default', async () => {
+  test('the fragments of a packet go by the default, the first as the later ones', async () => {
     line.datapath.setFlow(flow, 'pass');
-    const later = fragment(OURS, PEER, false);
-    line.fromAdapter(fragment(OURS, PEER, true));
-    line.fromAdapter(later);
-    expect(await oneUpcall()).toEqual({ kind: 'packet', bytes: later });
-    await until('the first', () => peer.received.length === 1);
+    const pieces = [fragment(OURS, PEER, true), fragment(OURS, PEER, false)];
+    for (const piece of pieces) line.fromAdapter(piece);
+    await until('both', () => line.under.upcalls.length === 2);
+    expect(line.under.upcalls.map((one) => one.kind === 'packet' && one.bytes)).toEqual(pieces);
     line.datapath.setDefaultVerdict('pass');
-    line.fromAdapter(later);
-    await until('the later', () => peer.received.length === 2);
+    for (const piece of pieces) line.fromAdapter(piece);
+    await until('both', () => peer.received.length === 2);
   });
 });
+
+describe('asleep', () => {
+  test('it has no socket, forgets peers, and still hands up what programs send', async () => {
+    line.datapath.setDefaultVerdict('pass');
+    const { port } = line.datapath.local;
+    line.fromAdapter(udpPacket(OURS, PEER));
+    await until('awake', () => peer.received.length === 1);
+    line.datapath.sleep();
+    line.datapath.sleep();
+    expect(udpPorts()).not.toContain(port);
+    const packet = udpPacket(OURS, PEER);
+    line.fromAdapter(packet);
+    expect(await oneUpcall()).toEqual({ kind: 'packet', bytes: packet });
+    line.datapath.transmit(peer.endpoint, packet);
+    line.datapath.wake();
+    expect(udpPorts()).toContain(port);
+    expect(line.datapath.readPeer(PEER)).toBeUndefined();
+    line.datapath.setPeer(PEER, peer.endpoint, nativeAddon().now());
+    line.fromAdapter(packet);
+    await until('awake again', () => peer.received.length === 2);
+    line.fromSocket(peer, udpPacket(PEER, OURS));
+    await until('heard', () => line.delivered().length === 1);
+    // What was sent while it slept went nowhere.
+    expect(line.datapath.counters()).toMatchObject({ packetsOut: 2, transmitted: 0 });
+  });
+
+  test('waking says so when the port is another’s by then, and sleeps on', async () => {
+    line.datapath.sleep();
+    const thief = createSocket('udp4');
+    await new Promise<void>((resolve) => thief.bind(line.datapath.local.port, resolve));
+    try {
+      expect(() => line.datapath.wake()).toThrow(/already in use/);
+    } finally {
+      thief.close();
+    }
+    await until('the port is free', () => !udpPorts().includes(line.datapath.local.port));
+    line.datapath.wake();
+    expect(udpPorts()).toContain(line.datapath.local.port);
+  });
+});
+
+/** Ports of UDP sockets over IPv4 in this network namespace. */
+function udpPorts(): number[] {
+  return readFileSync('/proc/net/udp', 'utf8')
+    .split('\n')
+    .slice(1, -1)
+    .map((row) => parseInt(row.trim().split(/\s+/)[1]!.split(':')[1]!, 16));
+}

@@ -41,6 +41,8 @@ class MemoryHost implements Host {
   taken = new Set<number>();
   readonly names = new Map([['teredo.example', SERVERS[0]]]);
   network: NetworkState = { networks: [HOME], nativeIpv6: false, ipv4: true };
+  /** The UDP socket is open. */
+  socketOpen = false;
   /** What was asked of the adapter, in order. */
   readonly adapterCalls: string[] = [];
   readonly delivered: Uint8Array[] = [];
@@ -107,7 +109,16 @@ class MemoryHost implements Host {
       deliver: (packet) => this.delivered.push(packet),
     });
     this.socket = socket;
-    return Object.assign(socket, { local: bind, offloads: [] });
+    this.socketOpen = true;
+    return Object.assign(socket, {
+      local: bind,
+      offloads: [],
+      sleep: () => {
+        this.socketOpen = false;
+        socket.clearFlows();
+      },
+      wake: () => void (this.socketOpen = true),
+    });
   }
 
   private leave(to: Endpoint, bytes: Uint8Array): void {
