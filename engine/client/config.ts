@@ -24,6 +24,10 @@ export const BUBBLE_GRACE_MS = 1_000;
 /** The direct IPv6 connectivity test is repeated after this time, ms, up to 3 times more (RFC 4380 §5.2.4 case 2). */
 export const PING_TEST_INTERVAL_MS = 2_000;
 export const PING_TEST_TRIES = 4;
+/** A test asked for by a packet from outside is not repeated: that packet is worth one of ours, and no longer one. */
+export const PING_TEST_TRIES_IN = 1;
+/** Length of a connectivity test, bytes: IPv6 header 40, ICMPv6 header 8, 128 unguessable bits. */
+export const PING_TEST_LENGTH = 64;
 /** Peers are looked over this often while any of them is in use, ms; sending unanswered for so long asks again. */
 export const PEER_CHECK_MS = 3_000;
 /** An entry without trust is forgotten after this time, ms: by then its bubble limit has lapsed. */

@@ -19,6 +19,7 @@ import {
   PEER_VALID_MS,
   PING_TEST_INTERVAL_MS,
   PING_TEST_TRIES,
+  PING_TEST_TRIES_IN,
 } from './config.ts';
 import type { Core } from './core.ts';
 import { PeerList } from './peers.ts';
@@ -104,14 +105,21 @@ export class Paths {
     this.queuedBytes += packet.length;
   }
 
-  /** Starts an attempt unless one runs. Without a bubble left (RFC 4380 §5.2.6) there is none. */
-  open(peer: Peer, now: number): void {
-    if (peer.attempt) return;
+  /**
+   * Starts an attempt of at most `maxTests` connectivity tests, or lets the one that runs have as many. Without a bubble left
+   * (RFC 4380 §5.2.6) there is none.
+   */
+  open(peer: Peer, now: number, maxTests = PING_TEST_TRIES): void {
+    if (peer.attempt) {
+      peer.attempt.maxTests = Math.max(peer.attempt.maxTests, maxTests);
+      return;
+    }
     this.peers.touch(peer, now);
     if (peer.trusted) this.distrust(peer, 'silent');
     if (peer.teredo && peer.bubblesLeft(now) <= 0) return;
     peer.attempt = {
       tries: 0,
+      maxTests,
       next: Math.max(now, peer.teredo ? peer.lastBubble + BUBBLE_INTERVAL_MS : now),
     };
     this.active.add(peer);
@@ -123,7 +131,7 @@ export class Paths {
    * one forged packet must not cut a connection; a relay that moved is proven by the answer.
    */
   test(peer: Peer, now: number): void {
-    if (!this.isValid(peer, now)) this.open(peer, now);
+    if (!this.isValid(peer, now)) this.open(peer, now, PING_TEST_TRIES_IN);
     else if (now - peer.testSentAt >= PING_TEST_INTERVAL_MS) this.sendTest(peer, 0, now);
   }
 
@@ -220,7 +228,7 @@ export class Paths {
       this.sendBubbles(peer, peer.teredo, now);
       attempt.next = now + (peer.bubblesLeft(now) > 0 ? BUBBLE_INTERVAL_MS : BUBBLE_GRACE_MS);
     } else {
-      if (attempt.tries >= PING_TEST_TRIES || !this.core.address) {
+      if (attempt.tries >= attempt.maxTests || !this.core.address) {
         this.fail(peer, now);
         return;
       }

@@ -25,6 +25,8 @@ export interface Attempt {
   next: number;
   /** Bubbles or ping tests sent in this attempt. */
   tries: number;
+  /** Connectivity tests that this attempt may send. */
+  maxTests: number;
 }
 
 /** One entry of the list. Times in ms; `-Infinity` is never. */

@@ -12,6 +12,7 @@ import {
   walkHeaders,
 } from '../wire/index.ts';
 import type { Datagram, Endpoint, Ip6 } from '../wire/index.ts';
+import { PING_TEST_LENGTH } from './config.ts';
 import type { Core } from './core.ts';
 import type { Paths } from './paths.ts';
 import type { Pings } from './pings.ts';
@@ -127,6 +128,11 @@ export class Traffic {
     // Case 6: a native source that has proven nothing waits for a connectivity test.
     if (isBubble(header)) {
       this.core.discards.count('bubbleUnproven');
+      return;
+    }
+    // Shorter than the test that it would make us send: no answer is longer than the question.
+    if (packet.length < PING_TEST_LENGTH) {
+      this.core.discards.count('sourceUnproven');
       return;
     }
     const peer = known ?? this.paths.entry(header.source, null, true, now);

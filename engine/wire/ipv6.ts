@@ -109,8 +109,8 @@ export interface UpperLayer {
 }
 
 /**
- * Walks the extension headers of one whole packet (RFC 8200 §4). A routing header with segments left is refused
- * (RFC 5095 and RFC 4380 §7); so are chains that are cut, too long, or that a first fragment does not hold (RFC 7112).
+ * Walks the extension headers of one whole packet (RFC 8200 §4). A routing header of type 0 or with segments left is
+ * refused (RFC 5095 and RFC 4380 §7); so are chains that are cut, too long, or that a first fragment does not hold (RFC 7112).
  */
 export function walkHeaders(packet: Uint8Array): Result<UpperLayer> {
   const header = parseIp6Header(packet);
@@ -128,7 +128,8 @@ export function walkHeaders(packet: Uint8Array): Result<UpperLayer> {
     }
     if (count === MAX_EXTENSION_HEADERS) return fail('extensionChainTooLong');
     if (length < 0) return fail(fragment ? 'fragmentHeaderChain' : 'extensionTruncated');
-    if (protocol === PROTOCOL.routing && packet[offset + 3] !== 0) return fail('routingHeader');
+    if (protocol === PROTOCOL.routing && (packet[offset + 2] === 0 || packet[offset + 3] !== 0))
+      return fail('routingHeader');
     if (protocol === PROTOCOL.fragment) {
       if (fragment) return fail('fragmentHeaderChain');
       const field = (packet[offset + 2]! << 8) | packet[offset + 3]!;

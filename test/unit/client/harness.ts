@@ -1,4 +1,5 @@
 // Module client/harness drives one client in virtual time, with a server, peers and a relay played from the RFC's text.
+import { expect } from 'vitest';
 import { TeredoClient } from '../../../engine/client/client.ts';
 import { clientConfig } from '../../../engine/client/config.ts';
 import type { ClientSettings } from '../../../engine/client/config.ts';
@@ -241,3 +242,34 @@ export const errors = (bench: Bench): number[][] =>
       if (!icmp.ok) throw new Error(icmp.reason);
       return [icmp.value.type, icmp.value.code];
     });
+
+/** Somebody whom the client never heard of. */
+export const STRANGER = at('203.0.113.66:40404');
+
+export const joined = (...parts: Uint8Array[]): Uint8Array =>
+  Uint8Array.from(parts.flatMap((part) => [...part]));
+export const teredoAt = (endpoint: string, server = '192.0.2.129', flags = 0): Ip6 =>
+  encodeTeredo({ server: ip4(server), flags, client: at(endpoint) });
+
+/** A qualified client that has a trusted Teredo peer and a trusted native host behind a relay. */
+export function connected(): Bench {
+  const bench = Bench.qualified();
+  bench.receive(PEER_ENDPOINT, bubble(PEER, bench.address));
+  bench.fromProgram(udp(bench.address, NATIVE));
+  bench.receive(RELAY, echoReply(bench.takeSent()[0]!));
+  bench.takeSent();
+  return bench;
+}
+
+/** The names under which `act` was refused; 'none' if it was not. */
+export function refusal(bench: Bench, act: () => void): string {
+  const before = bench.client.discards;
+  act();
+  const grown = Object.entries(bench.client.discards).filter(([k, n]) => n !== (before[k] ?? 0));
+  return grown.map(([k]) => k).join() || 'none';
+}
+
+/** Nothing came of it: no packet to anybody, nothing for the adapter. */
+export function silent(bench: Bench): void {
+  expect([bench.takeSent(), bench.delivered]).toEqual([[], []]);
+}

@@ -179,8 +179,8 @@ describe('to a native host (§5.2.4 case 2, §5.2.9)', () => {
 
   test('what a native source sends before it is proven waits for the test, and goes in only from the proven endpoint', () => {
     const bench = Bench.qualified();
-    bench.receive(RELAY, data(udp(NATIVE, bench.address, 1)));
-    bench.receive(at('203.0.113.66:5'), data(udp(NATIVE, bench.address, 2)));
+    bench.receive(RELAY, data(udp(NATIVE, bench.address, 1, 64)));
+    bench.receive(at('203.0.113.66:5'), data(udp(NATIVE, bench.address, 2, 64)));
     expect(bench.delivered).toHaveLength(0);
     const [test] = bench.takeSent();
     expect(test!.why).toBe('ping-test');
@@ -197,7 +197,7 @@ describe('to a native host (§5.2.4 case 2, §5.2.9)', () => {
     bench.pass(3_000);
     bench.takeSent();
     const moved = at('203.0.113.78:3545');
-    bench.receive(moved, data(udp(NATIVE, bench.address, 9)));
+    bench.receive(moved, data(udp(NATIVE, bench.address, 9, 64)));
     expect(bench.peerTable.get(NATIVE)).toEqual(RELAY);
     const [test] = bench.takeSent();
     expect(test!.why).toBe('ping-test');

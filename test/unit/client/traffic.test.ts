@@ -217,14 +217,18 @@ describe('bounds', () => {
     const bench = Bench.qualified({ limits: { maxPeers: 8 } });
     bench.receive(PEER_ENDPOINT, bubble(PEER, bench.address));
     for (let i = 0; i < 5_000; i++) {
-      bench.receive(at(`203.0.113.66:${1 + i}`), data(udp(NATIVE + BigInt(i), bench.address)));
+      bench.receive(
+        at(`203.0.113.66:${1 + i}`),
+        data(udp(NATIVE + BigInt(i), bench.address, 0, 80)),
+      );
       bench.pass(1);
     }
     expect(bench.client.peers(bench.now).length).toBeLessThanOrEqual(8);
     expect(bench.peerTable.get(PEER)).toEqual(PEER_ENDPOINT);
     expect(bench.delivered).toHaveLength(0);
     const tests = bench.takeSent().filter((s) => s.why === 'ping-test');
-    expect(tests.length).toBeLessThan(5 * 50 * 4 + 200);
+    expect(tests.length).toBeGreaterThan(0);
+    expect(tests.length).toBeLessThanOrEqual(5 * 50 + 50);
   });
 
   test('H-queue: packets to many dead addresses stay within the bounds in bytes', () => {

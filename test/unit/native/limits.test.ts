@@ -146,7 +146,7 @@ describe('tables', () => {
   });
 });
 
-describe('errors of the system', () => {
+describe('M-0602 errors of the system', () => {
   test('an ICMP error about a datagram of ours comes up, and the next datagram is not lost to it', async () => {
     const closed = await line.addNeighbour();
     const open = await line.addNeighbour();

@@ -120,14 +120,20 @@ describe('fragments (RFC 7112)', () => {
   });
 });
 
-test('a routing header with segments left is refused, an exhausted one is walked', () => {
-  const routed = (left: number) =>
+test('M-0701: a routing header of type 0 or with segments left is refused, another exhausted one is walked', () => {
+  const routed = (type: number, left: number) =>
     buildIp6Packet(
       { nextHeader: PROTOCOL.routing, hopLimit: 64, source, destination },
-      Uint8Array.of(PROTOCOL.none, 0, 0, left, 0, 0, 0, 0),
+      Uint8Array.of(PROTOCOL.none, 0, type, left, 0, 0, 0, 0),
     );
-  expect(walkHeaders(routed(1))).toEqual({ ok: false, reason: 'routingHeader' });
-  expect(walkHeaders(routed(0)).ok).toBe(true);
+  for (const [type, left] of [
+    [0, 0],
+    [0, 1],
+    [2, 1],
+    [4, 255],
+  ] as const)
+    expect(walkHeaders(routed(type, left))).toEqual({ ok: false, reason: 'routingHeader' });
+  expect(walkHeaders(routed(4, 0)).ok).toBe(true);
 });
 
 describe('nesting of indicators (RFC 4380 §5.1.1)', () => {
