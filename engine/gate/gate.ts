@@ -246,7 +246,9 @@ export class Gate {
       hasConnection: () => this.verdicts.table.hasConnection,
     };
     for (const output of this.dormancy.step(need, now)) {
-      if (output.kind === 'sleep') this.verdicts.table.clearFlows();
+      if (output.kind === 'sleep')
+        for (const flow of this.verdicts.table.clearFlows())
+          this.outputs.push({ kind: 'forget-flow', flow });
       if (output.kind === 'state') this.state = output.state;
       this.outputs.push(output);
     }

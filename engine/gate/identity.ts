@@ -31,8 +31,7 @@ export function mismatch(
   }
   if (hash !== null) return hash === identity.hash ? null : 'file-changed';
   if (path === null) return null;
-  if (identity.writable) return 'file-changed';
-  if (!identity.replaced) return null;
+  if (!identity.replaced) return identity.writable ? 'file-changed' : null;
   const known = identity.file !== null && files.some((file) => sameFile(file, identity.file!));
   return known ? null : 'file-changed';
 }

@@ -99,10 +99,12 @@ export class Table {
     return gone;
   }
 
-  /** Forgets every flow, but no socket: the tunnel sleeps. */
-  clearFlows(): void {
+  /** Forgets every flow, but no socket: the tunnel sleeps. Gives what was forgotten. */
+  clearFlows(): FlowKey[] {
+    const gone = [...this.flows.values()].map(({ flow }) => flow);
     this.flows.clear();
     for (const socket of this.sockets.values()) socket.flows.clear();
+    return gone;
   }
 
   /** Some allowed TCP connection is open: its socket lives and a flow of it passes. */

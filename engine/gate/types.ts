@@ -114,7 +114,6 @@ export interface SocketVerdict {
 export type FlowReason =
   | 'allowed'
   | 'allowed-by-policy'
-  | 'reply'
   | 'everything-exposed'
   | 'no-rule'
   | 'never'
@@ -125,7 +124,6 @@ export type FlowReason =
   | 'owner-unknown'
   | 'no-listener'
   | 'echo-unanswered'
-  | 'not-quoting'
   | 'tunnel-off';
 
 /** `refuse`: drop, and tell the local program at once by ICMPv6 "administratively prohibited". */

@@ -38,7 +38,7 @@ export const statusSchema = z.object({
   mapped: endpoint.nullable(),
   nat: z.enum(['none', 'cone', 'restricted', 'symmetric', 'unknown']),
   peers: z.array(peerSchema),
-  exposure: z.object({ mode: z.enum(['closed', 'all']), text: z.string() }),
+  exposure: z.object({ mode: z.enum(['closed', 'allowed', 'all']), text: z.string() }),
   offloads: z.array(z.string()),
   attribution: z.string().nullable(),
   adapter: z.string().nullable(),

@@ -1,35 +1,36 @@
-// Module service/client-service wires the client machine, datapath, adapter and network watch into one running client.
-import { clientConfig, PEER_VALID_MS } from '../client/config.ts';
-import { TeredoClient } from '../client/client.ts';
-import type { ClientInput, ClientOutput, Ip4Network, PingResult } from '../client/types.ts';
+// Module service/client-service wires adapter, socket, network watch, gate and tunnel into one running client.
+import { PEER_VALID_MS } from '../client/config.ts';
+import type { Ip4Network } from '../client/types.ts';
+import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
+import type { GateNetwork, GateSettings, Rule } from '../gate/index.ts';
 import { HostError } from '../host/types.ts';
-import type { Adapter, Host, NetworkState, SocketDatapath } from '../host/types.ts';
+import type { Adapter, Host, NetworkState, Owners, SocketDatapath } from '../host/types.ts';
 import {
   formatEndpoint,
+  formatIp4,
   formatIp6,
-  isGlobalUnicast4,
-  parseIp4,
   parseIp6,
-  TEREDO_MTU,
-  TEREDO_PORT,
+  parseIp6Header,
+  UNREACHABLE,
 } from '../wire/index.ts';
-import type { Ip4, Ip6 } from '../wire/index.ts';
+import type { Ip6 } from '../wire/index.ts';
 import type { Api, PeerEntry, Status } from './api.ts';
-import { peerEntry, pingResult } from './present.ts';
 import type { Settings } from './config.ts';
-import { Exposure } from './exposure.ts';
-import { describeEvent } from './log.ts';
+import { exposureOf } from './exposure.ts';
+import { Gatekeeper } from './gatekeeper.ts';
+import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
+import { peerEntry, pingResult } from './present.ts';
 import type { StateFile } from './state-file.ts';
+import { Tunnel } from './tunnel.ts';
 
-/** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
-const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
 /** Ports from which ours is drawn: the dynamic ones (RFC 6335 §6). */
 const FIRST_DYNAMIC_PORT = 49_152;
 const PORT_ATTEMPTS = 16;
-/** Peers coming and going are told up to this many a minute; the rest is summed up. */
-const PEER_LINES_PER_MINUTE = 60;
+/** Packets of allowed programs that wait while the tunnel wakes. */
+const WAKING_PACKETS = 64;
+const WAKING_BYTES = 64 * 1024;
 
 export interface ServiceHooks {
   readonly log: (entry: LogEntry) => void;
@@ -41,67 +42,82 @@ export interface ServiceHooks {
 
 /** One running client. Construct it with an open adapter, `start` it, `close` it; it opens nothing before `start`. */
 export class ClientService {
-  readonly exposure: Exposure;
+  readonly keeper: Gatekeeper;
   private readonly host: Host;
   private readonly settings: Settings;
   private readonly adapter: Adapter;
+  private readonly owners: Owners | null;
   private readonly state: StateFile;
   private readonly hooks: ServiceHooks;
+  private readonly tunnel: Tunnel;
   private datapath: SocketDatapath | null = null;
-  private client: TeredoClient | null = null;
   private networks: readonly Ip4Network[] = [];
   private nativeIpv6 = false;
-  private serverIndex = 0;
-  private unresolved: string | null = null;
-  private timer: NodeJS.Timeout | null = null;
   private stopWatching: () => void = () => undefined;
   private closed = false;
   /** Adapter changes, one after the other. */
   private adapterWork: Promise<void> = Promise.resolve();
   private onAdapter: Ip6 | null = null;
-  private pings = new Map<number, (result: PingResult) => void>();
-  private nextPing = 1;
-  private peerLines = { minute: 0, count: 0 };
+  private readonly waking = new PacketQueue(WAKING_BYTES, WAKING_PACKETS);
 
+  /** @param owners names programs and writes verdicts; null: without it nothing passes, but for `exposeAll` */
   constructor(
     host: Host,
     settings: Settings,
     adapter: Adapter,
+    owners: Owners | null,
     state: StateFile,
     hooks: ServiceHooks,
   ) {
     this.host = host;
     this.settings = settings;
     this.adapter = adapter;
+    this.owners = owners;
     this.state = state;
     this.hooks = hooks;
-    this.exposure = new Exposure(settings.exposeAll ? 'all' : 'closed');
+    const last = state.value.address;
+    this.tunnel = new Tunnel(host, settings, last === null ? null : (parseIp6(last) ?? null), {
+      log: hooks.log,
+      onChange: () => hooks.onChange?.(),
+      received: (packet) => this.keeper.inward(packet),
+      address: (address) => this.addressGiven(address),
+    });
+    this.keeper = new Gatekeeper(this.gateSettings(), this.keptRules(), state.damaged, {
+      now: () => host.now(),
+      send: (packet) => this.send(packet),
+      deliver: (packet) => this.datapath?.deliver(packet),
+      passed: () => {
+        const counters = this.datapath?.counters();
+        return (counters?.['packetsIn'] ?? 0) + (counters?.['packetsOut'] ?? 0);
+      },
+      act: (action) => this.act(action),
+    });
   }
 
-  /** Opens the socket and begins to qualify. Throws HostError when the socket can't be had. */
+  /** Opens the socket and lets the gate decide. Throws HostError when the socket can't be had. */
   async start(): Promise<void> {
     this.adapter.onLost((error) => this.fail(error));
     const network = await this.host.networkState();
     this.networks = network.networks;
     this.nativeIpv6 = network.nativeIpv6;
     this.datapath = this.openDatapath(await this.choosePort());
-    this.datapath.setDefaultVerdict(this.exposure.mode === 'all' ? 'pass' : 'ask');
+    this.keeper.attach(this.datapath, this.owners);
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
-    this.hooks.log({
-      level: this.exposure.mode === 'all' ? 'warning' : 'info',
-      text: this.exposure.text,
-    });
-    void this.connect(0);
+    const { mode, text } = this.exposure();
+    this.hooks.log({ level: mode === 'all' ? 'warning' : 'info', text });
+    this.keeper.input({ kind: 'network', network: this.gateNetwork() });
+    if (!this.tunnel.isAwake) this.datapath.sleep();
   }
 
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    if (this.timer) clearTimeout(this.timer);
     this.stopWatching();
+    this.keeper.close();
+    this.tunnel.sleep();
     this.datapath?.close();
-    this.settlePings();
     await this.adapterWork;
+    await this.owners?.close();
     await this.adapter.close();
   }
 
@@ -113,215 +129,126 @@ export class ClientService {
   };
 
   status(): Status {
-    const status = this.client?.status();
+    const status = this.tunnel.status();
+    const gate = this.keeper.gate.currentState();
+    const awake = gate.name === 'awake';
+    const address = this.onAdapter;
     return {
-      state: status?.state === 'off' ? 'qualifying' : (status?.state ?? 'qualifying'),
-      reason: status?.reason ?? this.reasonWithoutClient(),
-      address: status?.address != null ? formatIp6(status.address) : null,
+      state: gate.name === 'awake' ? stateOf(status?.state) : gate.name,
+      reason: awake
+        ? (status?.reason ?? this.tunnel.reasonWithoutClient())
+        : { code: gate.code, text: gate.text },
+      address: address !== null ? formatIp6(address) : null,
       mtu: status?.address != null ? status.mtu : null,
       server: status ? formatEndpoint(status.server) : null,
       mapped: status?.mapped ? formatEndpoint(status.mapped) : null,
       nat: status?.nat ?? 'unknown',
       peers: this.peerEntries(),
-      exposure: { mode: this.exposure.mode, text: this.exposure.text },
+      exposure: this.exposure(),
       offloads: [...(this.datapath?.offloads ?? [])],
-      attribution: null,
+      attribution: this.attribution(),
       adapter: this.adapter.name,
       counters: {
-        discards: { ...this.client?.discards, ...this.exposure.discards.snapshot() },
+        discards: { ...this.tunnel.discards(), ...this.keeper.discards.snapshot() },
         datapath: { ...this.datapath?.counters() },
       },
     };
   }
 
-  private reasonWithoutClient(): Status['reason'] {
-    return this.unresolved === null
-      ? { code: 'starting', text: 'Looking for the Teredo server.' }
-      : { code: 'server-unresolved', text: this.unresolved };
+  private exposure(): Status['exposure'] {
+    return exposureOf(this.settings.exposeAll, this.keeper.gate.allRules());
+  }
+
+  private attribution(): string | null {
+    if (!this.owners) return null;
+    const { mode, why } = this.owners;
+    return why === null ? mode : `${mode}: ${why}`;
   }
 
   private peerEntries(): PeerEntry[] {
     const now = this.host.now();
-    return (this.client?.peers(now) ?? []).map((row) => peerEntry(row, now));
+    return this.tunnel.peers(now).map((row) => peerEntry(row, now));
   }
 
-  private ping(text: string, timeoutMs: number): ReturnType<Api['ping']> {
+  private async ping(text: string, timeoutMs: number): ReturnType<Api['ping']> {
     const address = parseIp6(text);
-    if (address === undefined || !this.client)
-      return Promise.resolve(
-        pingResult({
-          ok: false,
-          code: address === undefined ? 'address-refused' : 'not-qualified',
-        }),
-      );
-    const id = this.nextPing++;
-    return new Promise((resolve) => {
-      this.pings.set(id, (result) => resolve(pingResult(result)));
-      this.input({ kind: 'ping', id, address, timeoutMs });
-    });
+    if (address === undefined) return pingResult({ ok: false, code: 'address-refused' });
+    // The user himself asks: that wakes the tunnel where it may be awake at all.
+    this.keeper.input({ kind: 'activity' });
+    return pingResult(await this.tunnel.ping(address, timeoutMs));
   }
 
-  // ---- the server
+  // ---- the gate
 
-  /** Resolves the server in turn and starts a client with it; tries again for ever. */
-  private async connect(attempt: number): Promise<void> {
-    const name = this.settings.servers[this.serverIndex]!;
+  private gateSettings(): GateSettings {
+    return {
+      ...this.settings.gate,
+      exposeAll: this.settings.exposeAll,
+      networks: this.state.value.networks,
+    };
+  }
+
+  /** Rules of earlier runs, their times by the host's clock. */
+  private keptRules(): Rule[] {
+    return shifted(this.state.value.rules, this.host.now() - Date.now());
+  }
+
+  private gateNetwork(): GateNetwork {
+    const names = this.networks.map(({ address, prefix }) => `${formatIp4(address)}/${prefix}`);
+    return {
+      id: names.length === 0 ? null : names.sort().join(' '),
+      nativeIpv6: this.nativeIpv6,
+    };
+  }
+
+  private act(action: GateAction): void {
+    switch (action.kind) {
+      case 'wake':
+        this.wake();
+        break;
+      case 'sleep':
+        this.sleep();
+        break;
+      case 'state':
+        if (action.state.name !== 'awake')
+          this.hooks.log({ level: 'info', text: action.state.text });
+        this.hooks.onChange?.();
+        break;
+      case 'save':
+        this.state.update({
+          rules: shifted(this.keeper.gate.allRules(), Date.now() - this.host.now()),
+        });
+        break;
+      case 'discover':
+        this.keeper.input({ kind: 'domain', domain: null });
+        break;
+      case 'question':
+        this.hooks.onChange?.();
+        break;
+    }
+  }
+
+  private wake(): void {
+    const { datapath } = this;
+    if (!datapath || this.closed) return;
     try {
-      const server = await this.serverAddress(name);
-      if (this.closed) return;
-      this.unresolved = null;
-      this.startClient(server);
+      datapath.wake();
+      this.tunnel.wake(datapath, this.networks);
     } catch (error) {
-      if (this.closed) return;
-      this.unresolved = `${(error as Error).message} Trying again.`;
-      if (attempt === 0) this.hooks.log({ level: 'warning', text: this.unresolved });
-      this.hooks.onChange?.();
-      this.serverIndex = (this.serverIndex + 1) % this.settings.servers.length;
-      const wait = RESOLVE_RETRY_MS[Math.min(attempt, RESOLVE_RETRY_MS.length - 1)]!;
-      this.timer = setTimeout(() => void this.connect(attempt + 1), wait);
+      this.fail(error as HostError);
     }
   }
 
-  private async serverAddress(name: string): Promise<Ip4> {
-    const found = await this.host.resolve(name);
-    const usable = found.find((ip) => this.settings.allowPrivate || isGlobalUnicast4(ip));
-    if (usable === undefined)
-      throw new Error(
-        `${name} has no public IPv4 address, so it can’t be a Teredo server; check --server.`,
-      );
-    return usable;
+  private sleep(): void {
+    this.tunnel.sleep();
+    this.datapath?.sleep();
+    for (const packet of this.waking.drain()) this.keeper.refuse(packet, UNREACHABLE.prohibited);
   }
 
-  private startClient(server: Ip4): void {
-    const { credentials, server2, allowPrivate } = this.settings;
-    const remembered = this.state.value.address;
-    const lastAddress = remembered === null ? undefined : parseIp6(remembered);
-    const config = clientConfig({
-      server,
-      ...(server2 !== null && { server2: parseIp4(server2)! }),
-      allowPrivate,
-      ...(lastAddress !== undefined && { lastAddress }),
-      ...(credentials && {
-        credentials: { clientId: utf8(credentials.clientId), key: utf8(credentials.key) },
-      }),
-    });
-    const datapath = this.datapath!;
-    this.client = new TeredoClient(config, this.host.random, (address) =>
-      datapath.readPeer(address),
-    );
-    datapath.setServers(this.client.servers);
-    datapath.setProbeId(this.client.probeId);
-    this.hooks.log({
-      level: 'info',
-      text: `Asking ${this.settings.servers[this.serverIndex]!} (${formatEndpoint({ ip: server, port: TEREDO_PORT })}) from UDP port ${datapath.local.port}.`,
-    });
-    this.input({ kind: 'network', networks: this.networks });
-  }
-
-  /** No answer and no address yet: another server of the list may do. */
-  private tryNextServer(): void {
-    if (this.settings.servers.length < 2 || this.onAdapter !== null) return;
-    this.serverIndex = (this.serverIndex + 1) % this.settings.servers.length;
-    this.client = null;
-    this.settlePings();
-    void this.connect(0);
-  }
-
-  /** Nobody will answer the pings under way. */
-  private settlePings(): void {
-    for (const settle of this.pings.values()) settle({ ok: false, code: 'not-qualified' });
-    this.pings.clear();
-  }
-
-  // ---- the machine
-
-  private input(input: ClientInput): void {
-    if (!this.client || this.closed) return;
-    this.client.handleInput(input, this.host.now());
-    this.drain();
-  }
-
-  private drain(): void {
-    const { client } = this;
-    for (;;) {
-      const output = client?.pollOutput();
-      if (!output) return;
-      this.perform(output);
-      // An event may have replaced the client: the rest is nobody's.
-      if (this.client !== client) return;
-    }
-  }
-
-  private perform(output: ClientOutput): void {
-    const datapath = this.datapath!;
-    switch (output.kind) {
-      case 'transmit':
-        datapath.transmit(output.to, output.bytes);
-        break;
-      case 'deliver':
-        if (output.error || this.exposure.admits()) datapath.deliver(output.bytes);
-        break;
-      case 'peer':
-        if (output.endpoint) datapath.setPeer(output.address, output.endpoint, output.receivedMs);
-        else datapath.removePeer(output.address);
-        break;
-      case 'address':
-        this.addressChanged(output.address);
-        break;
-      case 'pong':
-        this.pings.get(output.id)?.(output.result);
-        this.pings.delete(output.id);
-        break;
-      case 'timeout':
-        this.wakeAt(output.at);
-        break;
-      case 'event':
-        this.tell(output);
-        break;
-    }
-  }
-
-  private tell({ event }: ClientOutput & { kind: 'event' }): void {
-    const entry = describeEvent(event);
-    const peer = event.kind === 'peerUp' || event.kind === 'peerDown';
-    if (event.kind === 'state' && event.state === 'qualified')
-      this.tellQualified(event.reason, event.text);
-    else if (entry && (!peer || this.mayTellPeer())) this.hooks.log(entry);
-    this.hooks.onChange?.();
-    if (event.kind === 'state' && event.reason === 'no-answer') this.tryNextServer();
-  }
-
-  private tellQualified(reason: string, text: string): void {
-    const status = this.status();
-    if (reason === 'server-silent') {
-      this.hooks.log({ level: 'warning', text });
-      return;
-    }
-    this.hooks.log({
-      level: 'info',
-      text: `Qualified: ${status.address ?? ''} (server ${status.server ?? ''}, mapped ${status.mapped ?? ''}, MTU ${status.mtu ?? TEREDO_MTU}).`,
-    });
-  }
-
-  private mayTellPeer(): boolean {
-    const minute = Math.floor(this.host.now() / 60_000);
-    if (minute !== this.peerLines.minute) this.peerLines = { minute, count: 0 };
-    this.peerLines.count += 1;
-    if (this.peerLines.count === PEER_LINES_PER_MINUTE + 1)
-      this.hooks.log({
-        level: 'info',
-        text: 'Many peers come and go; the rest of this minute is not told. See: shipworm peers',
-      });
-    return this.peerLines.count <= PEER_LINES_PER_MINUTE;
-  }
-
-  private wakeAt(at: number): void {
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = null;
-    if (at === Infinity) return;
-    // A timer that fires a little early is harmless: the machine names the same time again.
-    const wait = Math.max(0, Math.ceil(at - this.host.now()));
-    this.timer = setTimeout(() => this.input({ kind: 'timeout' }), wait);
+  /** An allowed packet of a program; while the tunnel wakes it waits. */
+  private send(packet: Uint8Array): void {
+    if (this.tunnel.address !== null) this.tunnel.input({ kind: 'packet', bytes: packet });
+    else if (!this.waking.push(packet)) this.keeper.discards.count('wakingQueueFull');
   }
 
   // ---- adapter, socket, network
@@ -353,27 +280,37 @@ export class ClientService {
 
   private receive(batch: readonly Upcall[]): void {
     for (const upcall of batch) {
-      if (upcall.kind === 'packet') this.packetFromProgram(upcall.bytes);
-      else this.input(upcall);
+      if (upcall.kind === 'packet') this.keeper.outward(upcall.bytes);
+      else this.tunnel.input(upcall);
     }
   }
 
-  private packetFromProgram(bytes: Uint8Array): void {
-    const error = this.exposure.refuse(bytes, this.onAdapter, this.host.now());
-    if (error === null) this.input({ kind: 'packet', bytes });
-    else if (error.length > 0) this.datapath?.deliver(error);
+  private addressGiven(address: Ip6): void {
+    const old = this.onAdapter;
+    if (address !== old) {
+      this.onAdapter = address;
+      this.state.update({ address: formatIp6(address) });
+      this.changeAdapter(async () => {
+        await this.adapter.setAddress(address, true);
+        if (old !== null) await this.adapter.removeAddress(old);
+        await this.adapter.setDefaultRoute(!this.nativeIpv6);
+      });
+    }
+    this.datapath?.setAddresses([address]);
+    this.keeper.setAddress(address);
+    // Not from within the machine's own output.
+    queueMicrotask(() => this.sendWaking(address));
+    this.keeper.input({ kind: 'qualified' });
   }
 
-  private addressChanged(address: Ip6 | null): void {
-    const old = this.onAdapter;
-    this.onAdapter = address;
-    this.datapath?.setAddresses(address === null ? [] : [address]);
-    if (address !== null) this.state.update({ address: formatIp6(address) });
-    this.changeAdapter(async () => {
-      if (address !== null) await this.adapter.setAddress(address, true);
-      if (old !== null) await this.adapter.removeAddress(old);
-      await this.adapter.setDefaultRoute(address !== null && !this.nativeIpv6);
-    });
+  /** What waited goes on; what was sent from the address before can't be answered any more, and its program is told. */
+  private sendWaking(address: Ip6): void {
+    for (const packet of this.waking.drain()) {
+      const header = parseIp6Header(packet);
+      if (header.ok && header.value.source === address)
+        this.tunnel.input({ kind: 'packet', bytes: packet });
+      else this.keeper.refuse(packet, UNREACHABLE.address);
+    }
   }
 
   private changeAdapter(work: () => Promise<void>): void {
@@ -388,10 +325,11 @@ export class ClientService {
 
   private networkChanged(state: NetworkState): void {
     this.networks = state.networks;
-    this.input({ kind: 'network', networks: state.networks });
-    if (state.nativeIpv6 === this.nativeIpv6) return;
+    const native = this.nativeIpv6;
     this.nativeIpv6 = state.nativeIpv6;
-    if (this.onAdapter !== null)
+    this.keeper.input({ kind: 'network', network: this.gateNetwork() });
+    this.tunnel.setNetworks(state.networks);
+    if (state.nativeIpv6 !== native && this.onAdapter !== null)
       this.changeAdapter(() => this.adapter.setDefaultRoute(!this.nativeIpv6));
   }
 
@@ -401,6 +339,15 @@ export class ClientService {
   }
 }
 
-function utf8(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+function stateOf(state: string | undefined): Status['state'] {
+  return state === 'qualified' || state === 'refused' ? state : 'qualifying';
+}
+
+/** Rules whose times are moved from one clock to another. */
+function shifted(rules: readonly Rule[], ms: number): Rule[] {
+  return rules.map((rule) =>
+    rule.until.kind === 'time'
+      ? { ...rule, until: { kind: 'time', at: rule.until.at + ms } }
+      : rule,
+  );
 }

@@ -3,9 +3,13 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { isGlobalUnicast4, parseIp4 } from '../wire/index.ts';
+import type { GateSettings } from '../gate/index.ts';
 import { ServiceError } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import type { LogLevel } from './log.ts';
+
+/** The tunnel sleeps so long after the last allowed flow or listener. */
+const SLEEP_AFTER_S = 30;
 
 const hostName = z
   .string()
@@ -46,6 +50,16 @@ export const settingsSchema = z.strictObject({
   control,
   logLevel,
   exposeAll: flag,
+  /** The user's switch. */
+  enabled: flag,
+  evenWithNativeIpv6: flag,
+  answerEcho: flag,
+  /** Seconds after the last use until the tunnel sleeps. */
+  sleepAfter: z
+    .number('must be a number of seconds')
+    .min(1, 'must be 1 to 86400 seconds')
+    .max(86_400, 'must be 1 to 86400 seconds'),
+  newNetworks: z.enum(['ask', 'on', 'off'], 'must be "ask", "on" or "off"'),
   allowPrivate: flag,
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),
   key: z.string('must be text').min(1, 'is empty'),
@@ -63,6 +77,8 @@ export interface Settings {
   readonly control: string | null;
   readonly logLevel: LogLevel;
   readonly exposeAll: boolean;
+  /** What the gate is told, but for what it remembers of networks. */
+  readonly gate: Omit<GateSettings, 'networks' | 'exposeAll'>;
   readonly allowPrivate: boolean;
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
 }
@@ -137,6 +153,13 @@ function complete(merged: FileSettings, faults: string[]): Settings {
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',
     exposeAll: merged.exposeAll ?? false,
+    gate: {
+      on: merged.enabled ?? true,
+      evenWithNativeIpv6: merged.evenWithNativeIpv6 ?? false,
+      answerEcho: merged.answerEcho ?? false,
+      sleepAfterMs: (merged.sleepAfter ?? SLEEP_AFTER_S) * 1000,
+      newNetworks: merged.newNetworks ?? 'on',
+    },
     allowPrivate: merged.allowPrivate ?? false,
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,
   };

@@ -130,7 +130,7 @@ export async function startClient(
     });
     opened = control;
     const state = new StateFile(directory, (text) => log({ level: 'warning', text }));
-    const service = new ClientService(host, settings, adapter, state, { ...hooks, log });
+    const service = new ClientService(host, settings, adapter, null, state, { ...hooks, log });
     await service.start().catch(async (error: unknown) => {
       await service.close();
       throw error;

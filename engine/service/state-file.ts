@@ -1,29 +1,83 @@
-// Module service/state-file remembers the port and the last address between runs.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+// Module service/state-file remembers port, last address, rules and networks between runs.
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { NetworkChoice, Rule } from '../gate/index.ts';
 
-const VERSION = 1;
+const VERSION = 2;
+
+const fileId = z.object({ device: z.string(), inode: z.string() });
+const port = z.number().int().min(1).max(65_535);
+const group = z.object({
+  kind: z.enum(['flatpak', 'snap', 'appimage', 'systemd', 'container', 'run']),
+  id: z.string(),
+});
+const rule = z
+  .object({
+    id: z.string(),
+    matcher: z.object({
+      user: z.number().int().nullable(),
+      path: z.string().nullable(),
+      hash: z.string().nullable(),
+      group: group.nullable(),
+      script: z.string().nullable(),
+    }),
+    connectOut: z.boolean(),
+    beReached: z.union([z.enum(['none', 'all']), z.array(port)]),
+    files: z.array(fileId),
+    /** `at`: ms since 1970. */
+    until: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('forever') }),
+      z.object({ kind: z.literal('time'), at: z.number() }),
+    ]),
+    never: z.boolean(),
+  })
+  // A rule about no program in particular would be one about all.
+  .refine(({ matcher }) => matcher.path !== null || matcher.group !== null);
 
 const schema = z.object({
   version: z.literal(VERSION),
-  port: z.number().int().min(1).max(65_535).nullable(),
+  port: port.nullable(),
   address: z.string().nullable(),
+  rules: z.array(rule),
+  networks: z.record(z.string(), z.enum(['ask', 'on', 'off'])),
 });
+
+/** From each version to the next one. */
+const MIGRATIONS: Record<number, (file: Record<string, unknown>) => Record<string, unknown>> = {
+  1: (file) => ({ ...file, version: 2, rules: [], networks: {} }),
+};
 
 export interface Remembered {
   readonly port: number | null;
   /** Teredo address of the last run, as text. */
   readonly address: string | null;
+  /** The user's rules; times in ms since 1970. Those that end with a program are not kept. */
+  readonly rules: readonly Rule[];
+  readonly networks: Readonly<Record<string, NetworkChoice>>;
 }
+
+const NOTHING: Remembered = { port: null, address: null, rules: [], networks: {} };
 
 /** State in one small JSON file. Writing replaces it whole; a damaged one is kept aside. */
 export class StateFile {
+  /** What was kept could not be read, so that nobody knows what had been allowed. */
+  damaged = false;
+  private readonly directory: string;
   private readonly path: string;
   private readonly warn: (text: string) => void;
-  private current: Remembered = { port: null, address: null };
+  private current: Remembered = NOTHING;
 
   constructor(directory: string, warn: (text: string) => void) {
+    this.directory = directory;
     this.path = join(directory, 'client.json');
     this.warn = warn;
     try {
@@ -43,15 +97,16 @@ export class StateFile {
   /** Changes what is remembered; failing to write it is said, not fatal. */
   update(change: Partial<Remembered>): void {
     const next = { ...this.current, ...change };
-    if (next.port === this.current.port && next.address === this.current.address) return;
+    if (fileText(next) === fileText(this.current)) return;
     this.current = next;
     try {
       const temporary = `${this.path}.new`;
-      writeFileSync(temporary, `${JSON.stringify({ version: VERSION, ...next })}\n`, {
-        mode: 0o600,
-        flush: true,
-      });
+      writeFileSync(temporary, fileText(next), { mode: 0o600, flush: true });
       renameSync(temporary, this.path);
+      // The new name lasts only once its folder is written, too.
+      const folder = openSync(this.directory, 'r');
+      fsyncSync(folder);
+      closeSync(folder);
     } catch (error) {
       this.warn(`${this.path} could not be written: ${(error as Error).message}.`);
     }
@@ -61,20 +116,48 @@ export class StateFile {
     let text: string;
     try {
       text = readFileSync(this.path, 'utf8');
-    } catch {
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      this.damaged = true;
+      this.warn(
+        `${this.path} could not be read (${(error as Error).message}); no application is allowed until it is allowed again.`,
+      );
       return;
     }
     try {
-      const { port, address } = schema.parse(JSON.parse(text));
-      this.current = { port, address };
+      const file = schema.parse(migrated(JSON.parse(text)));
+      const rules = file.rules.map((each): Rule => ({ ...each, from: 'user', source: null }));
+      this.current = { port: file.port, address: file.address, rules, networks: file.networks };
     } catch {
+      this.damaged = true;
       const aside = `${this.path}.damaged`;
       try {
         renameSync(this.path, aside);
-        this.warn(`${this.path} was damaged; it is kept as ${aside}, and a new one is begun.`);
+        this.warn(
+          `${this.path} was damaged; it is kept as ${aside}, a new one is begun, and no application is allowed until it is allowed again.`,
+        );
       } catch {
         this.warn(`${this.path} is damaged and is ignored.`);
       }
     }
   }
+}
+
+function migrated(file: unknown): unknown {
+  let current = file;
+  for (;;) {
+    const { version } = z.looseObject({ version: z.number() }).parse(current);
+    const next = MIGRATIONS[version];
+    if (!next) return current;
+    current = next(current as Record<string, unknown>);
+  }
+}
+
+function fileText({ port, address, rules, networks }: Remembered): string {
+  const kept = rules
+    .filter(({ from, until }) => from === 'user' && until.kind !== 'quit')
+    .map(({ id, matcher, connectOut, beReached, files, until, never }) => ({
+      ...{ id, matcher, connectOut, beReached, files, until, never },
+    }));
+  return `${JSON.stringify({ version: VERSION, port, address, rules: kept, networks })}\n`;
 }

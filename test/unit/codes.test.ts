@@ -16,11 +16,16 @@ const documented = new Set(
   ),
 );
 
+/** Never shown: while it is awake the client's own reason is. */
+const AWAKE = ['in-use', 'listening', 'first-address', 'policy-qualified', 'everything-exposed'];
+
 test('every reason, host and service code, and every code of a failed ping', () => {
   const codes = [
     ...union(read('engine/client/types.ts'), 'ClientReason'),
     ...union(read('engine/host/types.ts'), 'HostErrorCode'),
     ...union(read('engine/service/errors.ts'), 'ServiceErrorCode'),
+    ...union(read('engine/gate/types.ts'), 'FlowReason'),
+    ...union(read('engine/gate/types.ts'), 'GateReason').filter((code) => !AWAKE.includes(code)),
     ...[...read('engine/client/types.ts').matchAll(/code: ((?:'[a-z-]+'\s*\|?\s*)+)/g)].flatMap(
       (m) => [...m[1]!.matchAll(/'([a-z-]+)'/g)].map((each) => each[1]!),
     ),
@@ -40,6 +45,7 @@ test('every counted discard', () => {
     ...counted,
     ...union(read('engine/wire/types.ts'), 'WireReason'),
     ...union(read('engine/relay/types.ts'), 'RelayReason'),
+    ...union(read('engine/gate/screen.ts'), 'ScreenReason'),
   ]);
   expect(names.size).toBeGreaterThan(40);
   expect([...names].filter((name) => !documented.has(name))).toEqual([]);

@@ -93,12 +93,15 @@ export class Shipworm {
     }
   }
 
-  /** The address, once qualified and on the adapter. */
+  /** The address, once it was given and is on the adapter; a client that nobody needs may be asleep by then. */
   async address(): Promise<string> {
     const { address } = await this.becomes(
-      'qualified',
+      'an address',
       QUALIFIED_MS,
-      (status) => status.state === 'qualified' && hasAddress(this.home.space, status.address!),
+      ({ state, address: given }) =>
+        (state === 'qualified' || state === 'dormant') &&
+        given !== null &&
+        hasAddress(this.home.space, given),
     );
     return address!;
   }

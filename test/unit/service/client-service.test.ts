@@ -1,5 +1,5 @@
 // The running client over a host in memory: our own server answers, the datapath is the real one without threads.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -10,8 +10,10 @@ import type {
   DatapathOptions,
   Host,
   NetworkState,
+  Owners,
   SocketDatapath,
 } from '../../../engine/host/types.ts';
+import type { SocketVerdict } from '../../../engine/gate/index.ts';
 import { TeredoServer } from '../../../engine/server/index.ts';
 import { ClientService } from '../../../engine/service/client-service.ts';
 import { readSettings } from '../../../engine/service/config.ts';
@@ -29,11 +31,42 @@ import {
 } from '../../../engine/wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../../../engine/wire/index.ts';
 
+import { ALLOW_CURL, program } from '../gate/harness.ts';
+
 const ip4 = (text: string): Ip4 => parseIp4(text)!;
 const SERVERS = [ip4('192.0.2.1'), ip4('192.0.2.2')] as const;
 /** What the router makes of us. */
 const MAPPED: Endpoint = { ip: ip4('198.51.100.7'), port: 40_000 };
 const HOME = { interface: 'eth0', address: ip4('192.168.1.10'), prefix: 24 };
+
+/** Names one program for every flow, as the system would, and keeps what is written into the kernel. */
+class MemoryOwners implements Owners {
+  readonly mode = 'programs';
+  readonly why = null;
+  readonly calls: string[] = [];
+  program = '/usr/bin/curl';
+  private cookie = 0n;
+  setAddresses = (): void => undefined;
+  watch = (): void => undefined;
+  releaseFlow = (): void => undefined;
+  releaseSocket = (cookie: bigint): void => void this.calls.push(`release ${cookie}`);
+  listeners = () => Promise.resolve([]);
+  close = (): Promise<void> => Promise.resolve();
+
+  setVerdict(cookie: bigint, { out }: SocketVerdict): void {
+    this.calls.push(`${out} ${cookie}`);
+  }
+
+  resolve() {
+    const identity = program(this.program);
+    const process = { pid: 100, startedMs: 1 };
+    this.cookie += 1n;
+    return Promise.resolve({
+      cookie: this.cookie,
+      owner: { identities: [identity], process, comm: 'x', confidence: 'exact' as const },
+    });
+  }
+}
 
 /** A computer behind a router that maps it to `MAPPED`, and a server on the other side unless `serves` is false. */
 class MemoryHost implements Host {
@@ -41,6 +74,8 @@ class MemoryHost implements Host {
   taken = new Set<number>();
   readonly names = new Map([['teredo.example', SERVERS[0]]]);
   network: NetworkState = { networks: [HOME], nativeIpv6: false, ipv4: true };
+  /** Who owns what a program sends; none: nobody can be named. */
+  owners: MemoryOwners | null = null;
   /** The UDP socket is open. */
   socketOpen = false;
   /** What was asked of the adapter, in order. */
@@ -49,6 +84,7 @@ class MemoryHost implements Host {
   readonly asked: Endpoint[] = [];
   socket: MemoryDatapath | null = null;
   bound = 0;
+  mapped = MAPPED;
   lose: (error: HostError) => void = () => undefined;
   changeNetwork: (state: NetworkState) => void = () => undefined;
   private seed = 1;
@@ -126,7 +162,7 @@ class MemoryHost implements Host {
     const side = (['primary', 'secondary'] as const)[SERVERS.indexOf(to.ip)];
     if (!this.serves || side === undefined) return;
     for (const out of this.server.handleDatagram(
-      { from: MAPPED, arrivedOn: side, bytes },
+      { from: this.mapped, arrivedOn: side, bytes },
       this.now(),
     ))
       if (out.kind === 'transmit')
@@ -169,6 +205,7 @@ async function start(overrides: FileSettings = {}): Promise<Run> {
     host,
     settings,
     await host.openAdapter(),
+    host.owners,
     new StateFile(folder, (text) => log.push(text)),
     { log: ({ text }) => log.push(text), onFailed: (error) => failures.push(error) },
   );
@@ -206,12 +243,93 @@ it('gets its address from the server and puts it on the adapter', async () => {
   expect(log.some((line) => line.startsWith(`Qualified: ${formatIp6(address)} `))).toBe(true);
 });
 
-it('leaves native IPv6 its default route, and takes it over when native IPv6 goes', async () => {
+it('is not needed where there is native IPv6, but for who wants it, and leaves that its default route', async () => {
   host.network = { ...host.network, nativeIpv6: true };
-  await qualified();
+  const { service } = await start();
+  expect(service.status()).toMatchObject({ state: 'unneeded', reason: { code: 'native-ipv6' } });
+  expect(host.socketOpen).toBe(false);
+  expect(host.asked).toEqual([]);
+  await service.close();
+  await qualified({ evenWithNativeIpv6: true });
   await vi.waitFor(() => expect(host.adapterCalls.at(-1)).toBe('default false'));
   host.changeNetwork({ ...host.network, nativeIpv6: false });
   await vi.waitFor(() => expect(host.adapterCalls.at(-1)).toBe('default true'));
+});
+
+/** An address, asleep, and what curl and the others may. */
+async function asleep(): Promise<Run & { address: Ip6 }> {
+  host.owners = new MemoryOwners();
+  const run = await qualified({ sleepAfter: 1 });
+  run.service.keeper.input({ kind: 'rule', rule: ALLOW_CURL });
+  await vi.waitFor(() => expect(run.service.status().state).toBe('dormant'), 5_000);
+  host.asked.length = 0;
+  return run;
+}
+
+it('sleeps without a socket and keeps its address; the first packet of an allowed program wakes it and arrives', async () => {
+  const { service, address } = await asleep();
+  expect(service.status()).toMatchObject({
+    reason: { code: 'nothing-running' },
+    address: formatIp6(address),
+    exposure: { mode: 'allowed' },
+  });
+  expect(host.socketOpen).toBe(false);
+  host.socket!.fromAdapter(udp(address, parseIp6('2001:db8::80')!));
+  await vi.waitFor(() => expect(service.status().state).toBe('qualified'));
+  expect(host.socketOpen).toBe(true);
+  expect(host.owners!.calls).toEqual(['allow 1']);
+  // It asked the server first, and then for the way of the packet that waited.
+  await vi.waitFor(() =>
+    expect(service.status().peers).toMatchObject([{ address: '2001:db8::80' }]),
+  );
+  expect(host.delivered).toEqual([]);
+  expect(parseIp6(service.status().address!)).toBe(address);
+  await vi.waitFor(() => expect(service.status().state).toBe('dormant'), 5_000);
+  expect(host.socketOpen).toBe(false);
+});
+
+it('is not woken by a program that is not allowed, which is refused at once', async () => {
+  const { service, address } = await asleep();
+  host.owners!.program = '/usr/bin/python3';
+  host.socket!.fromAdapter(udp(address, parseIp6('2001:db8::80')!));
+  await vi.waitFor(() => expect(host.delivered).toHaveLength(1));
+  expect(parseIcmp6(host.delivered[0]!)).toMatchObject({ ok: true, value: { type: 1, code: 1 } });
+  expect(host.owners!.calls).toEqual(['deny 1']);
+  expect(service.status().state).toBe('dormant');
+  expect(host.asked).toEqual([]);
+});
+
+it('tells a program when its address changed while it slept, and puts the new one on the adapter', async () => {
+  const { service, address } = await asleep();
+  host.mapped = { ...MAPPED, port: 40_001 };
+  host.socket!.fromAdapter(udp(address, parseIp6('2001:db8::80')!));
+  await vi.waitFor(() => expect(host.delivered).toHaveLength(1));
+  // Address unreachable (RFC 4443 §3.1).
+  expect(parseIcmp6(host.delivered[0]!)).toMatchObject({ ok: true, value: { type: 1, code: 3 } });
+  const fresh = parseIp6(service.status().address!)!;
+  expect(decodeTeredo(fresh)).toMatchObject({ client: host.mapped });
+  await vi.waitFor(() =>
+    expect(host.adapterCalls).toEqual(
+      expect.arrayContaining([`set ${formatIp6(fresh)} true`, `remove ${formatIp6(address)}`]),
+    ),
+  );
+  host.socket!.fromAdapter(udp(fresh, parseIp6('2001:db8::80')!));
+  await vi.waitFor(() =>
+    expect(service.status().peers).toMatchObject([{ address: '2001:db8::80' }]),
+  );
+});
+
+it('remembers rules, and begins closed and says so when they are damaged', async () => {
+  const first = await asleep();
+  await first.service.close();
+  const second = await start();
+  expect(second.service.keeper.gate.allRules()).toEqual([ALLOW_CURL]);
+  await second.service.close();
+  writeFileSync(join(folder, 'client.json'), '{"version":2,"rules":[{}]}');
+  const { service, log } = await qualified({ sleepAfter: 1 });
+  await vi.waitFor(() => expect(service.status().reason.code).toBe('rules-damaged'), 5_000);
+  expect(service.keeper.gate.allRules()).toEqual([]);
+  expect(log.some((line) => line.includes('client.json.damaged'))).toBe(true);
 });
 
 it('uses the port of the last run, and another when that one is taken', async () => {

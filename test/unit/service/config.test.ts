@@ -37,6 +37,13 @@ it('command line rules over user over system over default', () => {
     adapter: 'sys0',
     control: null,
     exposeAll: false,
+    gate: {
+      on: true,
+      evenWithNativeIpv6: false,
+      answerEcho: false,
+      sleepAfterMs: 30_000,
+      newNetworks: 'on',
+    },
     logLevel: 'info',
     allowPrivate: false,
     credentials: null,

@@ -1,0 +1,302 @@
+// Module service/gatekeeper stands between programs and the tunnel: it asks the gate about every packet and holds what waits for an answer.
+//
+// The way of a packet, in the order of the functions below:
+//   1. outward, inward: the screen says which flow it belongs to; it waits there
+//   2. resolve:         the system names the owner
+//   3. settle:          the gate has decided: sent on, dropped, or refused by ICMPv6
+import { ROUTER_ADDRESS } from '../client/core.ts';
+import { PacketQueue, TokenBucket } from '../datapath/limits.ts';
+import type { Datapath, FlowKey } from '../datapath/types.ts';
+import { flowText, Gate, Screen } from '../gate/index.ts';
+import type { Direction, GateInput, GateOutput, GateSettings, Rule } from '../gate/index.ts';
+import type { OwnerEvent, Owners } from '../host/types.ts';
+import {
+  buildIcmp6Error,
+  Discards,
+  ICMP6,
+  mayAnswerWithError,
+  parseIp6Header,
+  UNREACHABLE,
+} from '../wire/index.ts';
+import type { Ip6 } from '../wire/index.ts';
+
+/** ICMPv6 errors to refused programs, per second: enough for each to notice, too few to be a load. */
+const ERRORS_PER_SECOND = 100;
+/** What waits for the owner of one flow, and for all owners together; TCP sends again by itself. */
+const WAITING_PACKETS = 8;
+const WAITING_BYTES = 64 * 1024;
+const WAITING_FLOWS = 1_024;
+/** An owner is found within milliseconds; after this long a packet is of no more use, ms. */
+const WAITING_MS = 2_000;
+
+export interface GatekeeperHooks {
+  /** Milliseconds of the host's clock. */
+  readonly now: () => number;
+  /** An allowed packet of a program goes into the tunnel, one from outside to the adapter. */
+  readonly send: (packet: Uint8Array) => void;
+  readonly deliver: (packet: Uint8Array) => void;
+  /** Packets that the datapath passed by itself since the start. */
+  readonly passed: () => number;
+  /** What is not about packets: wake, sleep, state, question, save, discover. */
+  readonly act: (output: GateAction) => void;
+}
+
+export type GateAction = Extract<
+  GateOutput,
+  { readonly kind: 'wake' | 'sleep' | 'state' | 'question' | 'save' | 'discover' }
+>;
+
+interface Waiting {
+  readonly direction: Direction;
+  readonly queue: PacketQueue;
+  readonly since: number;
+}
+
+export class Gatekeeper {
+  readonly gate: Gate;
+  readonly discards = new Discards();
+  private readonly hooks: GatekeeperHooks;
+  private readonly exposeAll: boolean;
+  private readonly screen = new Screen();
+  private readonly waiting = new Map<string, Waiting>();
+  private readonly errors = new TokenBucket(ERRORS_PER_SECOND, ERRORS_PER_SECOND);
+  private datapath: Datapath | null = null;
+  private owners: Owners | null = null;
+  private own: Ip6 | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private passedBefore = 0;
+  private draining = false;
+
+  constructor(
+    settings: GateSettings,
+    rules: readonly Rule[],
+    damaged: boolean,
+    hooks: GatekeeperHooks,
+  ) {
+    this.gate = new Gate(settings, rules, damaged);
+    this.exposeAll = settings.exposeAll;
+    this.hooks = hooks;
+  }
+
+  /** From now on packets come. `owners` null: nobody can be named, so that nothing passes. */
+  attach(datapath: Datapath, owners: Owners | null): void {
+    this.datapath = datapath;
+    this.owners = owners;
+    datapath.setDefaultVerdict(this.exposeAll ? 'pass' : 'ask');
+  }
+
+  setAddress(own: Ip6 | null): void {
+    this.own = own;
+    this.owners?.setAddresses(own === null ? [] : [own]);
+  }
+
+  /** What the system tells of sockets and programs. */
+  event(event: OwnerEvent): void {
+    this.input(event);
+    // Only now no table has a flow of that socket any more.
+    if (event.kind === 'closed') this.owners?.releaseSocket(event.cookie);
+  }
+
+  close(): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
+    this.waiting.clear();
+    this.datapath = null;
+    this.owners = null;
+  }
+
+  // ---- 1. packets
+
+  /** A packet that a local program sent. */
+  outward(packet: Uint8Array): void {
+    if (this.exposeAll) {
+      this.hooks.send(packet);
+      return;
+    }
+    const header = parseIp6Header(packet);
+    // Who sends with another address (a container that is not masqueraded) is no program of ours.
+    if (header.ok && header.value.source !== this.own) {
+      this.discards.count('adapterSource');
+      return;
+    }
+    this.look(packet, 'out');
+  }
+
+  /** A packet from a proven peer. */
+  inward(packet: Uint8Array): void {
+    if (this.exposeAll) this.hooks.deliver(packet);
+    else this.look(packet, 'in');
+  }
+
+  private look(packet: Uint8Array, direction: Direction): void {
+    const screened = this.screen.look(packet, direction, this.hooks.now());
+    switch (screened.kind) {
+      case 'held':
+        return;
+      case 'drop':
+        this.discards.count(screened.reason);
+        return;
+      case 'error':
+        if (this.gate.passes(screened.flow)) this.pass(packet, direction);
+        else this.discards.count('screenQuote');
+        return;
+      case 'flow': {
+        const { flow, begins, packets } = screened;
+        if (!begins && !this.gate.passes(flow)) {
+          this.refused(direction);
+          return;
+        }
+        for (const each of packets) this.wait(flow, each, direction);
+        this.input({ kind: 'flow', flow, direction });
+      }
+    }
+  }
+
+  private pass(packet: Uint8Array, direction: Direction): void {
+    if (direction === 'out') this.hooks.send(packet);
+    else this.hooks.deliver(packet);
+  }
+
+  private refused(direction: Direction): void {
+    this.discards.count(direction === 'out' ? 'notAllowedOut' : 'notAllowedIn');
+  }
+
+  private wait(flow: FlowKey, packet: Uint8Array, direction: Direction): void {
+    const text = flowText(flow);
+    const now = this.hooks.now();
+    let waiting = this.waiting.get(text);
+    if (!waiting || waiting.direction !== direction) {
+      if (this.waiting.size >= WAITING_FLOWS) this.dropWaiting(now);
+      if (this.waiting.size >= WAITING_FLOWS) {
+        this.discards.count('ownerQueueFull');
+        return;
+      }
+      waiting = { direction, queue: new PacketQueue(WAITING_BYTES, WAITING_PACKETS), since: now };
+      this.waiting.set(text, waiting);
+    }
+    if (!waiting.queue.push(packet)) this.discards.count('ownerQueueFull');
+  }
+
+  /** Lets go of packets whose owner was never found. */
+  private dropWaiting(now: number): void {
+    for (const [text, { since, queue }] of this.waiting) {
+      if (now - since < WAITING_MS) continue;
+      this.waiting.delete(text);
+      for (let i = queue.length; i > 0; i--) this.discards.count('ownerQueueFull');
+    }
+  }
+
+  // ---- 2. the gate
+
+  input(input: GateInput): void {
+    this.gate.handleInput(input, this.hooks.now());
+    // What an output leads to may come back here; whoever drains already takes it along.
+    if (this.draining) return;
+    this.draining = true;
+    try {
+      for (let output = this.gate.pollOutput(); output; output = this.gate.pollOutput())
+        this.perform(output);
+    } finally {
+      this.draining = false;
+    }
+  }
+
+  private perform(output: GateOutput): void {
+    switch (output.kind) {
+      case 'verdict':
+        this.owners?.setVerdict(output.cookie, output.verdict);
+        break;
+      case 'resolve':
+        this.resolve(output.flow, output.direction);
+        break;
+      case 'flow':
+        this.settle(output);
+        break;
+      case 'forget-flow':
+        this.release(output.flow);
+        break;
+      case 'watch':
+        this.owners?.watch(output.files, output.processes);
+        break;
+      case 'timeout':
+        this.wakeAt(output.at);
+        break;
+      case 'wake':
+      case 'sleep':
+      case 'state':
+      case 'question':
+      case 'save':
+      case 'discover':
+        this.hooks.act(output);
+    }
+  }
+
+  private resolve(flow: FlowKey, direction: Direction): void {
+    const nobody = { cookie: null, owner: null };
+    const answer = (found: Awaited<ReturnType<Owners['resolve']>>): void =>
+      this.input({ kind: 'socket', flow, direction, ...found });
+    if (!this.owners) answer(nobody);
+    else
+      void this.owners.resolve(flow, direction).then(
+        (found) => this.datapath && answer(found),
+        () => this.datapath && answer(nobody),
+      );
+  }
+
+  private wakeAt(at: number): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
+    if (at === Infinity) return;
+    const wait = Math.max(0, Math.ceil(at - this.hooks.now()));
+    this.timer = setTimeout(() => {
+      this.noteActivity();
+      this.dropWaiting(this.hooks.now());
+      this.input({ kind: 'timeout' });
+    }, wait);
+  }
+
+  /** The datapath passes what is allowed without a word, so it is asked before the tunnel goes to sleep. */
+  private noteActivity(): void {
+    const passed = this.hooks.passed();
+    if (passed !== this.passedBefore) this.input({ kind: 'activity' });
+    this.passedBefore = passed;
+  }
+
+  // ---- 3. verdicts
+
+  private settle({ flow, verdict }: GateOutput & { kind: 'flow' }): void {
+    const text = flowText(flow);
+    const waiting = this.waiting.get(text);
+    this.waiting.delete(text);
+    if (verdict === 'pass') this.datapath?.setFlow(flow, 'pass');
+    else this.release(flow);
+    for (const packet of waiting?.queue.drain() ?? []) {
+      if (verdict === 'pass') this.pass(packet, waiting!.direction);
+      else {
+        this.refused(waiting!.direction);
+        if (verdict === 'refuse') this.refuse(packet, UNREACHABLE.prohibited);
+      }
+    }
+  }
+
+  private release(flow: FlowKey): void {
+    this.datapath?.removeFlow(flow);
+    this.owners?.releaseFlow(flow);
+  }
+
+  /** Tells the program that sent `packet` by ICMPv6 "unreachable" (RFC 4443 §3.1) that it will not arrive. */
+  refuse(packet: Uint8Array, code: number): void {
+    const header = parseIp6Header(packet);
+    if (!header.ok || !mayAnswerWithError(packet) || !this.errors.take(this.hooks.now())) return;
+    this.datapath?.deliver(
+      buildIcmp6Error({
+        type: ICMP6.unreachable,
+        code,
+        parameter: 0,
+        source: ROUTER_ADDRESS,
+        destination: header.value.source,
+        quoted: packet,
+      }),
+    );
+  }
+}

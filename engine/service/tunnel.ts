@@ -1,0 +1,330 @@
+// Module service/tunnel finds the server and runs the client machine while the tunnel is awake.
+import { clientConfig } from '../client/config.ts';
+import { TeredoClient } from '../client/client.ts';
+import type { ClientStatus } from '../client/client.ts';
+import type {
+  ClientInput,
+  ClientOutput,
+  Ip4Network,
+  PeerRow,
+  PingResult,
+} from '../client/types.ts';
+import type { Host, SocketDatapath } from '../host/types.ts';
+import {
+  formatEndpoint,
+  formatIp6,
+  isGlobalUnicast4,
+  parseIp4,
+  TEREDO_MTU,
+  TEREDO_PORT,
+} from '../wire/index.ts';
+import type { Ip4, Ip6 } from '../wire/index.ts';
+import type { Status } from './api.ts';
+import type { Settings } from './config.ts';
+import { describeEvent } from './log.ts';
+import type { LogEntry } from './log.ts';
+
+/** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
+const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
+/** Peers coming and going are told up to this many a minute; the rest is summed up. */
+const PEER_LINES_PER_MINUTE = 60;
+
+export interface TunnelHooks {
+  readonly log: (entry: LogEntry) => void;
+  readonly onChange: () => void;
+  /** A packet from a proven peer, for a program here. */
+  readonly received: (packet: Uint8Array) => void;
+  /** An advertisement gave this address (perhaps the one that we had). */
+  readonly address: (address: Ip6) => void;
+}
+
+interface PendingPing {
+  readonly address: Ip6;
+  readonly timeoutMs: number;
+  readonly resolve: (result: PingResult) => void;
+}
+
+/** The client machine on a datapath. Asleep it knows nothing but the names of its servers. */
+export class Tunnel {
+  private readonly host: Host;
+  private readonly settings: Settings;
+  private readonly hooks: TunnelHooks;
+  private datapath: SocketDatapath | null = null;
+  private client: TeredoClient | null = null;
+  private networks: readonly Ip4Network[] = [];
+  private lastAddress: Ip6 | null;
+  private serverIndex = 0;
+  private unresolved: string | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private readonly pings = new Map<number, PendingPing>();
+  /** Pings that wait for an address. */
+  private early: PendingPing[] = [];
+  private nextPing = 1;
+  private peerLines = { minute: 0, count: 0 };
+  /** Discards of the machines before this one. */
+  private discarded: Record<string, number> = {};
+
+  /** @param lastAddress of an earlier run: kept if the server sees us as before */
+  constructor(host: Host, settings: Settings, lastAddress: Ip6 | null, hooks: TunnelHooks) {
+    this.host = host;
+    this.settings = settings;
+    this.lastAddress = lastAddress;
+    this.hooks = hooks;
+  }
+
+  get isAwake(): boolean {
+    return this.datapath !== null;
+  }
+
+  /** The address in use; null while there is none. */
+  get address(): Ip6 | null {
+    return this.client?.status().address ?? null;
+  }
+
+  /** Asks the server from `datapath`, whose socket is open. */
+  wake(datapath: SocketDatapath, networks: readonly Ip4Network[]): void {
+    this.datapath = datapath;
+    this.networks = networks;
+    void this.connect(datapath, 0);
+  }
+
+  /** Says nothing more. */
+  sleep(): void {
+    this.setClient(null);
+    this.datapath = null;
+    this.unresolved = null;
+    this.wakeAt(Infinity);
+    this.settlePings();
+  }
+
+  setNetworks(networks: readonly Ip4Network[]): void {
+    this.networks = networks;
+    this.input({ kind: 'network', networks });
+  }
+
+  status(): ClientStatus | null {
+    return this.client?.status() ?? null;
+  }
+
+  reasonWithoutClient(): Status['reason'] {
+    return this.unresolved === null
+      ? { code: 'starting', text: 'Looking for the Teredo server.' }
+      : { code: 'server-unresolved', text: this.unresolved };
+  }
+
+  discards(): Record<string, number> {
+    return merge(this.discarded, this.client?.discards ?? {});
+  }
+
+  peers(now: number): PeerRow[] {
+    return this.client?.peers(now) ?? [];
+  }
+
+  /** Pings once there is an address, at the latest after `timeoutMs`. */
+  ping(address: Ip6, timeoutMs: number): Promise<PingResult> {
+    return new Promise((resolve) => {
+      const ping = { address, timeoutMs, resolve };
+      if (this.address !== null) this.startPing(ping);
+      else if (!this.isAwake) resolve({ ok: false, code: 'not-qualified' });
+      else {
+        this.early.push(ping);
+        setTimeout(() => {
+          if (!this.early.includes(ping)) return;
+          this.early = this.early.filter((each) => each !== ping);
+          resolve({ ok: false, code: 'not-qualified' });
+        }, timeoutMs).unref();
+      }
+    });
+  }
+
+  private startPing(ping: PendingPing): void {
+    const id = this.nextPing++;
+    this.pings.set(id, ping);
+    this.input({ kind: 'ping', id, address: ping.address, timeoutMs: ping.timeoutMs });
+  }
+
+  // ---- the server
+
+  /** Resolves the server in turn and starts a client with it; tries again as long as it is awake. */
+  private async connect(datapath: SocketDatapath, attempt: number): Promise<void> {
+    const name = this.settings.servers[this.serverIndex]!;
+    try {
+      const server = await this.serverAddress(name);
+      if (this.datapath !== datapath) return;
+      this.unresolved = null;
+      this.startClient(datapath, server);
+    } catch (error) {
+      if (this.datapath !== datapath) return;
+      this.unresolved = `${(error as Error).message} Trying again.`;
+      if (attempt === 0) this.hooks.log({ level: 'warning', text: this.unresolved });
+      this.hooks.onChange();
+      this.serverIndex = (this.serverIndex + 1) % this.settings.servers.length;
+      const wait = RESOLVE_RETRY_MS[Math.min(attempt, RESOLVE_RETRY_MS.length - 1)]!;
+      this.timer = setTimeout(() => void this.connect(datapath, attempt + 1), wait);
+    }
+  }
+
+  private async serverAddress(name: string): Promise<Ip4> {
+    const found = await this.host.resolve(name);
+    const usable = found.find((ip) => this.settings.allowPrivate || isGlobalUnicast4(ip));
+    if (usable === undefined)
+      throw new Error(
+        `${name} has no public IPv4 address, so it can’t be a Teredo server; check --server.`,
+      );
+    return usable;
+  }
+
+  private startClient(datapath: SocketDatapath, server: Ip4): void {
+    const { credentials, server2, allowPrivate } = this.settings;
+    const config = clientConfig({
+      server,
+      ...(server2 !== null && { server2: parseIp4(server2)! }),
+      allowPrivate,
+      ...(this.lastAddress !== null && { lastAddress: this.lastAddress }),
+      ...(credentials && {
+        credentials: { clientId: utf8(credentials.clientId), key: utf8(credentials.key) },
+      }),
+    });
+    const client = new TeredoClient(config, this.host.random, (address) =>
+      datapath.readPeer(address),
+    );
+    this.setClient(client);
+    datapath.setServers(client.servers);
+    datapath.setProbeId(client.probeId);
+    this.hooks.log({
+      level: 'info',
+      text: `Asking ${this.settings.servers[this.serverIndex]!} (${formatEndpoint({ ip: server, port: TEREDO_PORT })}) from UDP port ${datapath.local.port}.`,
+    });
+    this.input({ kind: 'network', networks: this.networks });
+  }
+
+  private setClient(client: TeredoClient | null): void {
+    this.discarded = this.discards();
+    this.client = client;
+  }
+
+  /** No answer and no address yet: another server of the list may do. */
+  private tryNextServer(): void {
+    if (this.settings.servers.length < 2 || this.address !== null || !this.datapath) return;
+    this.serverIndex = (this.serverIndex + 1) % this.settings.servers.length;
+    this.setClient(null);
+    this.settlePings();
+    void this.connect(this.datapath, 0);
+  }
+
+  /** Nobody will answer the pings under way. */
+  private settlePings(): void {
+    for (const { resolve } of [...this.pings.values(), ...this.early])
+      resolve({ ok: false, code: 'not-qualified' });
+    this.pings.clear();
+    this.early = [];
+  }
+
+  // ---- the machine
+
+  input(input: ClientInput): void {
+    if (!this.client) return;
+    this.client.handleInput(input, this.host.now());
+    this.drain();
+  }
+
+  private drain(): void {
+    const { client } = this;
+    for (;;) {
+      const output = client?.pollOutput();
+      if (!output) return;
+      this.perform(output);
+      // An event may have replaced the client: the rest is nobody's.
+      if (this.client !== client) return;
+    }
+  }
+
+  private perform(output: ClientOutput): void {
+    const datapath = this.datapath!;
+    switch (output.kind) {
+      case 'transmit':
+        datapath.transmit(output.to, output.bytes);
+        break;
+      case 'deliver':
+        if (output.error) datapath.deliver(output.bytes);
+        else this.hooks.received(output.bytes);
+        break;
+      case 'peer':
+        if (output.endpoint) datapath.setPeer(output.address, output.endpoint, output.receivedMs);
+        else datapath.removePeer(output.address);
+        break;
+      case 'address':
+        if (output.address === null) break;
+        this.lastAddress = output.address;
+        this.hooks.address(output.address);
+        for (const ping of this.early.splice(0)) this.startPing(ping);
+        break;
+      case 'pong':
+        this.pings.get(output.id)?.resolve(output.result);
+        this.pings.delete(output.id);
+        break;
+      case 'timeout':
+        this.wakeAt(output.at);
+        break;
+      case 'event':
+        this.tell(output);
+        break;
+    }
+  }
+
+  private tell({ event }: ClientOutput & { kind: 'event' }): void {
+    const entry = describeEvent(event);
+    const peer = event.kind === 'peerUp' || event.kind === 'peerDown';
+    if (event.kind === 'state' && event.state === 'qualified')
+      this.tellQualified(event.reason, event.text);
+    else if (entry && (!peer || this.mayTellPeer())) this.hooks.log(entry);
+    this.hooks.onChange();
+    if (event.kind === 'state' && event.reason === 'no-answer') this.tryNextServer();
+  }
+
+  private tellQualified(reason: string, text: string): void {
+    if (reason === 'server-silent') {
+      this.hooks.log({ level: 'warning', text });
+      return;
+    }
+    const { address, server, mapped, mtu } = this.client!.status();
+    this.hooks.log({
+      level: 'info',
+      text: `Qualified: ${address === null ? '' : formatIp6(address)} (server ${formatEndpoint(server)}, mapped ${mapped ? formatEndpoint(mapped) : ''}, MTU ${mtu || TEREDO_MTU}).`,
+    });
+  }
+
+  private mayTellPeer(): boolean {
+    const minute = Math.floor(this.host.now() / 60_000);
+    if (minute !== this.peerLines.minute) this.peerLines = { minute, count: 0 };
+    this.peerLines.count += 1;
+    if (this.peerLines.count === PEER_LINES_PER_MINUTE + 1)
+      this.hooks.log({
+        level: 'info',
+        text: 'Many peers come and go; the rest of this minute is not told. See: shipworm peers',
+      });
+    return this.peerLines.count <= PEER_LINES_PER_MINUTE;
+  }
+
+  private wakeAt(at: number): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
+    if (at === Infinity) return;
+    // A timer that fires a little early is harmless: the machine names the same time again.
+    const wait = Math.max(0, Math.ceil(at - this.host.now()));
+    this.timer = setTimeout(() => this.input({ kind: 'timeout' }), wait);
+  }
+}
+
+function utf8(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function merge(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sum = { ...a };
+  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
+}
