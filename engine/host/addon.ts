@@ -45,6 +45,8 @@ export interface NativeDatapathOptions {
   readonly tun: readonly number[];
   /** Each packet on `tun` carries a 10-byte virtio_net_hdr. */
   readonly vnetHeader: boolean;
+  /** False leaves every offload of adapter and socket off. */
+  readonly offloads: boolean;
   readonly bind: Endpoint;
   readonly validMs: number;
   readonly maxPeers: number;
@@ -62,6 +64,8 @@ export interface NativeDatapath {
   readonly local: Endpoint;
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
+  /** Names of the offloads in force. */
+  readonly offloads: readonly string[];
   setAddresses(addresses: readonly Ip6[]): void;
   setRanges(accept: readonly AddressRange[], except: readonly AddressRange[]): void;
   setServers(endpoints: readonly Endpoint[]): void;

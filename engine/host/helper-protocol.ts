@@ -69,12 +69,13 @@ export const helperFrames = {
     }),
   /** The answer brings the descriptor of a raw IPv6 socket. */
   openRaw6: (): Uint8Array => frame(COMMAND.openRaw6, 0),
-  /** `name 16 (padded with 0) | mtu u16 | queues u8 | flags u8 (0)`. The answer brings one descriptor per queue. */
-  openAdapter: (name: string, mtu: number, queues: number): Uint8Array =>
+  /** `name 16 (padded with 0) | mtu u16 | queues u8 | flags u8 (1: virtio_net_hdr before each packet)`. The answer brings one descriptor per queue. */
+  openAdapter: (name: string, mtu: number, queues: number, vnetHeader = false): Uint8Array =>
     frame(COMMAND.openAdapter, NAME_BYTES + 4, (body) => {
       writeName(body, name);
       new DataView(body.buffer, body.byteOffset).setUint16(NAME_BYTES, mtu);
       body[NAME_BYTES + 2] = queues;
+      body[NAME_BYTES + 3] = vnetHeader ? 1 : 0;
     }),
   /** `address 16 | preferred u8 | 0 0 0`. */
   setAddress: (address: Ip6, preferred: boolean): Uint8Array =>

@@ -19,9 +19,9 @@ export async function openLinuxAdapter(
   try {
     await helper.hello(role === 'relay' ? helperFrames.helloRelay() : helperFrames.hello());
     const { index, fds } = await helper.call(
-      helperFrames.openAdapter(options.name, options.mtu, options.queues),
+      helperFrames.openAdapter(options.name, options.mtu, options.queues, options.offloads),
     );
-    return new LinuxAdapter(addon, helper, options.name, index, fds);
+    return new LinuxAdapter(addon, helper, options, index, fds);
   } catch (error) {
     await helper.close();
     throw error;
@@ -33,7 +33,7 @@ export class LinuxAdapter implements Adapter, RelayAdapter {
   readonly name: string;
   readonly index: number;
   readonly queues: readonly number[];
-  readonly vnetHeader = false;
+  readonly vnetHeader: boolean;
   private readonly addon: NativeAddon;
   private readonly helper: HelperConnection;
   private readonly stopWatching: () => void;
@@ -44,13 +44,14 @@ export class LinuxAdapter implements Adapter, RelayAdapter {
   constructor(
     addon: NativeAddon,
     helper: HelperConnection,
-    name: string,
+    options: AdapterOptions,
     index: number,
     queues: readonly number[],
   ) {
     this.addon = addon;
     this.helper = helper;
-    this.name = name;
+    this.name = options.name;
+    this.vnetHeader = options.offloads;
     this.index = index;
     this.queues = queues;
     this.stopWatching = helper.onHangUp(() => {

@@ -85,7 +85,7 @@ function openError(error: SystemError, bind: Endpoint): HostError {
 
 class LinuxDatapath implements SocketDatapath {
   readonly local: Endpoint;
-  readonly offloads: readonly string[] = ['recvmmsg', 'sendmmsg'];
+  readonly offloads: readonly string[];
   readonly #native: NativeDatapath;
   readonly #options: DatapathOptions;
   readonly #buffer = new Uint8Array(DRAIN_BYTES);
@@ -100,6 +100,7 @@ class LinuxDatapath implements SocketDatapath {
       this.#native = nativeAddon().openDatapath({
         tun: options.adapter?.queues ?? [],
         vnetHeader: options.adapter?.vnetHeader ?? false,
+        offloads: options.offloads,
         bind: options.bind,
         validMs: options.validMs,
         maxPeers: MAX_PEERS,
@@ -110,6 +111,7 @@ class LinuxDatapath implements SocketDatapath {
       throw error instanceof HostError ? error : openError(error as SystemError, options.bind);
     }
     this.local = this.#native.local;
+    this.offloads = this.#native.offloads;
   }
 
   setAddresses(addresses: readonly Ip6[]): void {

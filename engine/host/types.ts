@@ -66,6 +66,8 @@ export interface AdapterOptions {
   readonly name: string;
   readonly mtu: number;
   readonly queues: number;
+  /** Ask for the virtio_net_hdr, without which the adapter has no offloads. */
+  readonly offloads: boolean;
 }
 
 export interface DatapathOptions {
@@ -74,6 +76,8 @@ export interface DatapathOptions {
   readonly bind: Endpoint;
   /** Peer validity in milliseconds (RFC 4380 §5.2.4: 30,000). */
   readonly validMs: number;
+  /** Use what this kernel has of segmentation, joining and checksum offloads. */
+  readonly offloads: boolean;
   readonly onUpcalls: (batch: readonly Upcall[]) => void;
   /** The datapath died by itself (adapter or socket broke): it is closed already. */
   readonly onFailed: (error: HostError) => void;
@@ -83,7 +87,7 @@ export interface DatapathOptions {
 export interface SocketDatapath extends Datapath {
   /** The UDP endpoint in use. */
   readonly local: Endpoint;
-  /** Offloads in force, by name, e.g. `['recvmmsg']`. */
+  /** Offloads in force, by name, e.g. `['recvmmsg', 'tso6']`. */
   readonly offloads: readonly string[];
   /** Closes the socket and forgets peers and flows. The adapter is still read: every packet of a program goes up. */
   sleep(): void;

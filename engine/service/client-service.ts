@@ -258,6 +258,7 @@ export class ClientService {
       adapter: this.adapter,
       bind: { ip: 0, port },
       validMs: PEER_VALID_MS,
+      offloads: this.settings.offloads,
       onUpcalls: (batch) => this.receive(batch),
       onFailed: (error) => this.fail(error),
     });

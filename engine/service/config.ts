@@ -61,6 +61,8 @@ export const settingsSchema = z.strictObject({
     .max(86_400, 'must be 1 to 86400 seconds'),
   newNetworks: z.enum(['ask', 'on', 'off'], 'must be "ask", "on" or "off"'),
   allowPrivate: flag,
+  /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
+  offloads: flag,
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),
   key: z.string('must be text').min(1, 'is empty'),
 });
@@ -80,6 +82,7 @@ export interface Settings {
   /** What the gate is told, but for what it remembers of networks. */
   readonly gate: Omit<GateSettings, 'networks' | 'exposeAll'>;
   readonly allowPrivate: boolean;
+  readonly offloads: boolean;
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
 }
 
@@ -161,6 +164,7 @@ function complete(merged: FileSettings, faults: string[]): Settings {
       newNetworks: merged.newNetworks ?? 'on',
     },
     allowPrivate: merged.allowPrivate ?? false,
+    offloads: merged.offloads ?? true,
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,
   };
 }

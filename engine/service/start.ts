@@ -116,7 +116,8 @@ export async function startClient(
   const user = targetUser();
   // Said first: an adapter in use would only be the consequence.
   await removeLeftover(path);
-  const opening = host.openAdapter({ name: settings.adapter, mtu: TEREDO_MTU, queues: 1 });
+  const { adapter: name, offloads } = settings;
+  const opening = host.openAdapter({ name, mtu: TEREDO_MTU, queues: 1, offloads });
   warmUp();
   const adapter = await opening;
   let opened: ControlServer | null = null;

@@ -217,6 +217,7 @@ napi_value openDatapath(napi_env env, napi_callback_info info) {
   for (uint32_t i = 0; i < lengthOf(env, tun); i++)
     config.tun.push_back(static_cast<int>(numberOf(env, elementOf(env, tun, i))));
   napi_get_value_bool(env, field(env, options, "vnetHeader"), &config.vnetHeader);
+  napi_get_value_bool(env, field(env, options, "offloads"), &config.offloads);
   const EndpointKey bind = endpointOf(env, field(env, options, "bind"));
   config.ip = static_cast<uint32_t>(bind >> 16);
   config.port = static_cast<uint16_t>(bind);
@@ -246,6 +247,11 @@ napi_value openDatapath(napi_env env, napi_callback_info info) {
   setField(env, local, "ip", makeNumber(env, static_cast<double>(binding->datapath->local() >> 16)));
   setField(env, local, "port", makeNumber(env, static_cast<uint16_t>(binding->datapath->local())));
   setField(env, object, "local", local);
+  napi_value offloads = nullptr;
+  napi_create_array(env, &offloads);
+  const auto& names = binding->datapath->offloads();
+  for (size_t i = 0; i < names.size(); i++) napi_set_element(env, offloads, static_cast<uint32_t>(i), makeText(env, names[i]));
+  setField(env, object, "offloads", offloads);
   setField(env, object, "receiveBufferBytes", makeNumber(env, binding->datapath->bufferBytes(SO_RCVBUF)));
   setField(env, object, "sendBufferBytes", makeNumber(env, binding->datapath->bufferBytes(SO_SNDBUF)));
   defineMethods(env, object,

@@ -1,25 +1,38 @@
 // What the writer's thread does with the datapath: opens and closes it, writes its tables, sends and delivers at once.
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/sock_diag.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <new>
 #include <system_error>
 
 #include "datapath.h"
 #include "socket.h"
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
 namespace shipworm {
 
 namespace {
 
 constexpr int kSocketBuffer = 8 << 20;  // several milliseconds at 10 Gbit/s; the kernel grants what rmem_max allows
+// TUN_F_USO4 | TUN_F_USO6, which headers before Linux 6.2 don't name.
+constexpr unsigned kTunUso = 0x20 | 0x40;
 constexpr size_t kMaxDatagram = 65507;  // largest UDP payload that fits in one IPv4 packet
 
 HashKey randomKey() {
@@ -72,8 +85,10 @@ Datapath::Datapath(DatapathConfig config)
       addresses_(grace_),
       ranges_(grace_),
       servers_(grace_),
+      // Not set to zero: pages that no packet touches cost nothing.
       in_(new Batch),
-      out_(new Batch) {}
+      arena_(new uint8_t[kArenaBytes]),
+      coalescer_([](void* self, const Write& write) { static_cast<Datapath*>(self)->deliverJoined(write); }, this) {}
 
 Datapath::~Datapath() { close(); }
 
@@ -125,7 +140,7 @@ void Datapath::sleep() {
   peers_.clear();
   flows_.clear();
   // What the socket would not take any more goes nowhere now.
-  pendingFrom_ = pendingCount_ = 0;
+  sender_.clear();
   if (adapterPaused_)
     for (size_t i = 0; i < config_.tun.size(); i++) watch(config_.tun[i], EPOLLIN, i, EPOLL_CTL_MOD);
   adapterPaused_ = false;
@@ -139,6 +154,7 @@ bool Datapath::wake(uint32_t ip, uint16_t port, SystemFailure& failure) {
   const int socket = openUdpSocket(ip, port, failure);
   if (socket < 0) return false;
   udp_ = socket;
+  chooseSocketOffloads();
   // The thread reads it from this event on.
   if (watch(udp_, EPOLLIN, kUdpId, EPOLL_CTL_ADD)) return true;
   failure = {errno, "epoll"};
@@ -159,7 +175,36 @@ bool Datapath::prepare(SystemFailure& failure) {
             watch(config_.tun[i], EPOLLIN, i, EPOLL_CTL_ADD);
   }
   if (!ready) failure = {errno, "epoll"};
+  offloads_ = {"recvmmsg", "sendmmsg"};
+  if (ready) chooseAdapterOffloads();
+  if (ready) chooseSocketOffloads();
   return ready;
+}
+
+// Takes what this kernel has; each works without the others. A setting can leave all of them off.
+void Datapath::chooseAdapterOffloads() {
+  if (!config_.offloads || !config_.vnetHeader || config_.tun.empty()) return;
+  const auto ask = [this](unsigned what) {
+    return std::all_of(config_.tun.begin(), config_.tun.end(), [&](int fd) { return ioctl(fd, TUNSETOFFLOAD, what) == 0; });
+  };
+  const unsigned tcp = TUN_F_CSUM | TUN_F_TSO6 | TUN_F_TSO_ECN;
+  // The kernel takes USO for both families or for none.
+  const bool udp = ask(tcp | kTunUso);
+  if (!udp && !ask(tcp)) return;
+  coalescer_.allow(true, udp);
+  offloads_.insert(offloads_.end(), {"checksum", "tso6"});
+  if (udp) offloads_.push_back("uso6");
+}
+
+// Each socket anew: a datapath that woke has another one.
+void Datapath::chooseSocketOffloads() {
+  const int off = 0, on = 1;
+  const bool segments = config_.offloads && setsockopt(udp_, IPPROTO_UDP, UDP_SEGMENT, &off, sizeof off) == 0;
+  const bool joins = config_.offloads && setsockopt(udp_, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
+  sender_.use(udp_, segments);
+  std::erase_if(offloads_, [](const std::string& name) { return name == "udp-gso" || name == "udp-gro"; });
+  if (segments) offloads_.push_back("udp-gso");
+  if (joins) offloads_.push_back("udp-gro");
 }
 
 bool Datapath::watch(int fd, uint32_t events, uint64_t id, int operation) {
@@ -214,13 +259,13 @@ bool Datapath::setFlow(const FlowKey& key, bool drop) {
 
 void Datapath::transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length) {
   if (closed_ || udp_ < 0) return;
-  if (port == 0 || length > kMaxDatagram) return countSendError(EINVAL);
+  if (port == 0 || length > kMaxDatagram) return countSendError(counters_, EINVAL, 1);
   const sockaddr_in to = socketAddress(static_cast<EndpointKey>(ip) << 16 | port);
   for (int pendingErrors = 0;;) {
     if (sendto(udp_, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), sizeof to) >= 0)
       return counters_.add(Counter::transmitted);
     if (errno == EINTR || (isPendingError(errno) && pendingErrors++ < kPendingErrors)) continue;
-    return countSendError(errno);
+    return countSendError(counters_, errno, 1);
   }
 }
 

@@ -32,6 +32,9 @@ namespace shipworm {
   X(writeInvalid)   /* bad arguments, and every other cause */            \
   X(receivedTooBig) /* longer than any Teredo datagram or packet */       \
   X(adapterHeader)  /* virtio_net_hdr asks for what was not negotiated */ \
+  X(segmentedRefused) /* a UDP_SEGMENT send that a route refused: singly from then on */ \
+  X(adapterSuper)   /* super-packets from the adapter, and to it */      \
+  X(adapterJoined)                                                        \
   X(receiveCalls)   /* recvmmsg and sendmmsg calls that moved packets */  \
   X(sendCalls)
 

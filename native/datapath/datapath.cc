@@ -2,12 +2,12 @@
 //
 // 1. run:         epoll says which of adapter, socket, error queue has something; one batch of each in turn
 // From the adapter to a peer:
-// 2. readAdapter: reads up to 64 packets
-// 3. classifyOut: by the tables: into the batch (pass), away (drop), or up
-// 4. flush:       one sendmmsg for the batch; what the socket won't take waits, and the adapter is not read meanwhile
+// 2. readAdapter: reads up to 64 packets or super-packets
+// 3. classifyOut: by the tables: to the sender (pass), away (drop), or up; super-packets are cut on their way
+// 4. flush:       the sender's calls for the batch; what the socket won't take waits, and the adapter is not read meanwhile
 // From the socket to the adapter:
-// 5. readSocket:  one recvmmsg of up to 64 datagrams
-// 6. classifyIn:  by the tables: written to the adapter (pass), away (drop), or up
+// 5. readSocket:  one recvmmsg; what the kernel joined is taken apart
+// 6. classifyIn:  by the tables: joined with its neighbours and written to the adapter (pass), away (drop), or up
 // 7. readErrors:  ICMPv4 errors from the socket's error queue go up
 // Up:
 // 8. raise:       into the ring of its kind, or counted as lost; one wake-up for the whole batch
@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <netinet/udp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
@@ -22,11 +23,17 @@
 
 #include "socket.h"
 
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
 namespace shipworm {
 
 namespace {
 
 constexpr size_t kEvents = 16;
+// Packets taken from the adapter before the socket gets its turn.
+constexpr size_t kReads = 64;
 
 Upcall datagramHead(Upcall::Kind kind, size_t length, EndpointKey from) {
   Upcall head{};
@@ -54,7 +61,7 @@ void Datapath::run() {
         continue;
       }
       if (what & EPOLLERR) readErrors();
-      if (what & EPOLLOUT) flush();
+      if (what & EPOLLOUT) flush(bootMs());
       if (what & EPOLLIN) readSocket();
     }
     grace_.leave();
@@ -73,52 +80,63 @@ void Datapath::fail(std::string text) {
 }
 
 void Datapath::readAdapter(int fd) {
-  if (pendingCount_) return;  // an event from before the pause
-  Batch& batch = *out_;
+  if (!sender_.empty()) return;  // an event from before the pause
   const size_t skip = config_.vnetHeader ? kVnetHeader : 0;
   const double now = bootMs();
-  size_t count = 0;
-  for (size_t reads = 0; reads < kBatch; reads++) {
-    uint8_t* bytes = batch.bytes[count];
-    const ssize_t got = read(fd, bytes, kPacketBytes);
+  size_t used = 0;
+  for (size_t reads = 0; reads < kReads && used + kSuperBytes <= kArenaBytes && sender_.hasRoom(Sender::kMaxPackets); reads++) {
+    uint8_t* bytes = arena_.get() + used;
+    const ssize_t got = read(fd, bytes, kSuperBytes);
     if (got <= 0) {
       if (got < 0 && errno == EINTR) continue;
       if (got < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) break;
       fail("The tunnel adapter has vanished; start again to get a new one.");
       break;
     }
-    size_t length = static_cast<size_t>(got);
-    if (length == kPacketBytes) {
+    const auto length = static_cast<size_t>(got);
+    VnetHeader header{};
+    std::memcpy(&header, bytes, std::min(skip, length));
+    SuperPacket packet;
+    if (length < skip || !packet.read(header, bytes + skip, length - skip) || packet.segments() > Sender::kMaxPackets) {
+      counters_.add(Counter::adapterHeader);
+    } else if (packet.plain() && length - skip >= kPacketBytes) {
+      counters_.add(Counter::receivedTooBig);
+    } else {
+      takeFromAdapter(bytes + skip, packet, length - skip, now);
+      // Each packet begins where words do.
+      used += (length + 15) & ~size_t{15};
+    }
+  }
+  flush(now);
+}
+
+void Datapath::takeFromAdapter(uint8_t* bytes, const SuperPacket& packet, size_t length, double now) {
+  EndpointKey to = 0;
+  const Outcome outcome = classifyOut(bytes, length, packet.segments(), now, to);
+  if (!packet.plain()) counters_.add(Counter::adapterSuper);
+  if (outcome == Outcome::dropped) counters_.add(Counter::droppedOut, packet.segments());
+  if (outcome == Outcome::passed) {
+    if (packet.plain())
+      sender_.append(to, bytes, length, now);
+    else
+      sender_.append(to, packet, now);
+  }
+  if (outcome != Outcome::up) return;
+  if (packet.plain()) return raise(RingName::adapter, datagramHead(Upcall::packet, length, 0), bytes);
+  uint8_t single[kPacketBytes];
+  for (size_t i = 0; i < packet.segments(); i++) {
+    const size_t whole = packet.headerLength() + packet.payloadLength(i);
+    if (whole > sizeof single) {
       counters_.add(Counter::receivedTooBig);
       continue;
     }
-    // Flags and segmentation type are 0 while no offload was asked for.
-    if (skip && (length < skip || bytes[0] != 0 || bytes[1] != 0)) {
-      counters_.add(Counter::adapterHeader);
-      continue;
-    }
-    bytes += skip;
-    length -= skip;
-    EndpointKey to = 0;
-    const Outcome outcome = classifyOut(bytes, length, now, to);
-    if (outcome == Outcome::dropped) counters_.add(Counter::droppedOut);
-    if (outcome == Outcome::up) raise(RingName::adapter, datagramHead(Upcall::packet, length, 0), bytes);
-    if (outcome != Outcome::passed) continue;
-    batch.parts[count] = {bytes, length};
-    batch.names[count] = socketAddress(to);
-    batch.messages[count] = {};
-    batch.messages[count].msg_hdr.msg_name = &batch.names[count];
-    batch.messages[count].msg_hdr.msg_namelen = sizeof batch.names[count];
-    batch.messages[count].msg_hdr.msg_iov = &batch.parts[count];
-    batch.messages[count].msg_hdr.msg_iovlen = 1;
-    count++;
+    packet.writeHeaders(i, single);
+    std::memcpy(single + packet.headerLength(), packet.payload(i), packet.payloadLength(i));
+    raise(RingName::adapter, datagramHead(Upcall::packet, whole, 0), single);
   }
-  pendingFrom_ = 0;
-  pendingCount_ = count;
-  if (count) flush();
 }
 
-Datapath::Outcome Datapath::classifyOut(const uint8_t* bytes, size_t length, double now, EndpointKey& to) {
+Datapath::Outcome Datapath::classifyOut(const uint8_t* bytes, size_t length, size_t packets, double now, EndpointKey& to) {
   Packet packet;
   if (!readPacket(bytes, length, packet)) return Outcome::up;
   if (!isOurs(packet.source) || isOurs(packet.destination)) return Outcome::up;
@@ -131,31 +149,13 @@ Datapath::Outcome Datapath::classifyOut(const uint8_t* bytes, size_t length, dou
   if (outcome != Outcome::passed) return outcome;
   to = peer->endpoint.load(std::memory_order_relaxed);
   peer->lastSentMs.store(now, std::memory_order_relaxed);
-  peer->packetsOut.fetch_add(1, std::memory_order_relaxed);
+  peer->packetsOut.fetch_add(packets, std::memory_order_relaxed);
   peer->bytesOut.fetch_add(length, std::memory_order_relaxed);
   return Outcome::passed;
 }
 
-void Datapath::flush() {
-  int pendingErrors = 0;
-  while (pendingFrom_ < pendingCount_) {
-    const auto left = static_cast<unsigned>(pendingCount_ - pendingFrom_);
-    const int sent = sendmmsg(udp_, out_->messages + pendingFrom_, left, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent > 0) {
-      counters_.add(Counter::sendCalls);
-      counters_.add(Counter::packetsOut, static_cast<uint64_t>(sent));
-      pendingFrom_ += static_cast<size_t>(sent);
-      continue;
-    }
-    if (errno == EINTR) continue;
-    if (errno == EAGAIN) break;
-    // An ICMP error that came for an earlier datagram is told once, by whichever call comes next.
-    if (isPendingError(errno) && pendingErrors++ < kPendingErrors) continue;
-    countSendError(errno);
-    pendingFrom_++;
-  }
-  const bool pause = pendingFrom_ < pendingCount_;
-  if (!pause) pendingCount_ = pendingFrom_ = 0;
+void Datapath::flush(double now) {
+  const bool pause = !sender_.flush(now);
   if (pause == adapterPaused_) return;
   adapterPaused_ = pause;
   for (size_t i = 0; i < config_.tun.size(); i++) watch(config_.tun[i], pause ? 0u : uint32_t{EPOLLIN}, i, EPOLL_CTL_MOD);
@@ -165,12 +165,15 @@ void Datapath::flush() {
 void Datapath::readSocket() {
   Batch& batch = *in_;
   for (size_t i = 0; i < kBatch; i++) {
-    batch.parts[i] = {batch.bytes[i], kPacketBytes};
-    batch.messages[i] = {};
-    batch.messages[i].msg_hdr.msg_name = &batch.names[i];
-    batch.messages[i].msg_hdr.msg_namelen = sizeof batch.names[i];
-    batch.messages[i].msg_hdr.msg_iov = &batch.parts[i];
-    batch.messages[i].msg_hdr.msg_iovlen = 1;
+    batch.parts[i] = {batch.bytes[i], kSuperBytes};
+    msghdr& head = batch.messages[i].msg_hdr;
+    head = {};
+    head.msg_name = &batch.names[i];
+    head.msg_namelen = sizeof batch.names[i];
+    head.msg_iov = &batch.parts[i];
+    head.msg_iovlen = 1;
+    head.msg_control = batch.control[i];
+    head.msg_controllen = sizeof batch.control[i];
   }
   const int count = recvmmsg(udp_, batch.messages, kBatch, MSG_DONTWAIT, nullptr);
   if (count < 0) {
@@ -180,21 +183,42 @@ void Datapath::readSocket() {
   counters_.add(Counter::receiveCalls);
   const double now = bootMs();
   for (size_t i = 0; i < static_cast<size_t>(count); i++) {
-    const uint8_t* bytes = batch.bytes[i];
+    msghdr& head = batch.messages[i].msg_hdr;
     const size_t length = batch.messages[i].msg_len;
-    if (batch.messages[i].msg_hdr.msg_flags & MSG_TRUNC) {
-      counters_.add(Counter::receivedTooBig);
-      continue;
+    // The kernel joins datagrams of one sender that have one length, the last one perhaps shorter (UDP_GRO).
+    size_t each = length;
+    for (cmsghdr* item = CMSG_FIRSTHDR(&head); item; item = CMSG_NXTHDR(&head, item)) {
+      int size = 0;
+      if (item->cmsg_level == IPPROTO_UDP && item->cmsg_type == UDP_GRO) std::memcpy(&size, CMSG_DATA(item), sizeof size);
+      if (size > 0) each = static_cast<size_t>(size);
     }
     const EndpointKey from = endpointKey(batch.names[i]);
-    const Outcome outcome = classifyIn(bytes, length, from, now);
-    if (outcome == Outcome::dropped) counters_.add(Counter::droppedIn);
-    if (outcome == Outcome::passed && writeAdapter(bytes, length)) counters_.add(Counter::packetsIn);
-    if (outcome != Outcome::up) continue;
-    const bool server = servers_.read().contains(from);
-    const auto kind = server ? Upcall::serverDatagram : Upcall::otherDatagram;
-    raise(server ? RingName::server : RingName::other, datagramHead(kind, length, from), bytes);
+    size_t at = 0;
+    do {
+      const size_t part = std::min(each, length - at);
+      if (part >= kPacketBytes || head.msg_flags & MSG_TRUNC)
+        counters_.add(Counter::receivedTooBig);
+      else
+        takeFromSocket(batch.bytes[i] + at, part, from, now);
+      at += each;
+    } while (at < length);
   }
+  coalescer_.flush();
+}
+
+void Datapath::takeFromSocket(uint8_t* bytes, size_t length, EndpointKey from, double now) {
+  const Outcome outcome = classifyIn(bytes, length, from, now);
+  if (outcome == Outcome::dropped) counters_.add(Counter::droppedIn);
+  if (outcome == Outcome::passed) {
+    if (coalescer_.allowed())
+      coalescer_.add(bytes, length);
+    else if (writeAdapter(bytes, length))
+      counters_.add(Counter::packetsIn);
+  }
+  if (outcome != Outcome::up) return;
+  const bool server = servers_.read().contains(from);
+  const auto kind = server ? Upcall::serverDatagram : Upcall::otherDatagram;
+  raise(server ? RingName::server : RingName::other, datagramHead(kind, length, from), bytes);
 }
 
 Datapath::Outcome Datapath::classifyIn(const uint8_t* bytes, size_t length, EndpointKey from, double now) {
@@ -271,11 +295,15 @@ bool Datapath::isOurs(const Address& address) const {
 // Any thread: one packet is one write, and the kernel keeps them apart.
 bool Datapath::writeAdapter(const uint8_t* bytes, size_t length) {
   uint8_t noOffload[kVnetHeader] = {};
-  const iovec parts[2] = {{noOffload, kVnetHeader}, {const_cast<uint8_t*>(bytes), length}};
+  iovec parts[2] = {{noOffload, kVnetHeader}, {const_cast<uint8_t*>(bytes), length}};
   const int skip = config_.vnetHeader ? 0 : 1;
+  return writeParts(parts + skip, 2 - skip);
+}
+
+bool Datapath::writeParts(iovec* parts, int count) {
   const int fd = config_.tun.empty() ? -1 : config_.tun[0];
   ssize_t written;
-  do written = writev(fd, parts + skip, 2 - skip);
+  do written = writev(fd, parts, count);
   while (written < 0 && errno == EINTR);
   if (written >= 0) return true;
   counters_.add(Counter::deliverErrors);
@@ -286,16 +314,12 @@ bool Datapath::writeAdapter(const uint8_t* bytes, size_t length) {
   return false;
 }
 
-void Datapath::countSendError(int error) {
-  counters_.add(Counter::transmitErrors);
-  if (error == EAGAIN || error == ENOBUFS || error == ENOMEM)
-    counters_.add(Counter::sendNoBuffers);
-  else if (error == EPERM || error == EACCES)
-    counters_.add(Counter::sendRefused);
-  else if (error == ENETDOWN || error == ENETUNREACH || error == EHOSTUNREACH || error == EHOSTDOWN || error == ECONNREFUSED)
-    counters_.add(Counter::sendUnreachable);
-  else
-    counters_.add(error == EMSGSIZE ? Counter::sendTooBig : Counter::sendInvalid);
+void Datapath::deliverJoined(const Write& write) {
+  if (write.super) counters_.add(Counter::adapterJoined);
+  if (writeParts(write.parts, write.count))
+    counters_.add(Counter::packetsIn, write.packets);
+  else if (write.super && errno == EINVAL)
+    coalescer_.allow(false, false);  // this kernel takes none; the streams repair what was lost
 }
 
 void Datapath::raise(RingName name, Upcall head, const uint8_t* payload) {

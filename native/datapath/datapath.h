@@ -12,10 +12,12 @@
 #include <unordered_set>
 #include <vector>
 
+#include "coalesce.h"
 #include "counters.h"
 #include "grace.h"
 #include "packet.h"
 #include "ring.h"
+#include "sender.h"
 #include "tables.h"
 
 namespace shipworm {
@@ -29,12 +31,10 @@ struct SystemFailure {
   const char* call = "";
 };
 
-// IPv4 address << 16 | port, in host order.
-using EndpointKey = uint64_t;
-
 struct DatapathConfig {
   std::vector<int> tun;  // owned by the datapath from here on
   bool vnetHeader = false;
+  bool offloads = true;  // whatever of them the kernel has
   uint32_t ip = 0;
   uint16_t port = 0;
   double validMs = 0;
@@ -69,6 +69,8 @@ class Datapath {
   size_t drain(uint8_t* into, size_t room);
 
   const Counters& counters() const { return counters_; }
+  // Names of the offloads in force.
+  const std::vector<std::string>& offloads() const { return offloads_; }
   // Datagrams that the kernel dropped because our receive buffer was full.
   uint64_t socketDrops();
   EndpointKey local() const;
@@ -85,10 +87,13 @@ class Datapath {
   void woken() { wakePending_.exchange(false); }
 
  private:
-  static constexpr size_t kBatch = 64;
+  static constexpr size_t kBatch = 32;
   // Longer than any datagram that carries a packet of the 1280 bytes of a Teredo link, indicators and trailers included.
   static constexpr size_t kPacketBytes = 4096;
-  static constexpr size_t kVnetHeader = 10;
+  // The most that one read gives: a super-packet and its header; datagrams of one sender that the kernel joined.
+  static constexpr size_t kSuperBytes = kVnetHeader + 65535 + 1;
+  // What is read from the adapter lies one after another in here until it is sent: small enough for the cache.
+  static constexpr size_t kArenaBytes = 4 * kSuperBytes;
   static constexpr uint64_t kUdpId = UINT64_MAX, kStopId = UINT64_MAX - 1;  // epoll; others: index of a TUN descriptor
 
   enum class Outcome { passed, dropped, up };
@@ -102,16 +107,21 @@ class Datapath {
 
   void run();
   void fail(std::string text);
+  void chooseAdapterOffloads();
+  void chooseSocketOffloads();
   void readAdapter(int fd);
-  Outcome classifyOut(const uint8_t* bytes, size_t length, double now, EndpointKey& to);
-  void flush();
+  void takeFromAdapter(uint8_t* bytes, const SuperPacket& packet, size_t length, double now);
+  Outcome classifyOut(const uint8_t* bytes, size_t length, size_t packets, double now, EndpointKey& to);
+  void flush(double now);
   void readSocket();
+  void takeFromSocket(uint8_t* bytes, size_t length, EndpointKey from, double now);
   Outcome classifyIn(const uint8_t* bytes, size_t length, EndpointKey from, double now);
   void readErrors();
   Outcome verdict(const Packet& packet, bool inward) const;
   bool isOurs(const Address& address) const;
   bool writeAdapter(const uint8_t* bytes, size_t length);
-  void countSendError(int error);
+  bool writeParts(iovec* parts, int count);
+  void deliverJoined(const Write& write);
   void raise(RingName ring, Upcall head, const uint8_t* payload);
   void wakeWriter();
 
@@ -138,16 +148,20 @@ class Datapath {
   Ring serverRing_{64 << 10, 256}, adapterRing_{1 << 20, 4096}, otherRing_{512 << 10, 4096};
   bool raised_ = false;  // since the last wake
 
-  // Thread only. A packet waits in `in_`/`out_` no longer than its batch, but for what the socket won't take yet:
-  // out_[pendingFrom_ .. pendingCount_), while the adapter is not read.
+  // Thread only. A packet waits in `arena_`/`in_` no longer than its batch, but for what the socket won't take yet, while the
+  // adapter is not read.
   struct Batch {
-    uint8_t bytes[kBatch][kPacketBytes];
+    uint8_t bytes[kBatch][kSuperBytes];
     mmsghdr messages[kBatch];
     iovec parts[kBatch];
     sockaddr_in names[kBatch];
+    alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(int))];
   };
-  std::unique_ptr<Batch> in_, out_;
-  size_t pendingFrom_ = 0, pendingCount_ = 0;
+  std::unique_ptr<Batch> in_;
+  std::unique_ptr<uint8_t[]> arena_;
+  Sender sender_{counters_};
+  Coalescer coalescer_;
+  std::vector<std::string> offloads_;
   bool adapterPaused_ = false;
 };
 

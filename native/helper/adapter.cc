@@ -93,7 +93,8 @@ Answer Adapter::create(const Request& request) {
   if (descriptors_.fds[request.queues - 1] < 0) return failed("Opening /dev/net/tun", descriptors_.error);
   ifreq device{};
   request.name.copy(device.ifr_name, IFNAMSIZ - 1);
-  device.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (request.queues > 1 ? IFF_MULTI_QUEUE : 0));
+  const int kind = IFF_TUN | IFF_NO_PI | (request.vnetHeader ? IFF_VNET_HDR : 0);
+  device.ifr_flags = static_cast<short>(kind | IFF_TUN_EXCL | (request.queues > 1 ? IFF_MULTI_QUEUE : 0));
   for (unsigned queue = 0; queue < request.queues; queue++) {
     const int fd = descriptors_.fds[queue];
     if (ioctl(fd, TUNSETIFF, &device) < 0) {
@@ -103,7 +104,7 @@ Answer Adapter::create(const Request& request) {
       return failed("Making the adapter", errno);
     }
     if (queue == 0 && ioctl(fd, TUNSETOWNER, 0UL) < 0) return failed("Making root the adapter's owner", errno);
-    device.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE;
+    device.ifr_flags = static_cast<short>(kind | IFF_MULTI_QUEUE);
   }
   index_ = if_nametoindex(request.name.c_str());
   if (!index_) return failed("Finding the adapter", errno);

@@ -46,7 +46,8 @@ Answer parseOpen(const uint8_t* body, Request& request) {
   request.queues = body[kNameBytes + 2];
   if (request.mtu < kMinMtu || request.mtu > kMaxMtu) return {Status::badArgument, 0, "The MTU must be 1280 to 1500."};
   if (request.queues < 1 || request.queues > kMaxQueues) return {Status::badArgument, 0, "An adapter has 1 to 8 queues."};
-  if (body[kNameBytes + 3] != 0) return {Status::badArgument, 0, "This helper knows no adapter flags."};
+  if (body[kNameBytes + 3] & ~kVnetHeaderFlag) return {Status::badArgument, 0, "This helper knows one adapter flag, 1."};
+  request.vnetHeader = body[kNameBytes + 3] & kVnetHeaderFlag;
   return {};
 }
 

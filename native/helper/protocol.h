@@ -17,7 +17,7 @@ constexpr size_t kMaxRequest = 64;
 
 enum class Command : uint16_t {
   hello = 1,          // nothing for the role `adapter`, else u8 role, 0[3]
-  openAdapter = 2,    // name[16] padded with 0, u16 mtu, u8 queues, u8 flags (0)
+  openAdapter = 2,    // name[16] padded with 0, u16 mtu, u8 queues, u8 flags (kVnetHeaderFlag or 0)
   setAddress = 3,     // address[16], u8 preferred, 0[3]
   removeAddress = 4,  // address[16]
   defaultRoute = 5,   // u8 on, 0[3]
@@ -57,6 +57,8 @@ enum class Status : uint32_t {
 
 constexpr size_t kNameBytes = 16;
 constexpr unsigned kMaxQueues = 8;
+// Each packet of the adapter carries a virtio_net_hdr, so that its user can switch offloads on.
+constexpr uint8_t kVnetHeaderFlag = 1;
 // IPv6 needs 1280 (RFC 8200 §5); an Ethernet path carries no more than 1500.
 constexpr unsigned kMinMtu = 1280;
 constexpr unsigned kMaxMtu = 1500;
@@ -69,6 +71,7 @@ struct Request {
   std::string name;
   unsigned mtu = 0;
   unsigned queues = 0;
+  bool vnetHeader = false;
   Address address{};
   bool on = false;  // preferred, or default route on
   std::string native;

@@ -67,9 +67,9 @@ describe.skipIf(reason !== null)('the helper service', () => {
         helloMs: 5000,
         refusal: new HostError('no-privilege', 'refused'),
       },
-      { name: 'teredo', mtu: 1280, queues: 1 },
+      { name: 'teredo', mtu: 1280, queues: 1, offloads: true },
     );
-  const ADAPTER = `openAdapter({ name: 'teredo', mtu: 1280, queues: 1 })`;
+  const ADAPTER = `openAdapter({ name: 'teredo', mtu: 1280, queues: 1, offloads: true })`;
   /** Opens an adapter (or what `call` says) as another user by the host itself; prints what came of it. */
   const asUser = (uid: number, call = ADAPTER): string => {
     const script = `

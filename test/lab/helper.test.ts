@@ -186,7 +186,7 @@ describe.skipIf(reason !== null)('the helper', () => {
     const opening = openLinuxAdapter(
       nativeAddon(),
       { fd: helper.fd, helloMs: 5000, refusal: new HostError('no-privilege', 'refused') },
-      { name: 'teredo', mtu: 1280, queues: 1 },
+      { name: 'teredo', mtu: 1280, queues: 1, offloads: true },
     );
     await expect(opening).rejects.toMatchObject({
       code: 'no-tun',
@@ -318,7 +318,7 @@ describe.skipIf(reason !== null)('the helper', () => {
       const adapter = await openLinuxAdapter(
         nativeAddon(),
         { fd: helper.fd, helloMs: 5000, refusal: new HostError('no-privilege', 'refused') },
-        { name: 'teredo', mtu: 1280, queues: 1 },
+        { name: 'teredo', mtu: 1280, queues: 1, offloads: true },
       );
       await adapter.setAddress(ADDRESS, true);
       const lost = new Promise<HostError>((resolve) => adapter.onLost(resolve));
@@ -342,7 +342,7 @@ describe.skipIf(reason !== null)('the helper', () => {
       const children = () => import('node:fs').then((fs) =>
         fs.readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8').trim());
       console.log('ready');
-      const opening = host.openAdapter({ name: 'teredo', mtu: 1280, queues: 1 });
+      const opening = host.openAdapter({ name: 'teredo', mtu: 1280, queues: 1, offloads: true });
       console.log('helper ' + await children());
       const adapter = await opening;
       adapter.onLost(() => process.exit(0));

@@ -92,6 +92,7 @@ describe('tables', () => {
       vnetHeader: false,
       bind: { ip: LOOPBACK, port: 0 },
       validMs: 30_000,
+      offloads: true,
       maxPeers: 1000,
       maxFlows: 10,
       onWake: () => undefined,
@@ -202,6 +203,7 @@ describe('M-0602 errors of the system', () => {
         adapter: null,
         bind: { ip, port },
         validMs: 1,
+        offloads: true,
         onUpcalls: () => undefined,
         onFailed: () => undefined,
       });
@@ -254,7 +256,7 @@ describe('the end', () => {
     const script = `
       import { openDatapath } from './engine/host/linux-datapath.ts';
       import { nativeAddon } from './engine/host/addon.ts';
-      const options = { adapter: null, bind: { ip: ${LOOPBACK}, port: 0 }, validMs: 1, onUpcalls() {}, onFailed() {} };
+      const options = { adapter: null, bind: { ip: ${LOOPBACK}, port: 0 }, validMs: 1, offloads: true, onUpcalls() {}, onFailed() {} };
       nativeAddon().openNetlink(() => {});
       for (let i = 0; i < 3; i++) openDatapath(options).transmit({ ip: ${LOOPBACK}, port: 9 }, new Uint8Array(1));
       setTimeout(() => process.exit(7), 50);`;

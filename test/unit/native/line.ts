@@ -69,6 +69,7 @@ export function watched(queue: number | null, bind: Endpoint, validMs = 30_000):
     adapter: queue === null ? null : adapterOn(queue),
     bind,
     validMs,
+    offloads: true,
     onUpcalls: (batch) => upcalls.push(...batch),
     onFailed: (error) => failures.push(error),
   });
