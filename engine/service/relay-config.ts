@@ -50,6 +50,8 @@ const fileSchema = z
     control,
     logLevel,
     allowPrivate: flag,
+    /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
+    offloads: flag,
     limits: z
       .strictObject(
         {
@@ -87,6 +89,7 @@ export interface RelaySettings {
   readonly control: string | null;
   readonly logLevel: LogLevel;
   readonly allowPrivate: boolean;
+  readonly offloads: boolean;
   readonly limits: Partial<RelayLimits>;
 }
 
@@ -119,6 +122,7 @@ export function readRelaySettings(
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',
     allowPrivate: merged.allowPrivate ?? false,
+    offloads: merged.offloads ?? true,
     limits: Object.fromEntries(limits),
   };
 }

@@ -50,7 +50,7 @@ export class RelayService {
 
   /** Opens the socket, and only then lets packets for Teredo come to the adapter. Throws HostError. */
   async start(): Promise<void> {
-    const { bind, port, hostSpecific, allowPrivate, limits } = this.settings;
+    const { bind, port, hostSpecific, allowPrivate, limits, offloads } = this.settings;
     const { address, native } = this.place;
     this.adapter.onLost((error) => this.fail(error));
     const state = await this.host.networkState();
@@ -62,6 +62,7 @@ export class RelayService {
       adapter: this.adapter,
       bind: { ip: bind, port },
       validMs: PEER_VALID_MS,
+      offloads,
       onUpcalls: (batch) => this.receive(batch),
       onFailed: (error) => this.fail(error),
     });

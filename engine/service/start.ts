@@ -209,7 +209,12 @@ export async function startRelay(
   const user = targetUser();
   await removeLeftover(path);
   const place = findPlace(host, settings);
-  const opening = host.openRelayAdapter({ name: settings.adapter, mtu: TEREDO_MTU, queues: 1 });
+  const opening = host.openRelayAdapter({
+    name: settings.adapter,
+    mtu: TEREDO_MTU,
+    queues: 1,
+    offloads: settings.offloads,
+  });
   warmUp();
   const adapter = await opening;
   let opened: ControlServer | null = null;
