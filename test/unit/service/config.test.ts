@@ -46,6 +46,7 @@ it('command line rules over user over system over default', () => {
     },
     logLevel: 'info',
     allowPrivate: false,
+    offloads: true,
     credentials: null,
   });
 });
