@@ -63,10 +63,13 @@ datapathContract('native', async ({ validMs }) => {
     take: async () => {
       const size = (): number =>
         transmitted.length + programs.upcalls.length + under.upcalls.length;
-      // Quiet for a while: on a busy machine a thread may have to wait for its turn.
-      for (let quiet = 0, last = -1; quiet < 4; quiet = size() === last ? quiet + 1 : 0) {
-        last = size();
+      // Quiet for a while. On a busy machine a thread has to wait for its turn: a sleep that lasted too long counts for nothing.
+      for (let quiet = 0, ticks = 0, last = -1; quiet < 8 && ticks < 1_000; ticks++) {
+        const before = performance.now();
         await sleep(5);
+        const late = performance.now() - before > 10;
+        quiet = size() !== last ? 0 : late ? quiet : quiet + 1;
+        last = size();
       }
       const taken: Taken = {
         transmitted,
