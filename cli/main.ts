@@ -13,6 +13,8 @@ const control = (): Option =>
   new Option('--control <path>', 'control socket of what is running, if not the usual one');
 const logLevel = (): Option =>
   new Option('--log-level <level>', 'tell info (default), warning or error, and what is graver');
+const metrics = (): Option =>
+  new Option('--metrics <address:port>', 'serve Prometheus metrics there, loopback only (off)');
 const json = (): Option => new Option('--json', 'print JSON for scripts');
 
 function program(): Command {
@@ -51,6 +53,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not running, 4 no priv
     .option('--control <path>', 'control socket')
     .option('--config <file>', 'read this configuration file instead of the usual ones')
     .addOption(logLevel())
+    .addOption(metrics())
     .option(
       '--expose-all',
       'RISK: let every application use the tunnel, and let everybody on the Internet reach every program that listens; echo requests are answered too',
@@ -87,6 +90,7 @@ The adapter needs a privilege: start it with sudo, or have the helper service ru
     .option('--control <path>', 'control socket')
     .option('--config <file>', 'read these settings; the command line rules')
     .addOption(logLevel())
+    .addOption(metrics())
     .option('--allow-private', 'closed labs only: serve private IPv4 addresses')
     .addHelpText(
       'after',
@@ -94,7 +98,7 @@ The adapter needs a privilege: start it with sudo, or have the helper service ru
 It helps clients to an address and to each other; their traffic does not pass through it, but for bubbles and pings.
 Started with sudo, it opens its sockets and then becomes you again. Without root (and without the helper service) all
 works but the pings that clients send to native IPv6 hosts before they use a relay.
-The configuration file is one JSON object: primary, secondary, bindPrimary, bindSecondary, port, control, logLevel,
+The configuration file is one JSON object: primary, secondary, bindPrimary, bindSecondary, port, control, logLevel, metrics,
 allowPrivate, clients (an object of clientId: key), requireAuthentication, limits.
 "shipworm reload" (or the signal HUP) reads it anew and takes clients, requireAuthentication, limits and logLevel.
 UDP port 3544 must be open to everybody. "shipworm status" says what it answered and what it refused, and why.`,
@@ -112,6 +116,7 @@ UDP port 3544 must be open to everybody. "shipworm status" says what it answered
     .option('--control <path>', 'control socket')
     .option('--config <file>', 'read these settings; the command line rules')
     .addOption(logLevel())
+    .addOption(metrics())
     .option('--allow-private', 'closed labs only: take private addresses')
     .addHelpText(
       'after',
@@ -121,7 +126,7 @@ machine, because it or their router sends them here. With --host-specific that i
 It needs native IPv6, and a privilege for its adapter: start it with sudo, and it becomes you again. While it runs,
 IPv6 is forwarded between the adapter and the native interface; afterwards that is as it was.
 The configuration file is one JSON object: bind, port, hostSpecific, native, adapter, address, served (a list of
-native networks; all by default), behindNat, control, logLevel, allowPrivate, limits.
+native networks; all by default), behindNat, control, logLevel, metrics, allowPrivate, limits.
 "shipworm reload" (or the signal HUP) reads it anew and takes served, limits and logLevel.
 The UDP port must be open to everybody. "shipworm status" says what it carries and what it refused, and why.`,
     )

@@ -7,6 +7,8 @@ import type { GateSettings } from '../gate/index.ts';
 import { ServiceError } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import type { LogLevel } from './log.ts';
+import { metricsEndpoint, parseMetricsEndpoint } from './metrics-server.ts';
+import type { MetricsEndpoint } from './metrics-server.ts';
 
 /** The tunnel sleeps so long after the last allowed flow or listener. */
 const SLEEP_AFTER_S = 30;
@@ -49,6 +51,7 @@ export const settingsSchema = z.strictObject({
   adapter: interfaceName,
   control,
   logLevel,
+  metrics: metricsEndpoint,
   exposeAll: flag,
   /** The user's switch. */
   enabled: flag,
@@ -78,6 +81,8 @@ export interface Settings {
   readonly adapter: string;
   readonly control: string | null;
   readonly logLevel: LogLevel;
+  /** Where Prometheus may ask; null: nowhere. */
+  readonly metrics: MetricsEndpoint | null;
   readonly exposeAll: boolean;
   /** What the gate is told, but for what it remembers of networks. */
   readonly gate: Omit<GateSettings, 'networks' | 'exposeAll'>;
@@ -155,6 +160,7 @@ function complete(merged: FileSettings, faults: string[]): Settings {
     adapter: merged.adapter ?? 'teredo',
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',
+    metrics: merged.metrics === undefined ? null : parseMetricsEndpoint(merged.metrics),
     exposeAll: merged.exposeAll ?? false,
     gate: {
       on: merged.enabled ?? true,

@@ -6,6 +6,8 @@ import type { Ip6Network, RelayLimits } from '../relay/index.ts';
 import { control, flag, interfaceName, ip4, logLevel, mergeSettings } from './config.ts';
 import { ServiceError } from './errors.ts';
 import type { LogLevel } from './log.ts';
+import { metricsEndpoint, parseMetricsEndpoint } from './metrics-server.ts';
+import type { MetricsEndpoint } from './metrics-server.ts';
 
 /** Fixed, so that a firewall can let it in; Miredo's relays use it, too. */
 const DEFAULT_PORT = 3545;
@@ -49,6 +51,7 @@ const fileSchema = z
     behindNat: flag,
     control,
     logLevel,
+    metrics: metricsEndpoint,
     allowPrivate: flag,
     /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
     offloads: flag,
@@ -88,6 +91,8 @@ export interface RelaySettings {
   readonly behindNat: boolean | null;
   readonly control: string | null;
   readonly logLevel: LogLevel;
+  /** Where Prometheus may ask; null: nowhere. */
+  readonly metrics: MetricsEndpoint | null;
   readonly allowPrivate: boolean;
   readonly offloads: boolean;
   readonly limits: Partial<RelayLimits>;
@@ -121,6 +126,7 @@ export function readRelaySettings(
     behindNat: merged.behindNat ?? null,
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',
+    metrics: merged.metrics === undefined ? null : parseMetricsEndpoint(merged.metrics),
     allowPrivate: merged.allowPrivate ?? false,
     offloads: merged.offloads ?? true,
     limits: Object.fromEntries(limits),

@@ -5,6 +5,8 @@ import type { Ip4 } from '../wire/index.ts';
 import { control, flag, ip4, logLevel, mergeSettings } from './config.ts';
 import { ServiceError } from './errors.ts';
 import type { LogLevel } from './log.ts';
+import { metricsEndpoint, parseMetricsEndpoint } from './metrics-server.ts';
+import type { MetricsEndpoint } from './metrics-server.ts';
 
 const rate = z
   .number('must be a number')
@@ -27,6 +29,7 @@ const fileSchema = z
       .max(65_535, 'must be 1 to 65535'),
     control,
     logLevel,
+    metrics: metricsEndpoint,
     allowPrivate: flag,
     /** Identifier and secret of each client, as the client's `clientId` and `key`. */
     clients: z.record(
@@ -60,6 +63,8 @@ export interface ServerSettings {
   readonly port: number;
   readonly control: string | null;
   readonly logLevel: LogLevel;
+  /** Where Prometheus may ask; null: nowhere. */
+  readonly metrics: MetricsEndpoint | null;
   readonly allowPrivate: boolean;
   readonly clients: Readonly<Record<string, string>>;
   readonly requireAuthentication: boolean;
@@ -121,6 +126,7 @@ function complete(merged: ServerFileSettings, faults: string[]): ServerSettings 
     port: merged.port ?? TEREDO_PORT,
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',
+    metrics: merged.metrics === undefined ? null : parseMetricsEndpoint(merged.metrics),
     allowPrivate,
     clients,
     requireAuthentication: merged.requireAuthentication ?? false,

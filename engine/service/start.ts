@@ -17,6 +17,9 @@ import { LIVE_RELAY_SETTINGS } from './relay-config.ts';
 import type { RelaySettings } from './relay-config.ts';
 import { findPlace } from './relay-place.ts';
 import { RelayService } from './relay-service.ts';
+import type { AnyStatus } from './metrics.ts';
+import { serveMetrics } from './metrics-server.ts';
+import type { MetricsEndpoint } from './metrics-server.ts';
 import { reloadable } from './reload.ts';
 import { LIVE_SERVER_SETTINGS } from './server-config.ts';
 import type { ServerSettings } from './server-config.ts';
@@ -102,6 +105,24 @@ async function openControl(
   }
 }
 
+/** Starts `service` and the metrics about it; closes it when one of them fails. */
+async function start(
+  service: { start(): Promise<void>; status(): AnyStatus; close(): Promise<void> },
+  settings: { readonly metrics: MetricsEndpoint | null },
+): Promise<{ close(): void }> {
+  try {
+    const metrics = await serveMetrics(settings.metrics, () => service.status());
+    await service.start().catch((error: unknown) => {
+      metrics.close();
+      throw error;
+    });
+    return metrics;
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+}
+
 /**
  * Starts a client: control socket and adapter first, which may need root; then root's rights go for good; only then the
  * first byte from the network is read. Throws HostError or ServiceError, and has undone everything when it does.
@@ -132,10 +153,7 @@ export async function startClient(
     opened = control;
     const state = new StateFile(directory, (text) => log({ level: 'warning', text }));
     const service = new ClientService(host, settings, adapter, null, state, { ...hooks, log });
-    await service.start().catch(async (error: unknown) => {
-      await service.close();
-      throw error;
-    });
+    const metrics = await start(service, settings);
     const api: Api = { ...service.api, reload };
     control.serve(api);
     return {
@@ -143,6 +161,7 @@ export async function startClient(
       status: () => service.status(),
       reload,
       close: async () => {
+        metrics.close();
         await service.close();
         control.close();
       },
@@ -174,13 +193,14 @@ export async function startServer(
     await service.open();
     const control = await openControl(path, user);
     opened = control;
-    await service.start();
+    const metrics = await start(service, settings);
     const api: ServerApi = { ...service.api, reload };
     control.serve(api);
     return {
       api,
       reload,
       close: async () => {
+        metrics.close();
         await service.close();
         control.close();
       },
@@ -223,16 +243,14 @@ export async function startRelay(
     opened = control;
     const started = new RelayService(host, settings, place, adapter, { ...hooks, log });
     service = started;
-    await started.start().catch(async (error: unknown) => {
-      await started.close();
-      throw error;
-    });
+    const metrics = await start(started, settings);
     const api: RelayApi = { ...started.api, reload };
     control.serve(api);
     return {
       api,
       reload,
       close: async () => {
+        metrics.close();
         await started.close();
         control.close();
       },

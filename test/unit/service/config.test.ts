@@ -45,6 +45,7 @@ it('command line rules over user over system over default', () => {
       newNetworks: 'on',
     },
     logLevel: 'info',
+    metrics: null,
     allowPrivate: false,
     offloads: true,
     credentials: null,
