@@ -1,0 +1,82 @@
+// Finds who owns a socket: its maker where the kernel recorded it, else everybody who holds it.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "diag.h"
+#include "frames.h"
+#include "hash.h"
+#include "holders.h"
+#include "identity.h"
+#include "tables.h"
+
+namespace owners {
+
+enum class Confidence : uint8_t { exact = 0, shared = 1, inferred = 2, unknown = 3 };
+
+struct Owner {
+  std::vector<Identity> identities;
+  pid_t pid = 0;
+  uint64_t startedMs = 0;
+  std::string comm;
+  Confidence confidence = Confidence::unknown;
+};
+using OwnerPointer = std::shared_ptr<Owner>;
+
+// A process seen to begin a file that is watched: it names a maker that was gone before it was looked at.
+struct SeenExec {
+  Identity identity;
+  uint64_t atNs = 0;
+};
+
+// `client`: the user who is answered for. Root sees everybody; of another user's processes only the user is told.
+class Finder {
+ public:
+  Finder(const Tables& tables, Diag& diag, Hasher& hasher, uint32_t client)
+      : tables_(tables), diag_(diag), hasher_(hasher), client_(client) {}
+
+  // A socket was made: look at its maker while it is there.
+  void made(const SocketRecord& record);
+  void forget(uint64_t root);
+  // Notes sockets that are older than the programs, so that they are not taken for unknown ones.
+  void noteOlder();
+  void noteExec(pid_t pid, const Identity& identity, Descriptor file);
+  void hashIfDue(const Identity& identity, Descriptor file);
+
+  // Calls back, perhaps later, with the owner of the recorded socket; null when it can't be found out.
+  using Found = std::function<void(OwnerPointer)>;
+  void recorded(const SocketRecord& record, Found found);
+  // All holders of these sockets: who shares a port can't be told apart from outside.
+  void holding(const std::vector<SocketRow>& rows, Found found);
+  // Fills in what hashes are due, and takes out what the client may not know.
+  void complete(OwnerPointer owner, Found found);
+
+ private:
+  struct Look {
+    Identity identity;
+    uint64_t startedMs = 0, execNs = 0;
+  };
+  OwnerPointer look(const SocketRecord& record);
+  OwnerPointer fromExec(const SocketRecord& record);
+
+  const Tables& tables_;
+  Diag& diag_;
+  Hasher& hasher_;
+  const uint32_t client_;
+  SearchBudget budget_;
+  std::unordered_map<pid_t, Look> looks_;
+  std::unordered_map<uint64_t, OwnerPointer> makers_;  // by cookie
+  std::unordered_map<uint64_t, SocketRow> older_;      // by cookie
+  std::unordered_map<pid_t, std::vector<SeenExec>> execs_;
+};
+
+void writeOwner(Writer& writer, const Owner& owner);
+void writeIdentity(Writer& writer, const Identity& identity);
+
+}  // namespace owners

@@ -1,0 +1,272 @@
+// The loop: frames of the engine, events of the kernel programs, sockets and processes that went, and a sweep now and then.
+#include "service.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace owners {
+
+namespace {
+
+constexpr uint64_t kSweepNs = 5'000'000'000;
+// An engine that reads nothing is gone, or as good as.
+constexpr size_t kMaxOut = 8 << 20;
+constexpr size_t kMaxAnswered = 65'536;
+// One more try for a socket that is just being set up.
+constexpr useconds_t kRetryUs = 1'000;
+
+// Of this process's network namespace; 0 when the kernel has none (before 5.14).
+uint64_t namespaceCookie() {
+  const Descriptor probe(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+  return probe.valid() && getsockopt(probe.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0 ? cookie : 0;
+}
+
+}  // namespace
+
+Service::Service(int engine, const Start& start)
+    : engine_(engine), start_(start), finder_(tables_, diag_, hasher_, start.client), starts_(finder_) {}
+
+bool Service::open() {
+  if (diag_.open() != 0 || hasher_.open() != 0) return false;
+  starts_.open();
+  const uint64_t scope = namespaceCookie();
+  if (!start_.programs) why_ = "they were not asked for";
+  else if (!scope) why_ = "the kernel gives its network namespaces no cookies";
+  else if (const int error = tables_.create()) why_ = std::string("the kernel made no tables (") + std::strerror(error) + ")";
+  else if (const int failed = ring_.open(tables_.ring)) why_ = std::string("the kernel gave no ring of events (") + std::strerror(failed) + ")";
+  else why_ = loaded_.attach(tables_, {start_.interface, scope});
+  programs_ = why_.empty();
+  if (programs_) finder_.noteOlder();
+  starts_.tellTo({[this](pid_t pid, uint64_t started, const Identity& identity) {
+                    Writer frame(Kind::exec);
+                    frame.u32(static_cast<uint32_t>(pid)).u64(started);
+                    writeIdentity(frame, identity);
+                    send(frame);
+                  },
+                  [this](pid_t pid, uint64_t started) {
+                    Writer frame(Kind::exit);
+                    frame.u32(static_cast<uint32_t>(pid)).u64(started);
+                    send(frame);
+                  }});
+  return true;
+}
+
+void Service::run(int session) {
+  // Given up by now is what could still change the tables' programs; a kernel that then refuses the tables has no programs for us.
+  const uint64_t none = 0;
+  const SocketVerdict undecided{};
+  if (programs_ && tables_.verdicts.update(&none, &undecided) != 0) {
+    programs_ = false;
+    loaded_ = Programs();
+    why_ = "the kernel lets only privileged processes use their tables";
+  }
+  Writer hello(Kind::mode);
+  hello.u8(programs_ ? 1 : 2).text(why_);
+  send(hello);
+  listenersAtNs_ = bootNs();
+  sweepAtNs_ = listenersAtNs_ + kSweepNs;
+  std::vector<pollfd> items;
+  while (!broken_) {
+    const short engineEvents = out_.empty() ? POLLIN : POLLIN | POLLOUT;
+    items = {{engine_, engineEvents, 0},         {session, 0, 0},  {programs_ ? ring_.fd() : -1, POLLIN, 0},
+             {diag_.watchFd(), POLLIN, 0}, {hasher_.fd(), POLLIN, 0}, {starts_.fd(), POLLIN, 0}};
+    const size_t fixed = items.size();
+    starts_.addTo(items);
+    uint64_t next = sweepAtNs_;
+    for (const uint64_t at : {listenersAtNs_, starts_.nextNs()})
+      if (at && at < next) next = at;
+    const uint64_t now = bootNs();
+    const int wait = next > now ? static_cast<int>((next - now) / 1'000'000) + 1 : 0;
+    if (poll(items.data(), items.size(), wait) < 0 && errno != EINTR) return;
+    if (items[1].revents) return;
+    // Who began comes before what it made, and both before what the engine asks about them.
+    starts_.readStarted();
+    if (programs_) ring_.read([this](const Event& event) { onEvent(event); });
+    if (items[3].revents) readDestroyed();
+    if (items[4].revents) hasher_.finish();
+    for (size_t i = fixed; i < items.size(); i++)
+      if (items[i].revents) starts_.ended(items[i].fd);
+    if (items[0].revents & (POLLIN | POLLHUP | POLLERR) && !readEngine()) return;
+    starts_.tick();
+    if (listenersAtNs_ && bootNs() >= listenersAtNs_) refreshListeners();
+    if (bootNs() >= sweepAtNs_) sweep();
+    if (!flush()) return;
+  }
+}
+
+bool Service::readEngine() {
+  uint8_t part[16 << 10];
+  const ssize_t got = recv(engine_, part, sizeof part, MSG_DONTWAIT);
+  if (got < 0) return errno == EAGAIN || errno == EINTR;
+  if (got == 0) return false;
+  in_.insert(in_.end(), part, part + got);
+  size_t at = 0;
+  while (in_.size() - at >= 6) {
+    const uint32_t length = Reader(in_.data() + at, 4).u32();
+    if (length < 2 || length > kMaxFrame) return false;
+    if (in_.size() - at - 4 < length) break;
+    if (!handle(in_.data() + at + 4, length)) return false;
+    at += 4 + length;
+  }
+  in_.erase(in_.begin(), in_.begin() + static_cast<long>(at));
+  return true;
+}
+
+// False for what no engine sends.
+bool Service::handle(const uint8_t* bytes, size_t length) {
+  Reader reader(bytes, length);
+  switch (static_cast<Kind>(reader.u16())) {
+    case Kind::addresses:
+      setAddresses(reader);
+      break;
+    case Kind::verdict:
+      setVerdict(reader);
+      break;
+    case Kind::resolve:
+      resolve(reader);
+      break;
+    case Kind::release:
+      release(reader.flow());
+      break;
+    case Kind::watch: {
+      std::vector<std::string> paths(reader.u16());
+      for (std::string& path : paths) path = reader.text();
+      if (reader.good()) starts_.watch(paths);
+      break;
+    }
+    case Kind::listeners:
+      listListeners(reader.u32());
+      break;
+    case Kind::forgotten:
+      forgotten_.insert(reader.u64());
+      break;
+    default:
+      return false;
+  }
+  return reader.complete();
+}
+
+// Only Teredo addresses (RFC 4380 §4) can be ours: the programs must judge no other traffic.
+void Service::setAddresses(Reader& reader) {
+  std::vector<Address> next;
+  while (reader.left() >= sizeof(Address) && next.size() < kMaxAddresses) {
+    const Address address = reader.address();
+    constexpr uint8_t kPrefix[] = {0x20, 0x01, 0, 0};
+    if (std::memcmp(address.data(), kPrefix, sizeof kPrefix) == 0) next.push_back(address);
+  }
+  if (!programs_) return;
+  const uint32_t one = 1;
+  std::vector<Address> gone;
+  Address key{};
+  for (bool more = tables_.addresses.after(nullptr, &key) == 0; more; more = tables_.addresses.after(&key, &key) == 0)
+    if (std::find(next.begin(), next.end(), key) == next.end()) gone.push_back(key);
+  for (const Address& address : next) tables_.addresses.update(&address, &one);
+  for (const Address& address : gone) tables_.addresses.erase(&address);
+}
+
+// What is taken away is taken first, what is given is given last.
+void Service::setVerdict(Reader& reader) {
+  const uint64_t cookie = reader.u64();
+  SocketVerdict verdict{};
+  verdict.out = static_cast<Out>(reader.u8());
+  verdict.in = static_cast<In>(reader.u8());
+  std::vector<uint16_t> ports(reader.u16());
+  for (uint16_t& port : ports) port = reader.u16();
+  if (!programs_ || !reader.complete() || verdict.out > Out::deny || verdict.in > In::ports) return;
+  // A socket that is gone needs none, and would keep it for ever.
+  SocketRecord record;
+  if (!living_.contains(cookie) && tables_.sockets.lookup(&cookie, &record) != 0) return;
+  const uint32_t one = 1;
+  std::vector<uint16_t>& held = reach_[cookie];
+  for (const uint16_t port : held) {
+    const ReachKey key{cookie, port, 0};
+    if (std::find(ports.begin(), ports.end(), port) == ports.end()) tables_.reach.erase(&key);
+  }
+  for (const uint16_t port : ports) {
+    const ReachKey key{cookie, port, 0};
+    tables_.reach.update(&key, &one);
+  }
+  held = ports;
+  tables_.verdicts.update(&cookie, &verdict);
+}
+
+void Service::resolve(Reader& reader) {
+  const uint32_t id = reader.u32();
+  const bool inward = reader.u8() != 0;
+  const FlowKey flow = reader.flow();
+  if (!reader.complete()) return;
+  if (!programs_) return resolveByDiag(id, flow);
+  uint64_t cookie = 0;
+  if (inward) {
+    const auto row = diag_.exact(flow, start_.interface);
+    if (!row) return answer(id, 0, false, nullptr);
+    cookie = row->cookie;
+  } else if (tables_.sent.lookup(&flow, &cookie) != 0 && tables_.met.lookup(&flow, &cookie) != 0) {
+    return answer(id, 0, false, nullptr);
+  }
+  SocketRecord record;
+  if (tables_.sockets.lookup(&cookie, &record) != 0) return answer(id, cookie, true, nullptr);
+  living_.try_emplace(record.root, 1);
+  finder_.recorded(record, [this, id, root = record.root](const OwnerPointer& owner) { answer(id, root, true, owner); });
+}
+
+// The kernel's own choice, and who holds it; where several sockets share the port, all of them.
+void Service::resolveByDiag(uint32_t id, const FlowKey& flow) {
+  auto row = diag_.exact(flow, start_.interface);
+  if (!row) {
+    usleep(kRetryUs);
+    row = diag_.exact(flow, start_.interface);
+  }
+  if (!row) return answer(id, 0, false, nullptr);
+  std::vector<SocketRow> rows{*row};
+  if (flow.protocol == IPPROTO_UDP)
+    for (const SocketRow& other : diag_.all(flow.protocol, ~0U))
+      if (other.localPort == row->localPort && other.cookie != row->cookie) rows.push_back(other);
+  if (answered_.size() < kMaxAnswered) answered_.emplace_back(flow, row->cookie);
+  finder_.holding(rows, [this, id, cookie = row->cookie](const OwnerPointer& owner) { answer(id, cookie, true, owner); });
+}
+
+void Service::release(const FlowKey& flow) {
+  if (programs_) {
+    tables_.sent.erase(&flow);
+    tables_.met.erase(&flow);
+  }
+  std::erase_if(answered_, [&](const auto& item) { return item.first == flow; });
+}
+
+void Service::answer(uint32_t id, uint64_t cookie, bool found, const OwnerPointer& owner) {
+  Writer frame(Kind::owner);
+  frame.u32(id).u8(found).u64(cookie).u8(owner != nullptr);
+  if (owner) writeOwner(frame, *owner);
+  send(frame);
+}
+
+void Service::send(Writer& writer) {
+  const auto& frame = writer.finish();
+  if (out_.size() + frame.size() > kMaxOut) broken_ = true;
+  else out_.insert(out_.end(), frame.begin(), frame.end());
+}
+
+bool Service::flush() {
+  size_t at = 0;
+  while (at < out_.size()) {
+    const ssize_t sent = ::send(engine_, out_.data() + at, out_.size() - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN) return false;
+    if (sent < 0) break;
+    at += static_cast<size_t>(sent);
+  }
+  out_.erase(out_.begin(), out_.begin() + static_cast<long>(at));
+  return true;
+}
+
+}  // namespace owners

@@ -1,0 +1,83 @@
+// Answers one engine about owners of sockets, and keeps the verdicts of the kernel's tables for it.
+#pragma once
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "diag.h"
+#include "finder.h"
+#include "frames.h"
+#include "hash.h"
+#include "programs.h"
+#include "ring.h"
+#include "starts.h"
+#include "tables.h"
+
+namespace owners {
+
+struct Start {
+  uint32_t interface;
+  uint32_t client;    // user
+  uint32_t programs;  // 0: do without, as a kernel would that has none
+};
+
+class Service {
+ public:
+  Service(int engine, const Start& start);
+  // Opens what needs privileges. False: not even sock_diag can be had.
+  bool open();
+  // Serves until the engine or `session` (a socket) is gone.
+  void run(int session);
+
+ private:
+  bool readEngine();
+  bool handle(const uint8_t* bytes, size_t length);
+  void setAddresses(Reader& reader);
+  void setVerdict(Reader& reader);
+  void resolve(Reader& reader);
+  void resolveByDiag(uint32_t id, const FlowKey& flow);
+  void release(const FlowKey& flow);
+  void listListeners(uint32_t id);
+  void answer(uint32_t id, uint64_t cookie, bool found, const OwnerPointer& owner);
+
+  void onEvent(const Event& event);
+  void onClosed(uint64_t cookie, uint64_t root);
+  void dropVerdict(uint64_t root);
+  void tellClosed(uint64_t root);
+  void sweep();
+  void sweepFlows(const Map& map);
+  void recheck();
+  void refreshListeners();
+  void tellListener(const SocketRow& row, bool listening);
+  void ownerOf(const SocketRow& row, Finder::Found found);
+  void readDestroyed();
+  void send(Writer& writer);
+  bool flush();
+
+  const int engine_;
+  const Start start_;
+  bool programs_ = false;
+  std::string why_;  // there are no programs
+  Tables tables_;
+  Programs loaded_;
+  EventRing ring_;
+  Diag diag_;
+  Hasher hasher_;
+  Finder finder_;
+  Starts starts_;
+
+  std::vector<uint8_t> in_, out_;
+  bool broken_ = false;
+  std::unordered_map<uint64_t, int> living_;                     // root -> how many of its sockets live
+  std::unordered_map<uint64_t, std::vector<uint16_t>> reach_;    // root -> ports in the table
+  std::unordered_set<uint64_t> forgotten_;                       // closed, and the engine has no flow of it any more
+  std::vector<std::pair<FlowKey, uint64_t>> answered_;           // without programs: flows to look at again
+  std::map<uint64_t, SocketRow> listening_;
+  uint64_t listenersAtNs_ = 0, sweepAtNs_ = 0;
+};
+
+}  // namespace owners

@@ -1,0 +1,223 @@
+// What the service keeps in order: sockets that close, tables that must not fill with the dead, listeners that come and go.
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+
+#include <algorithm>
+
+#include "service.h"
+
+namespace owners {
+
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+constexpr uint64_t kSweepNs = 5 * kSecond;
+// A burst of binds gives one look at the listeners.
+constexpr uint64_t kListenersNs = kSecond / 20;
+
+template <typename Key, typename Visit>
+void eachKey(const Map& map, Visit visit) {
+  // The key after one that was erased would be the first again.
+  std::vector<Key> keys;
+  Key key{};
+  for (bool more = map.after(nullptr, &key) == 0; more; more = map.after(&key, &key) == 0) {
+    keys.push_back(key);
+    // A table that others fill meanwhile could keep us for ever.
+    if (keys.size() > 2 * kMaxFlows) break;
+  }
+  for (const Key& one : keys) visit(one);
+}
+
+bool waits(const SocketRow& row) {
+  return row.localPort != 0 && (row.protocol == IPPROTO_TCP ? row.state == kStateListen : row.state == kStateClose);
+}
+
+}  // namespace
+
+void Service::onEvent(const Event& event) {
+  switch (event.kind) {
+    case EventKind::made:
+      living_[event.socket.root]++;
+      if (event.cookie == event.socket.root) finder_.made(event.socket);
+      break;
+    case EventKind::closed:
+      onClosed(event.cookie, event.socket.root);
+      break;
+    case EventKind::denied: {
+      Writer frame(Kind::attempt);
+      frame.u64(event.cookie).flow(event.flow).u32(event.port);
+      send(frame);
+      break;
+    }
+    case EventKind::listens:
+      if (!listenersAtNs_) listenersAtNs_ = bootNs() + kListenersNs;
+      break;
+  }
+}
+
+void Service::onClosed(uint64_t cookie, uint64_t root) {
+  const auto listener = listening_.find(cookie);
+  if (listener != listening_.end()) {
+    const SocketRow row = listener->second;
+    listening_.erase(listener);
+    tellListener(row, false);
+  }
+  const auto found = living_.find(root);
+  if (found == living_.end() || --found->second > 0) return;
+  living_.erase(found);
+  tellClosed(root);
+}
+
+void Service::tellClosed(uint64_t root) {
+  dropVerdict(root);
+  finder_.forget(root);
+  Writer frame(Kind::closed);
+  frame.u64(root);
+  send(frame);
+}
+
+void Service::dropVerdict(uint64_t root) {
+  if (!programs_) return;
+  tables_.verdicts.erase(&root);
+  const auto ports = reach_.find(root);
+  if (ports == reach_.end()) return;
+  for (const uint16_t port : ports->second) {
+    const ReachKey key{root, port, 0};
+    tables_.reach.erase(&key);
+  }
+  reach_.erase(ports);
+}
+
+// Sockets older than the programs, and what an event was lost about.
+void Service::readDestroyed() {
+  const bool all = diag_.readGone([this](uint64_t cookie) {
+    SocketRecord record;
+    if (!programs_) {
+      const bool known = std::any_of(answered_.begin(), answered_.end(), [&](const auto& item) { return item.second == cookie; });
+      std::erase_if(answered_, [&](const auto& item) { return item.second == cookie; });
+      if (known) tellClosed(cookie);
+    } else if (tables_.sockets.lookup(&cookie, &record) == 0 && tables_.sockets.erase(&cookie) == 0) {
+      onClosed(cookie, record.root);
+    }
+    if (const auto listener = listening_.find(cookie); listener != listening_.end()) {
+      const SocketRow row = listener->second;
+      listening_.erase(listener);
+      tellListener(row, false);
+    }
+  });
+  if (!all) sweepAtNs_ = bootNs();
+}
+
+void Service::sweep() {
+  sweepAtNs_ = bootNs() + kSweepNs;
+  if (!programs_) {
+    listenersAtNs_ = bootNs();
+    return recheck();
+  }
+  std::unordered_map<uint64_t, int> living;
+  eachKey<uint64_t>(tables_.sockets, [&](uint64_t cookie) {
+    SocketRecord record;
+    if (tables_.sockets.lookup(&cookie, &record) == 0) living[record.root]++;
+  });
+  std::vector<uint64_t> gone;
+  for (const auto& [root, count] : living_)
+    if (!living.contains(root)) gone.push_back(root);
+  living_ = std::move(living);
+  for (const uint64_t root : gone) tellClosed(root);
+  sweepFlows(tables_.sent);
+  sweepFlows(tables_.met);
+  forgotten_.clear();
+  eachKey<uint32_t>(tables_.processes, [&](uint32_t tgid) {
+    if (kill(static_cast<pid_t>(tgid), 0) < 0 && errno == ESRCH) tables_.processes.erase(&tgid);
+  });
+}
+
+// A flow's entry keeps other sockets off the engine's entry for the same flow: it goes after that one went.
+void Service::sweepFlows(const Map& map) {
+  eachKey<FlowKey>(map, [&](const FlowKey& flow) {
+    uint64_t cookie = 0;
+    SocketRecord record;
+    if (map.lookup(&flow, &cookie) != 0 || tables_.sockets.lookup(&cookie, &record) == 0) return;
+    if (forgotten_.contains(cookie)) map.erase(&flow);
+  });
+}
+
+// Without programs: does each flow still belong to the socket that was named for it?
+void Service::recheck() {
+  std::vector<uint64_t> gone;
+  for (const auto& [flow, cookie] : answered_) {
+    const auto row = diag_.exact(flow, start_.interface);
+    if (!row || row->cookie != cookie) gone.push_back(cookie);
+  }
+  std::sort(gone.begin(), gone.end());
+  gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
+  for (const uint64_t cookie : gone) {
+    std::erase_if(answered_, [&](const auto& item) { return item.second == cookie; });
+    tellClosed(cookie);
+  }
+}
+
+void Service::ownerOf(const SocketRow& row, Finder::Found found) {
+  SocketRecord record;
+  if (!programs_) finder_.holding({row}, std::move(found));
+  else if (tables_.sockets.lookup(&row.cookie, &record) == 0) finder_.recorded(record, std::move(found));
+  else found(nullptr);
+}
+
+void Service::refreshListeners() {
+  listenersAtNs_ = 0;
+  std::map<uint64_t, SocketRow> now;
+  for (const auto& [protocol, state] : {std::pair<uint8_t, uint8_t>{IPPROTO_TCP, kStateListen}, {IPPROTO_UDP, kStateClose}})
+    for (const SocketRow& row : diag_.all(protocol, 1U << state))
+      if (waits(row)) now.emplace(row.cookie, row);
+  const auto before = std::move(listening_);
+  listening_ = now;
+  for (const auto& [cookie, row] : before)
+    if (!now.contains(cookie)) tellListener(row, false);
+  for (const auto& [cookie, row] : now)
+    if (!before.contains(cookie)) tellListener(row, true);
+}
+
+namespace {
+void writeListener(Writer& frame, const SocketRow& row, const OwnerPointer& owner) {
+  frame.u64(row.cookie).u8(row.protocol).u16(row.localPort).address(row.local).u8(row.v6only).u8(owner != nullptr);
+  if (owner) writeOwner(frame, *owner);
+}
+}  // namespace
+
+void Service::tellListener(const SocketRow& row, bool listening) {
+  const auto tell = [this, row, listening](const OwnerPointer& owner) {
+    Writer frame(Kind::listener);
+    frame.u8(listening);
+    writeListener(frame, row, owner);
+    send(frame);
+  };
+  if (listening) ownerOf(row, tell);
+  else tell(nullptr);
+}
+
+void Service::listListeners(uint32_t id) {
+  refreshListeners();
+  struct Listing {
+    std::vector<std::pair<SocketRow, OwnerPointer>> rows;
+    size_t missing;
+  };
+  const auto listing = std::make_shared<Listing>();
+  listing->missing = listening_.size() + 1;
+  const auto done = [this, id, listing] {
+    if (--listing->missing) return;
+    Writer frame(Kind::listening);
+    frame.u32(id).u16(static_cast<uint16_t>(listing->rows.size()));
+    for (const auto& [row, owner] : listing->rows) writeListener(frame, row, owner);
+    send(frame);
+  };
+  for (const auto& [cookie, row] : std::map(listening_))
+    ownerOf(row, [listing, row, done](const OwnerPointer& owner) {
+      listing->rows.emplace_back(row, owner);
+      done();
+    });
+  done();
+}
+
+}  // namespace owners
