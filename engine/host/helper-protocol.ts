@@ -20,6 +20,7 @@ const COMMAND = {
   defaultRoute: 5,
   openRaw6: 6,
   startRelay: 20,
+  openOwners: 30,
 } as const;
 
 /** What a connection is for; the role of a client's adapter is named by saying nothing. */
@@ -83,6 +84,9 @@ export const helperFrames = {
       writeIp6(body, 0, address);
       body[16] = preferred ? 1 : 0;
     }),
+  /** `without programs u8 | 0 0 0`. The answer brings the stream of host/owner-frames. */
+  openOwners: (withoutPrograms: boolean): Uint8Array =>
+    frame(COMMAND.openOwners, 4, (body) => (body[0] = withoutPrograms ? 1 : 0)),
   /** `address 16`. */
   removeAddress: (address: Ip6): Uint8Array =>
     frame(COMMAND.removeAddress, 16, (body) => writeIp6(body, 0, address)),

@@ -1,13 +1,13 @@
 // Module host/index gives the Host of the platform we run on.
 import { LinuxHost } from './linux.ts';
 import { HostError } from './types.ts';
-import type { Host, RelayHost, ServerHost } from './types.ts';
+import type { Host, OwnersHost, RelayHost, ServerHost } from './types.ts';
 
 export { dropPrivileges, guardSocket, targetUser } from './privilege.ts';
 export type { User } from './privilege.ts';
 
 /** Throws HostError 'platform' where there is none yet. */
-export function createHost(): Host & ServerHost & RelayHost {
+export function createHost(): Host & ServerHost & RelayHost & OwnersHost {
   if (process.platform === 'linux') return new LinuxHost();
   throw new HostError(
     'platform',

@@ -4,9 +4,10 @@ import type { NativeAddon } from './addon.ts';
 import { HelperConnection, lost } from './helper-connection.ts';
 import { helperFrames } from './helper-protocol.ts';
 import type { Forwarding } from './helper-protocol.ts';
+import { openLinuxOwners } from './linux-owners.ts';
 import type { HelperLink } from './privilege.ts';
 import { HostError } from './types.ts';
-import type { Adapter, AdapterOptions, RelayAdapter } from './types.ts';
+import type { Adapter, AdapterOptions, Owners, OwnersOptions, RelayAdapter } from './types.ts';
 
 /** Opens the adapter of a client or relay over `link`, whose descriptor it owns from then on. Throws HostError. */
 export async function openLinuxAdapter(
@@ -70,6 +71,13 @@ export class LinuxAdapter implements Adapter, RelayAdapter {
 
   async removeAddress(address: Ip6): Promise<void> {
     await this.helper.call(helperFrames.removeAddress(address));
+  }
+
+  /** Opens the owners of sockets; once. */
+  async openOwners(options: OwnersOptions): Promise<Owners> {
+    const frame = helperFrames.openOwners(options.withoutPrograms ?? false);
+    const { fds } = await this.helper.call(frame);
+    return openLinuxOwners(fds[0]!, options);
   }
 
   async setDefaultRoute(on: boolean): Promise<void> {

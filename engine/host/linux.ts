@@ -10,12 +10,16 @@ import { openDatapath } from './linux-datapath.ts';
 import { readAddresses6 } from './linux-addresses6.ts';
 import { openLinuxRaw6 } from './linux-raw6.ts';
 import { connectHelper } from './privilege.ts';
+import { HostError } from './types.ts';
 import type {
   Adapter,
   AdapterOptions,
   DatapathOptions,
   Host,
   NetworkState,
+  Owners,
+  OwnersHost,
+  OwnersOptions,
   RawSocket6,
   RelayAdapter,
   RelayHost,
@@ -32,7 +36,7 @@ const DNS_TEXTS: Record<string, string> = {
 };
 
 /** One per process. */
-export class LinuxHost implements Host, ServerHost, RelayHost {
+export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
   readonly random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) };
   private adapterIndex = 0;
   private adapterName = '';
@@ -55,6 +59,11 @@ export class LinuxHost implements Host, ServerHost, RelayHost {
     this.adapterIndex = adapter.index;
     this.adapterName = adapter.name;
     return adapter;
+  }
+
+  openOwners(options: OwnersOptions): Promise<Owners> {
+    if (options.adapter instanceof LinuxAdapter) return options.adapter.openOwners(options);
+    throw new HostError('platform', 'Only an adapter of this system has owners.');
   }
 
   openDatapath(options: DatapathOptions): SocketDatapath {

@@ -115,6 +115,8 @@ export interface Listener {
 
 export interface OwnersOptions {
   readonly adapter: Adapter;
+  /** Do without programs in the kernel, as on one that has none. */
+  readonly withoutPrograms?: boolean;
   readonly onEvent: (event: OwnerEvent) => void;
   /** It ended by itself: nothing passes any more. */
   readonly onLost: (error: HostError) => void;
@@ -144,6 +146,12 @@ export interface Owners {
   /** Every socket that the tunnel would make reachable. */
   listeners(): Promise<readonly Listener[]>;
   close(): Promise<void>;
+}
+
+/** What the gate needs of a system. */
+export interface OwnersHost {
+  /** Names the owners of sockets that use `adapter`. Once for each adapter. Rejects with HostError. */
+  openOwners(options: OwnersOptions): Promise<Owners>;
 }
 
 /** A raw socket for whole IPv6 packets: a server sends its clients' pings as they are (RFC 4380 §5.3.1). */

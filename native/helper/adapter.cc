@@ -66,10 +66,10 @@ void TunDescriptors::closeAll() {
   }
 }
 
-Answer Adapter::open(const Request& request, std::vector<int>& queues) {
+Answer Adapter::open(const Request& request, int filter, std::vector<int>& queues) {
   if (tried_) return {Status::badOrder, 0, "A connection makes one adapter; use another connection."};
   tried_ = true;
-  Answer answer = create(request);
+  Answer answer = create(request, filter);
   if (answer.status == Status::ok) answer = configure(request);
   if (answer.status != Status::ok) {
     // The device goes with its descriptors.
@@ -84,7 +84,7 @@ Answer Adapter::open(const Request& request, std::vector<int>& queues) {
 
 // Until its owner is set any user can attach to a multi-queue device. It is down then, and a stranger's queue would make the
 // count below too high. With a single queue the one descriptor is attached as the device is born.
-Answer Adapter::create(const Request& request) {
+Answer Adapter::create(const Request& request, int filter) {
   if (descriptors_.fds.front() < 0) {
     if (descriptors_.error == EPERM || descriptors_.error == EACCES)
       return {Status::noTun, 0, "This system forbids the use of the TUN device (/dev/net/tun), as containers do; allow it there."};
@@ -104,6 +104,7 @@ Answer Adapter::create(const Request& request) {
       return failed("Making the adapter", errno);
     }
     if (queue == 0 && ioctl(fd, TUNSETOWNER, 0UL) < 0) return failed("Making root the adapter's owner", errno);
+    if (queue == 0 && filter >= 0 && ioctl(fd, TUNSETFILTEREBPF, &filter) < 0) return failed("Filtering what the adapter takes", errno);
     device.ifr_flags = static_cast<short>(kind | IFF_MULTI_QUEUE);
   }
   index_ = if_nametoindex(request.name.c_str());

@@ -20,12 +20,14 @@ class Adapter {
  public:
   explicit Adapter(TunDescriptors& descriptors) : descriptors_(descriptors) {}
   // Makes the device and brings it up; one attempt only, since this process can't open /dev/net/tun again. The queues are to be handed over and then closed: the device lives by the client's copies.
-  Answer open(const Request& request, std::vector<int>& queues);
+  // `filter`: a socket filter program for what leaves by it, or -1.
+  Answer open(const Request& request, int filter, std::vector<int>& queues);
   Answer setAddress(const Request& request);
   Answer removeAddress(const Request& request);
   Answer setDefaultRoute(const Request& request);
   // A relay's adapter has no address of its own.
   Answer addTeredoRoute();
+  uint32_t index() const { return index_; }
   const std::string& name() const { return name_; }
   bool tried() const { return tried_; }
   bool isOpen() const { return index_ != 0; }
@@ -33,7 +35,7 @@ class Adapter {
   bool gone() { return netlink_.linkGone(index_); }
 
  private:
-  Answer create(const Request& request);
+  Answer create(const Request& request, int filter);
   Answer configure(const Request& request);
 
   TunDescriptors& descriptors_;

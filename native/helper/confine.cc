@@ -25,11 +25,25 @@ constexpr uid_t kNobody = 65534;
 
 constexpr uint64_t bit(int capability) { return uint64_t{1} << capability; }
 
+// linux/capability.h of older systems doesn't name them.
+constexpr int kCapPerfmon = 38, kCapBpf = 39;
+// To load programs and mark files for fanotify(7); to read other users' processes.
+constexpr uint64_t kToLoad = bit(kCapBpf) | bit(kCapPerfmon) | bit(CAP_SYS_ADMIN);
+constexpr uint64_t kToLook = bit(CAP_SYS_PTRACE) | bit(CAP_DAC_READ_SEARCH);
+
 bool setCapabilities(uint64_t kept) {
   __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2]{};
   for (int word = 0; word < 2; word++) data[word].effective = data[word].permitted = static_cast<uint32_t>(kept >> (32 * word));
   return syscall(SYS_capset, &head, data) == 0;
+}
+
+// Of `wanted`, what this process may have: a container may lack some, and then goes without what needs it.
+uint64_t available(uint64_t wanted) {
+  __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (syscall(SYS_capget, &head, data) < 0) return 0;
+  return wanted & (uint64_t{data[1].permitted} << 32 | data[0].permitted);
 }
 
 bool dropBoundingSet() {
@@ -57,14 +71,15 @@ bool confine(Keep keep) {
   if (chdir("/") < 0 || setrlimit(RLIMIT_CORE, &noCore) < 0) return false;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return false;
   if (keep == Keep::daemon)
-    return setCapabilities(bit(CAP_NET_ADMIN) | bit(CAP_NET_RAW) | bit(CAP_SETUID) | bit(CAP_SETGID) | bit(CAP_SETPCAP)) &&
+    return setCapabilities(bit(CAP_NET_ADMIN) | bit(CAP_NET_RAW) | bit(CAP_SETUID) | bit(CAP_SETGID) | bit(CAP_SETPCAP) |
+                           available(kToLoad | kToLook)) &&
            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
   // NO_SETUID_FIXUP keeps the capabilities over setresuid; locked, nothing gives root its powers back.
   constexpr unsigned long kSecure = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
                                     SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
   return dropBoundingSet() && prctl(PR_SET_SECUREBITS, kSecure, 0, 0, 0) == 0 && setgroups(0, nullptr) == 0 &&
          setresgid(kNobody, kNobody, kNobody) == 0 && setresuid(kNobody, kNobody, kNobody) == 0 &&
-         setCapabilities(bit(CAP_NET_ADMIN)) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+         setCapabilities(keep == Keep::owners ? available(kToLook) : bit(CAP_NET_ADMIN)) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 }
 
 bool dropCapabilities() { return setCapabilities(0); }

@@ -8,7 +8,8 @@ namespace helper {
 
 // `session`: CAP_NET_ADMIN only, as nobody, since root without capabilities still owns the system's files.
 // `daemon`: root's id, and the capabilities to make sessions, which open what they may need before they confine themselves.
-enum class Keep { session, daemon };
+// `owners`: what reading other users' processes in /proc needs, as nobody.
+enum class Keep { session, daemon, owners };
 
 // False, with errno, when something could not be given up: then don't go on.
 bool confine(Keep keep);

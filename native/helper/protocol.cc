@@ -113,6 +113,7 @@ Answer parseRequest(const uint8_t* bytes, size_t length, Request& request) {
     case Command::removeAddress:
       return size == 16 ? parseAddress(body, request) : wrongSize;
     case Command::defaultRoute:
+    case Command::openOwners:
       return size == 4 ? parseSwitch(body, request) : wrongSize;
   }
   return {Status::badCommand, 0, "The helper doesn't know this command."};

@@ -23,6 +23,7 @@ enum class Command : uint16_t {
   defaultRoute = 5,   // u8 on, 0[3]
   openRaw6 = 6,       // nothing; the answer brings one descriptor
   startRelay = 20,    // native interface[16] padded with 0, u8 forward, 0[3]
+  openOwners = 30,    // u8 flags (1: without programs in the kernel), 0[3]; the answer brings one descriptor
 };
 
 // What a connection is for. It has one role, and no other role's commands.

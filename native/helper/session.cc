@@ -11,8 +11,10 @@
 #include <cstring>
 #include <iterator>
 
+#include "../owners/process.h"
 #include "adapter.h"
 #include "confine.h"
+#include "daemon.h"
 #include "forwarding.h"
 #include "raw6.h"
 
@@ -25,8 +27,15 @@ constexpr int kHelloMs = 10'000;
 
 class Session {
  public:
-  Session(int client, int parent, TunDescriptors& descriptors, RawSocket& raw, bool mayBeServer)
-      : client_(client), parent_(parent), descriptors_(descriptors), raw_(raw), adapter_(descriptors), mayBeServer_(mayBeServer) {}
+  Session(int client, int parent, TunDescriptors& descriptors, RawSocket& raw, owners::OwnersProcess& owners, owners::Descriptor filter, bool mayBeServer)
+      : client_(client),
+        parent_(parent),
+        descriptors_(descriptors),
+        raw_(raw),
+        owners_(owners),
+        filter_(std::move(filter)),
+        adapter_(descriptors),
+        mayBeServer_(mayBeServer) {}
 
   void run() {
     for (;;) {
@@ -54,8 +63,12 @@ class Session {
     if (answer.status == Status::ok) answer = carryOut(request, fds);
     const bool sent = send(buildReply(static_cast<uint16_t>(request.command), answer), fds);
     // Handed over or of no use: from here on the device lives by the client's descriptors alone.
-    if (adapter_.tried()) descriptors_.closeAll();
+    if (adapter_.tried()) {
+      descriptors_.closeAll();
+      filter_.reset();
+    }
     if (request.command == Command::openRaw6 && !fds.empty()) raw_.close();
+    handedOver_.reset();
     return sent;
   }
 
@@ -67,11 +80,13 @@ class Session {
               "This user may not run a server or relay by the helper service; start it with sudo, or allow it with --allow-server-uid."};
     greeted_ = true;
     role_ = role;
+    if (role != Role::adapter) owners_.close();
     if (role != Role::server) {
       raw_.close();
       return {};
     }
     descriptors_.closeAll();
+    filter_.reset();
     if (dropCapabilities()) return {};
     raw_.close();
     return {Status::system, 0, "The helper's privileges could not be given up."};
@@ -88,14 +103,27 @@ class Session {
       if (answer.status == Status::ok) fds.push_back(fd);
       return answer;
     }
-    if (request.command == Command::openAdapter) return adapter_.open(request, fds);
+    // A relay forwards; what a client's adapter takes comes from a socket of this machine.
+    if (request.command == Command::openAdapter) return adapter_.open(request, role_ == Role::adapter ? filter_.get() : -1, fds);
     if (!adapter_.isOpen()) return {Status::badOrder, 0, "There is no adapter yet."};
     if ((request.command == Command::startRelay) != (role_ == Role::relay))
       return {Status::badOrder, 0, "This command belongs to another role."};
     if (request.command == Command::startRelay) return startRelay(request);
+    if (request.command == Command::openOwners) return openOwners(request, fds);
     if (request.command == Command::setAddress) return adapter_.setAddress(request);
     if (request.command == Command::removeAddress) return adapter_.removeAddress(request);
     return adapter_.setDefaultRoute(request);
+  }
+
+  Answer openOwners(const Request& request, std::vector<int>& fds) {
+    if (role_ != Role::adapter) return {Status::badOrder, 0, "This command belongs to another role."};
+    uid_t user = 0;
+    if (!peerUser(client_, user)) return {Status::system, 0, "The client's user could not be told."};
+    owners::Descriptor stream = owners_.begin({adapter_.index(), user, !request.on});
+    if (!stream.valid()) return {Status::badOrder, 0, "The owners of sockets are told once a connection; use another connection."};
+    fds.push_back(stream.get());
+    handedOver_ = std::move(stream);
+    return {};
   }
 
   // Packets for Teredo come to the adapter only once they can go on.
@@ -131,6 +159,9 @@ class Session {
   int parent_;
   TunDescriptors& descriptors_;
   RawSocket& raw_;
+  owners::OwnersProcess& owners_;
+  owners::Descriptor handedOver_;
+  owners::Descriptor filter_;
   Adapter adapter_;
   Forwarding forwarding_;
   bool relaying_ = false;
@@ -143,14 +174,17 @@ class Session {
 
 int serve(int client, int parent, bool mayBeServer) {
   TunDescriptors descriptors;
+  owners::OwnersProcess owners;
+  owners.fork([] { return confine(Keep::owners); });
   descriptors.open();
+  owners::Descriptor filter = owners::loadForwardFilter();
   RawSocket raw;
   if (mayBeServer) raw.open();
   if (!detach() || !confine(Keep::session)) {
     std::fprintf(stderr, "shipworm-helper: its privileges could not be given up (%s).\n", std::strerror(errno));
     return 1;
   }
-  Session(client, parent, descriptors, raw, mayBeServer).run();
+  Session(client, parent, descriptors, raw, owners, std::move(filter), mayBeServer).run();
   return 0;
 }
 

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
@@ -28,6 +31,15 @@ std::string cgroupMount() {
   return "";
 }
 
+// The root of the hierarchy. Where it is mounted nowhere in sight (`ip netns exec` hides it), a mount of our own that has no place.
+Descriptor openCgroups() {
+  const std::string place = cgroupMount();
+  if (!place.empty()) return Descriptor(open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor kind(static_cast<int>(syscall(SYS_fsopen, "cgroup2", FSOPEN_CLOEXEC)));
+  if (!kind.valid() || syscall(SYS_fsconfig, kind.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) return Descriptor();
+  return Descriptor(static_cast<int>(syscall(SYS_fsmount, kind.get(), FSMOUNT_CLOEXEC, 0)));
+}
+
 }  // namespace
 
 int Tables::create() {
@@ -47,10 +59,8 @@ int Tables::create() {
 }
 
 std::string Programs::attach(const Tables& tables, const Scope& scope) {
-  const std::string place = cgroupMount();
-  if (place.empty()) return "there is no cgroup2 hierarchy";
-  Descriptor cgroup(open(place.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!cgroup.valid()) return place + " could not be opened (" + std::strerror(errno) + ")";
+  const Descriptor cgroup = openCgroups();
+  if (!cgroup.valid()) return std::string("there is no cgroup2 hierarchy (") + std::strerror(errno) + ")";
   struct Part {
     const char* name;
     bpf_prog_type type;

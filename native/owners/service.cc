@@ -19,6 +19,8 @@ constexpr uint64_t kSweepNs = 5'000'000'000;
 // An engine that reads nothing is gone, or as good as.
 constexpr size_t kMaxOut = 8 << 20;
 constexpr size_t kMaxAnswered = 65'536;
+// Flows of one socket that are given free as soon as it is gone; those beyond wait for the sweep.
+constexpr size_t kMaxFlowsNoted = 256;
 // One more try for a socket that is just being set up.
 constexpr useconds_t kRetryUs = 1'000;
 
@@ -36,7 +38,7 @@ Service::Service(int engine, const Start& start)
     : engine_(engine), start_(start), finder_(tables_, diag_, hasher_, start.client), starts_(finder_) {}
 
 bool Service::open() {
-  if (diag_.open() != 0 || hasher_.open() != 0) return false;
+  if (diag_.open() != 0) return false;
   starts_.open();
   const uint64_t scope = namespaceCookie();
   if (!start_.programs) why_ = "they were not asked for";
@@ -61,6 +63,8 @@ bool Service::open() {
 }
 
 void Service::run(int session) {
+  // A thread that began before privileges were given up would have kept them.
+  if (hasher_.open() != 0) return;
   // Given up by now is what could still change the tables' programs; a kernel that then refuses the tables has no programs for us.
   const uint64_t none = 0;
   const SocketVerdict undecided{};
@@ -137,22 +141,34 @@ bool Service::handle(const uint8_t* bytes, size_t length) {
     case Kind::release:
       release(reader.flow());
       break;
-    case Kind::watch: {
-      std::vector<std::string> paths(reader.u16());
-      for (std::string& path : paths) path = reader.text();
-      if (reader.good()) starts_.watch(paths);
+    case Kind::watch:
+      watch(reader);
       break;
-    }
     case Kind::listeners:
       listListeners(reader.u32());
       break;
     case Kind::forgotten:
-      forgotten_.insert(reader.u64());
+      forget(reader.u64());
       break;
     default:
       return false;
   }
   return reader.complete();
+}
+
+void Service::watch(Reader& reader) {
+  std::vector<std::string> paths(reader.u16());
+  for (std::string& path : paths) path = reader.text();
+  std::vector<std::pair<pid_t, uint64_t>> processes(reader.u16());
+  for (auto& [pid, started] : processes) {
+    pid = static_cast<pid_t>(reader.u32());
+    started = reader.u64();
+  }
+  if (!reader.complete()) return;
+  starts_.watch(paths, processes);
+  // Who is watched now is told with its listeners.
+  listening_.clear();
+  listenersAtNs_ = bootNs();
 }
 
 // Only Teredo addresses (RFC 4380 §4) can be ours: the programs must judge no other traffic.
@@ -206,16 +222,20 @@ void Service::resolve(Reader& reader) {
   if (!reader.complete()) return;
   if (!programs_) return resolveByDiag(id, flow);
   uint64_t cookie = 0;
-  if (inward) {
+  SocketRecord record;
+  const bool recorded = tables_.sent.lookup(&flow, &cookie) == 0 || tables_.met.lookup(&flow, &cookie) == 0;
+  // A handshake under way has a socket of its own that no program made; its listener is in the tables.
+  if (inward && !(recorded && flow.protocol == IPPROTO_TCP && tables_.sockets.lookup(&cookie, &record) == 0)) {
     const auto row = diag_.exact(flow, start_.interface);
     if (!row) return answer(id, 0, false, nullptr);
     cookie = row->cookie;
-  } else if (tables_.sent.lookup(&flow, &cookie) != 0 && tables_.met.lookup(&flow, &cookie) != 0) {
+  } else if (!recorded) {
     return answer(id, 0, false, nullptr);
   }
-  SocketRecord record;
   if (tables_.sockets.lookup(&cookie, &record) != 0) return answer(id, cookie, true, nullptr);
-  living_.try_emplace(record.root, 1);
+  living_[record.root].insert(cookie);
+  auto& flows = flows_[record.root];
+  if (flows.size() < kMaxFlowsNoted) flows.push_back(flow);
   finder_.recorded(record, [this, id, root = record.root](const OwnerPointer& owner) { answer(id, root, true, owner); });
 }
 
@@ -241,6 +261,20 @@ void Service::release(const FlowKey& flow) {
     tables_.met.erase(&flow);
   }
   std::erase_if(answered_, [&](const auto& item) { return item.first == flow; });
+}
+
+// The engine's table has no flow of it: from here on another socket may use them.
+void Service::forget(uint64_t root) {
+  forgotten_.insert(root);
+  const auto found = flows_.find(root);
+  if (found == flows_.end()) return;
+  for (const FlowKey& flow : found->second)
+    for (const Map* map : {&tables_.sent, &tables_.met}) {
+      uint64_t cookie = 0;
+      SocketRecord record;
+      if (map->lookup(&flow, &cookie) == 0 && tables_.sockets.lookup(&cookie, &record) != 0) map->erase(&flow);
+    }
+  flows_.erase(found);
 }
 
 void Service::answer(uint32_t id, uint64_t cookie, bool found, const OwnerPointer& owner) {

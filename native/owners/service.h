@@ -38,9 +38,11 @@ class Service {
   bool handle(const uint8_t* bytes, size_t length);
   void setAddresses(Reader& reader);
   void setVerdict(Reader& reader);
+  void watch(Reader& reader);
   void resolve(Reader& reader);
   void resolveByDiag(uint32_t id, const FlowKey& flow);
   void release(const FlowKey& flow);
+  void forget(uint64_t root);
   void listListeners(uint32_t id);
   void answer(uint32_t id, uint64_t cookie, bool found, const OwnerPointer& owner);
 
@@ -72,9 +74,10 @@ class Service {
 
   std::vector<uint8_t> in_, out_;
   bool broken_ = false;
-  std::unordered_map<uint64_t, int> living_;                     // root -> how many of its sockets live
+  std::unordered_map<uint64_t, std::unordered_set<uint64_t>> living_;  // root -> its sockets
   std::unordered_map<uint64_t, std::vector<uint16_t>> reach_;    // root -> ports in the table
   std::unordered_set<uint64_t> forgotten_;                       // closed, and the engine has no flow of it any more
+  std::unordered_map<uint64_t, std::vector<FlowKey>> flows_;     // root -> flows that were asked about
   std::vector<std::pair<FlowKey, uint64_t>> answered_;           // without programs: flows to look at again
   std::map<uint64_t, SocketRow> listening_;
   uint64_t listenersAtNs_ = 0, sweepAtNs_ = 0;

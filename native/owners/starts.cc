@@ -42,7 +42,7 @@ void Starts::open() {
   fan_.reset(fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_LARGEFILE | O_CLOEXEC));
 }
 
-void Starts::watch(const std::vector<std::string>& paths) {
+void Starts::watch(const std::vector<std::string>& paths, const std::vector<std::pair<pid_t, uint64_t>>& processes) {
   for (const auto& [path, file] : watched_)
     if (fan_.valid() && std::find(paths.begin(), paths.end(), path) == paths.end())
       fanotify_mark(fan_.get(), FAN_MARK_REMOVE, FAN_OPEN_EXEC, AT_FDCWD, path.c_str());
@@ -56,6 +56,18 @@ void Starts::watch(const std::vector<std::string>& paths) {
     if (fan_.valid()) fanotify_mark(fan_.get(), FAN_MARK_ADD, FAN_OPEN_EXEC, AT_FDCWD, path.c_str());
   }
   sweepProcesses();
+  for (const auto& [pid, started] : processes)
+    if (!follow(pid, started)) told_.ended(pid, started);
+}
+
+// False when that process is gone.
+bool Starts::follow(pid_t pid, uint64_t startedMs) {
+  const auto known = running_.find(pid);
+  if (known != running_.end() && known->second.startedMs == startedMs) return true;
+  Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd.valid() || ProcessView(pid).startedMs() != startedMs) return false;
+  if (running_.size() < kMaxRunning) running_.insert_or_assign(pid, Running{std::move(pidfd), startedMs});
+  return true;
 }
 
 void Starts::readStarted() {
@@ -80,14 +92,11 @@ void Starts::readStarted() {
 }
 
 void Starts::confirm(pid_t pid) {
-  if (running_.contains(pid) || running_.size() >= kMaxRunning) return;
-  Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   const ProcessView process(pid);
   Identity identity;
-  if (!pidfd.valid() || !process.valid() || !process.identify(identity) || !process.user(identity.user)) return;
-  if (!files_.contains({identity.file.device, identity.file.inode})) return;
+  if (!process.valid() || !process.identify(identity) || !process.user(identity.user) || !isWatched(identity)) return;
   const uint64_t started = process.startedMs();
-  running_.emplace(pid, Running{std::move(pidfd), started});
+  if (!started || !follow(pid, started)) return;
   finder_.hashIfDue(identity, process.openFile());
   auto owner = std::make_shared<Owner>();
   owner->identities.push_back(identity);

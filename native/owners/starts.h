@@ -25,8 +25,9 @@ class Starts {
   void open();
   bool sweeps() const { return !fan_.valid(); }
   void tellTo(Told told) { told_ = std::move(told); }
-  // Replaces the list. Whoever runs one of them already is told at once.
-  void watch(const std::vector<std::string>& paths);
+  // Replaces the lists. Whoever runs one of the files already is told at once; of `processes` (by start) only the end is told.
+  void watch(const std::vector<std::string>& paths, const std::vector<std::pair<pid_t, uint64_t>>& processes);
+  bool isWatched(const Identity& identity) const { return identity.hasFile && files_.contains({identity.file.device, identity.file.inode}); }
   // Reads what began. Before anything is concluded from a socket's making.
   void readStarted();
   void tick();
@@ -50,6 +51,7 @@ class Starts {
     uint64_t atNs;
   };
   void confirm(pid_t pid);
+  bool follow(pid_t pid, uint64_t startedMs);
   void sweepProcesses();
 
   Finder& finder_;

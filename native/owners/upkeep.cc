@@ -38,7 +38,7 @@ bool waits(const SocketRow& row) {
 void Service::onEvent(const Event& event) {
   switch (event.kind) {
     case EventKind::made:
-      living_[event.socket.root]++;
+      living_[event.socket.root].insert(event.cookie);
       if (event.cookie == event.socket.root) finder_.made(event.socket);
       break;
     case EventKind::closed:
@@ -64,7 +64,9 @@ void Service::onClosed(uint64_t cookie, uint64_t root) {
     tellListener(row, false);
   }
   const auto found = living_.find(root);
-  if (found == living_.end() || --found->second > 0) return;
+  if (found == living_.end()) return;
+  found->second.erase(cookie);
+  if (!found->second.empty()) return;
   living_.erase(found);
   tellClosed(root);
 }
@@ -115,16 +117,17 @@ void Service::sweep() {
     listenersAtNs_ = bootNs();
     return recheck();
   }
-  std::unordered_map<uint64_t, int> living;
+  decltype(living_) living;
   eachKey<uint64_t>(tables_.sockets, [&](uint64_t cookie) {
     SocketRecord record;
-    if (tables_.sockets.lookup(&cookie, &record) == 0) living[record.root]++;
+    if (tables_.sockets.lookup(&cookie, &record) == 0) living[record.root].insert(cookie);
   });
   std::vector<uint64_t> gone;
-  for (const auto& [root, count] : living_)
+  for (const auto& [root, cookies] : living_)
     if (!living.contains(root)) gone.push_back(root);
   living_ = std::move(living);
   for (const uint64_t root : gone) tellClosed(root);
+  std::erase_if(flows_, [&](const auto& item) { return !living_.contains(item.first); });
   sweepFlows(tables_.sent);
   sweepFlows(tables_.met);
   forgotten_.clear();
@@ -139,7 +142,8 @@ void Service::sweepFlows(const Map& map) {
     uint64_t cookie = 0;
     SocketRecord record;
     if (map.lookup(&flow, &cookie) != 0 || tables_.sockets.lookup(&cookie, &record) == 0) return;
-    if (forgotten_.contains(cookie)) map.erase(&flow);
+    // A listener's child has no entry in the engine's table that another socket could hit: two TCP sockets never share a flow.
+    if (forgotten_.contains(cookie) || (&map == &tables_.met && flow.protocol == IPPROTO_TCP)) map.erase(&flow);
   });
 }
 
@@ -193,8 +197,12 @@ void Service::tellListener(const SocketRow& row, bool listening) {
     writeListener(frame, row, owner);
     send(frame);
   };
-  if (listening) ownerOf(row, tell);
-  else tell(nullptr);
+  if (!listening) return tell(nullptr);
+  // Nobody asked about the others.
+  ownerOf(row, [this, tell](const OwnerPointer& owner) {
+    if (owner && std::any_of(owner->identities.begin(), owner->identities.end(), [&](const Identity& one) { return starts_.isWatched(one); }))
+      tell(owner);
+  });
 }
 
 void Service::listListeners(uint32_t id) {

@@ -1,0 +1,173 @@
+// Module host/linux-owners asks the helper who owns a socket, and has it keep the verdicts in the kernel's tables.
+import { Socket } from 'node:net';
+import type { FlowKey } from '../datapath/types.ts';
+import type { Direction, Owner, Process, SocketVerdict } from '../gate/types.ts';
+import type { Ip6 } from '../wire/index.ts';
+import { lost } from './helper-connection.ts';
+import { ownerFrames, OwnerFrameReader } from './owner-frames.ts';
+import type { OwnerFrame } from './owner-frames.ts';
+import { HostError } from './types.ts';
+import type { Listener, OwnerEvent, Owners, OwnersOptions } from './types.ts';
+
+/** Loading the programs takes milliseconds; longer than this it hangs. */
+const MODE_TIMEOUT_MS = 5_000;
+
+type Answer = { readonly cookie: bigint | null; readonly owner: Owner | null };
+const NOBODY: Answer = { cookie: null, owner: null };
+
+/** Opens the conversation on the stream `fd`, which it owns from then on. Rejects with HostError when the helper says nothing. */
+export function openLinuxOwners(fd: number, options: OwnersOptions): Promise<Owners> {
+  return new Promise((resolve, reject) => {
+    const owners = new LinuxOwners(fd, options, () => {
+      clearTimeout(timer);
+      resolve(owners);
+    });
+    const fail = (error: HostError): void => {
+      clearTimeout(timer);
+      void owners.close();
+      reject(error);
+    };
+    const timer = setTimeout(
+      () => fail(new HostError('helper-lost', 'The helper does not answer; start Shipworm again.')),
+      MODE_TIMEOUT_MS,
+    );
+    owners.onEarlyEnd = fail;
+  });
+}
+
+class LinuxOwners implements Owners {
+  mode: Owners['mode'] = 'sock-diag';
+  why: string | null = null;
+  onEarlyEnd: ((error: HostError) => void) | null = null;
+  private readonly socket: Socket;
+  private readonly options: OwnersOptions;
+  private readonly reader = new OwnerFrameReader();
+  private readonly onReady: () => void;
+  private open = true;
+  private nextId = 1;
+  private readonly asked = new Map<number, (answer: Answer) => void>();
+  private readonly listings = new Map<number, (listeners: readonly Listener[]) => void>();
+
+  constructor(fd: number, options: OwnersOptions, onReady: () => void) {
+    this.options = options;
+    this.onReady = onReady;
+    this.socket = new Socket({ fd, readable: true, writable: true });
+    this.socket.on('data', (bytes) => this.receive(bytes));
+    this.socket.on('error', () => undefined);
+    this.socket.on('close', () => this.ended());
+  }
+
+  setAddresses(addresses: readonly Ip6[]): void {
+    this.send(ownerFrames.addresses(addresses));
+  }
+
+  setVerdict(cookie: bigint, verdict: SocketVerdict): void {
+    this.send(ownerFrames.verdict(cookie, verdict));
+  }
+
+  resolve(flow: FlowKey, direction: Direction): Promise<Answer> {
+    if (!this.open) return Promise.resolve(NOBODY);
+    const id = this.id();
+    return new Promise((resolve) => {
+      this.asked.set(id, resolve);
+      this.send(ownerFrames.resolve(id, flow, direction));
+    });
+  }
+
+  releaseFlow(flow: FlowKey): void {
+    this.send(ownerFrames.release(flow));
+  }
+
+  releaseSocket(cookie: bigint): void {
+    this.send(ownerFrames.forgotten(cookie));
+  }
+
+  watch(files: readonly string[], processes: readonly Process[]): void {
+    this.send(ownerFrames.watch(files, processes));
+  }
+
+  listeners(): Promise<readonly Listener[]> {
+    if (!this.open) return Promise.resolve([]);
+    const id = this.id();
+    return new Promise((resolve) => {
+      this.listings.set(id, resolve);
+      this.send(ownerFrames.listeners(id));
+    });
+  }
+
+  close(): Promise<void> {
+    if (!this.open) return Promise.resolve();
+    this.open = false;
+    this.settle();
+    return new Promise((resolve) => {
+      this.socket.once('close', () => resolve());
+      this.socket.destroy();
+    });
+  }
+
+  private id(): number {
+    this.nextId = this.nextId === 0xffffffff ? 1 : this.nextId + 1;
+    return this.nextId;
+  }
+
+  private send(frame: Uint8Array): void {
+    if (this.open) this.socket.write(frame);
+  }
+
+  private receive(bytes: Uint8Array): void {
+    let frames: OwnerFrame[];
+    try {
+      frames = this.reader.read(bytes);
+    } catch {
+      this.socket.destroy();
+      return;
+    }
+    for (const frame of frames) if (this.open) this.take(frame);
+  }
+
+  private take(frame: OwnerFrame): void {
+    switch (frame.kind) {
+      case 'mode':
+        this.mode = frame.mode;
+        this.why = frame.why;
+        this.onEarlyEnd = null;
+        this.onReady();
+        break;
+      case 'owner':
+        this.asked.get(frame.id)?.({ cookie: frame.cookie, owner: frame.owner });
+        this.asked.delete(frame.id);
+        break;
+      case 'listening':
+        this.listings.get(frame.id)?.(frame.listeners);
+        this.listings.delete(frame.id);
+        break;
+      case 'listener': {
+        const { cookie, protocol, port, owner } = frame.listener;
+        this.tell({ kind: 'listener', cookie, listening: frame.listening, protocol, port, owner });
+        break;
+      }
+      default:
+        this.tell(frame);
+    }
+  }
+
+  private tell(event: OwnerEvent): void {
+    this.options.onEvent(event);
+  }
+
+  /** Nobody answers any more: what was asked is nobody's, and nothing passes. */
+  private settle(): void {
+    for (const resolve of this.asked.values()) resolve(NOBODY);
+    for (const resolve of this.listings.values()) resolve([]);
+    this.asked.clear();
+    this.listings.clear();
+  }
+
+  private ended(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.settle();
+    if (this.onEarlyEnd) this.onEarlyEnd(lost());
+    else this.options.onLost(lost());
+  }
+}

@@ -1,0 +1,280 @@
+// Module lab/kit/field joins two network namespaces by two real adapters, of which the near one asks who owns each packet.
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  chmodSync,
+} from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { FlowKey } from '../../../engine/datapath/types.ts';
+import type { Direction, Owner, SocketVerdict } from '../../../engine/gate/types.ts';
+import { nativeAddon } from '../../../engine/host/addon.ts';
+import { openLinuxAdapter } from '../../../engine/host/linux-adapter.ts';
+import type { LinuxAdapter } from '../../../engine/host/linux-adapter.ts';
+import { openDatapath } from '../../../engine/host/linux-datapath.ts';
+import { HostError } from '../../../engine/host/types.ts';
+import type { OwnerEvent, Owners, SocketDatapath } from '../../../engine/host/types.ts';
+import {
+  buildIcmp6Error,
+  formatIp6,
+  ICMP6,
+  parseIp6,
+  parseIp6Header,
+  UNREACHABLE,
+  walkHeaders,
+} from '../../../engine/wire/index.ts';
+import { cleanEnvironment, eventually, inside, pidsIn } from './processes.ts';
+
+const HELPER = 'build/native/shipworm-helper';
+const ACTOR = 'build/lab/actor';
+export const NEAR = '2001:0:c000:201:1234:56:7890:1';
+export const FAR = '2001:0:c000:201:1234:56:7890:2';
+const NEAR_ADDRESS = parseIp6(NEAR)!;
+const LOOPBACK = 0x7f000001;
+
+function buildActor(): void {
+  const source = 'test/lab/actor.cc';
+  if (existsSync(ACTOR) && statSync(ACTOR).mtimeMs > statSync(source).mtimeMs) return;
+  mkdirSync('build/lab', { recursive: true });
+  execFileSync('g++', ['-std=c++20', '-O1', '-Wall', '-Wextra', '-o', ACTOR, source]);
+}
+
+/** A running copy of test/lab/actor.cc. */
+export class Actor {
+  readonly child: ChildProcess;
+  private readonly answers: string[] = [];
+  private readonly waiting: ((line: string) => void)[] = [];
+
+  constructor(space: string, command: string, args: readonly string[]) {
+    this.child = spawn('ip', inside(space, command, args), {
+      env: cleanEnvironment(),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    createInterface(this.child.stdout!).on('line', (line) => {
+      const next = this.waiting.shift();
+      if (next) next(line);
+      else this.answers.push(line);
+    });
+    this.child.on('close', () => this.waiting.splice(0).forEach((next) => next('gone')));
+  }
+
+  /** The next line it says. */
+  heard(): Promise<string> {
+    const line = this.answers.shift();
+    if (line !== undefined) return Promise.resolve(line);
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Gives one command and waits for its answer. */
+  do(command: string): Promise<string> {
+    this.child.stdin!.write(`${command}\n`);
+    return this.heard();
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+}
+
+interface Side {
+  readonly space: string;
+  readonly helper: ChildProcess;
+  readonly adapter: LinuxAdapter;
+}
+
+async function openSide(space: string, address: string): Promise<Side> {
+  const addon = nativeAddon();
+  const [fd, theirs] = addon.socketpair();
+  const helper = spawn('ip', inside(space, HELPER, ['--fd', '3', '--uid', '0']), {
+    stdio: ['ignore', 'ignore', 'inherit', theirs],
+  });
+  addon.closeFd(theirs);
+  const refusal = new HostError('no-privilege', 'refused');
+  const adapter = await openLinuxAdapter(
+    addon,
+    { fd, helloMs: 5_000, refusal },
+    { name: 'teredo', mtu: 1280, queues: 1 },
+  );
+  await adapter.setAddress(parseIp6(address)!, true);
+  return { space, helper, adapter };
+}
+
+/** What the near side makes of an owner; null: nothing is said about the socket. */
+export type Decide = (owner: Owner | null, direction: Direction) => SocketVerdict | null;
+
+/** One question and what came of it. */
+export interface Asked {
+  readonly flow: FlowKey;
+  readonly direction: Direction;
+  readonly cookie: bigint | null;
+  readonly owner: Owner | null;
+  readonly passed: boolean;
+}
+
+/** The flow of a packet, from the side whose address is `local`; null for fragments after the first and what has no ports. */
+function flowOf(packet: Uint8Array, outward: boolean): FlowKey | null {
+  const header = parseIp6Header(packet);
+  const upper = walkHeaders(packet);
+  if (!header.ok || !upper.ok || (upper.value.fragment && upper.value.fragment.offset > 0))
+    return null;
+  const { protocol, offset } = upper.value;
+  const { source, destination } = header.value;
+  const view = new DataView(packet.buffer, packet.byteOffset);
+  let ports: [number, number] = [0, 0];
+  if (protocol === 6 || protocol === 17)
+    ports = [view.getUint16(offset), view.getUint16(offset + 2)];
+  else if (protocol === 58 && (packet[offset] === 128 || packet[offset] === 129)) {
+    const id = view.getUint16(offset + 4);
+    ports = outward ? [id, 0] : [0, id];
+  }
+  return outward
+    ? { protocol, local: source, localPort: ports[0], remote: destination, remotePort: ports[1] }
+    : { protocol, local: destination, localPort: ports[1], remote: source, remotePort: ports[0] };
+}
+
+/** Two adapters and what passes between them. The far side passes everything. */
+export class Field {
+  readonly folder = mkdtempSync(join(tmpdir(), 'shipworm-field-'));
+  readonly nearSpace = `shipworm-field-${process.pid}-n`;
+  readonly farSpace = `shipworm-field-${process.pid}-f`;
+  readonly events: OwnerEvent[] = [];
+  readonly asked: Asked[] = [];
+  lost: HostError | null = null;
+  decide: Decide = () => null;
+  owners!: Owners;
+  near!: Side;
+  private far!: Side;
+  private nearPath!: SocketDatapath;
+  private farPath!: SocketDatapath;
+  private readonly actors: Actor[] = [];
+
+  async open(options: { withoutPrograms?: boolean } = {}): Promise<void> {
+    buildActor();
+    chmodSync(this.folder, 0o755);
+    for (const space of [this.nearSpace, this.farSpace]) {
+      spawnSync('ip', ['netns', 'del', space], { stdio: 'ignore' });
+      execFileSync('ip', ['netns', 'add', space]);
+      execFileSync('ip', ['-n', space, 'link', 'set', 'lo', 'up']);
+    }
+    this.near = await openSide(this.nearSpace, NEAR);
+    this.far = await openSide(this.farSpace, FAR);
+    this.owners = await this.near.adapter.openOwners({
+      adapter: this.near.adapter,
+      ...options,
+      onEvent: (event) => {
+        this.events.push(event);
+        if (event.kind === 'closed') this.owners.releaseSocket(event.cookie);
+      },
+      onLost: (error) => (this.lost = error),
+    });
+    this.owners.setAddresses([NEAR_ADDRESS]);
+    const path = (side: Side, take: (packet: Uint8Array) => void): SocketDatapath => {
+      const datapath = openDatapath({
+        adapter: side.adapter,
+        bind: { ip: LOOPBACK, port: 0 },
+        validMs: 30_000,
+        onUpcalls: (batch) => {
+          for (const upcall of batch) if (upcall.kind === 'packet') take(upcall.bytes);
+        },
+        onFailed: () => undefined,
+      });
+      side.adapter.handOver();
+      return datapath;
+    };
+    this.nearPath = path(this.near, (packet) => void this.outward(packet));
+    this.farPath = path(this.far, (packet) => void this.inward(packet));
+  }
+
+  /** A copy of the actor's program, so that it is a file of its own. */
+  program(name: string, folder = this.folder): string {
+    const path = join(folder, name);
+    copyFileSync(ACTOR, path);
+    chmodSync(path, 0o755);
+    return path;
+  }
+
+  /** Starts `command` on the near side, or on the far one; it is ready when this resolves. */
+  async act(command: string, far = false, args: readonly string[] = []): Promise<Actor> {
+    const actor = new Actor(far ? this.farSpace : this.nearSpace, command, args);
+    this.actors.push(actor);
+    const first = await actor.heard();
+    if (first !== 'ready') throw new Error(`${command} said ${first}`);
+    return actor;
+  }
+
+  /** Ends the actors and forgets what was seen. */
+  async clear(): Promise<void> {
+    for (const actor of this.actors.splice(0)) actor.kill();
+    await eventually('the actors ended', 3_000, () => pidsIn(this.nearSpace).length <= 2);
+    this.events.length = 0;
+    this.asked.length = 0;
+    this.decide = () => null;
+  }
+
+  async close(): Promise<void> {
+    for (const actor of this.actors.splice(0)) actor.kill();
+    this.nearPath?.close();
+    this.farPath?.close();
+    await this.owners?.close();
+    await this.near?.adapter.close();
+    await this.far?.adapter.close();
+    for (const space of [this.nearSpace, this.farSpace]) {
+      for (const pid of pidsIn(space)) process.kill(pid, 'SIGKILL');
+      spawnSync('ip', ['netns', 'del', space]);
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Verdict, then the packet: as an engine does. */
+  private async judge(flow: FlowKey, direction: Direction): Promise<boolean> {
+    const { cookie, owner } = await this.owners.resolve(flow, direction);
+    const verdict = this.decide(owner, direction);
+    if (cookie !== null && verdict) this.owners.setVerdict(cookie, verdict);
+    const reach = verdict?.in ?? 'none';
+    const open = reach === 'all' || (reach !== 'none' && reach.includes(flow.localPort));
+    const passed =
+      cookie !== null &&
+      (direction === 'out' ? verdict?.out === 'allow' || open : open || verdict?.out === 'allow');
+    this.asked.push({ flow, direction, cookie, owner, passed });
+    return passed;
+  }
+
+  private async outward(packet: Uint8Array): Promise<void> {
+    const flow = flowOf(packet, true);
+    if (!flow || flow.local !== NEAR_ADDRESS) return;
+    if (await this.judge(flow, 'out')) this.farPath.deliver(packet);
+    else
+      this.nearPath.deliver(
+        buildIcmp6Error({
+          type: ICMP6.unreachable,
+          code: UNREACHABLE.prohibited,
+          parameter: 0,
+          source: parseIp6('fe80::1')!,
+          destination: flow.local,
+          quoted: packet,
+        }),
+      );
+  }
+
+  private async inward(packet: Uint8Array): Promise<void> {
+    const flow = flowOf(packet, false);
+    if (flow && (await this.judge(flow, 'in'))) this.nearPath.deliver(packet);
+  }
+}
+
+export const allows =
+  (path: string): Decide =>
+  (owner) =>
+    owner?.identities.length && owner.identities.every((one) => one.path === path && !one.foreign)
+      ? { out: 'allow', in: 'all' }
+      : { out: 'deny', in: 'none' };
+
+export const textOf = (address: bigint): string => formatIp6(address);
