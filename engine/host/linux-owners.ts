@@ -146,7 +146,10 @@ class LinuxOwners implements Owners {
         this.tell({ kind: 'listener', cookie, listening: frame.listening, protocol, port, owner });
         break;
       }
-      default:
+      case 'closed':
+      case 'attempt':
+      case 'exec':
+      case 'exit':
         this.tell(frame);
     }
   }

@@ -154,6 +154,7 @@ export class Field {
   private far!: Side;
   private nearPath!: SocketDatapath;
   private farPath!: SocketDatapath;
+  private opened = false;
   private readonly actors: Actor[] = [];
 
   async open(options: { withoutPrograms?: boolean } = {}): Promise<void> {
@@ -191,6 +192,7 @@ export class Field {
     };
     this.nearPath = path(this.near, (packet) => void this.outward(packet));
     this.farPath = path(this.far, (packet) => void this.inward(packet));
+    this.opened = true;
   }
 
   /** A copy of the actor's program, so that it is a file of its own. */
@@ -221,11 +223,13 @@ export class Field {
 
   async close(): Promise<void> {
     for (const actor of this.actors.splice(0)) actor.kill();
-    this.nearPath?.close();
-    this.farPath?.close();
-    await this.owners?.close();
-    await this.near?.adapter.close();
-    await this.far?.adapter.close();
+    if (this.opened) {
+      this.nearPath.close();
+      this.farPath.close();
+      await this.owners.close();
+      await this.near.adapter.close();
+      await this.far.adapter.close();
+    }
     for (const space of [this.nearSpace, this.farSpace]) {
       for (const pid of pidsIn(space)) process.kill(pid, 'SIGKILL');
       spawnSync('ip', ['netns', 'del', space]);
