@@ -101,7 +101,7 @@ async function openSide(space: string, address: string): Promise<Side> {
   const adapter = await openLinuxAdapter(
     addon,
     { fd, helloMs: 5_000, refusal },
-    { name: 'teredo', mtu: 1280, queues: 1 },
+    { name: 'teredo', mtu: 1280, queues: 1, offloads: false },
   );
   await adapter.setAddress(parseIp6(address)!, true);
   return { space, helper, adapter };
@@ -182,6 +182,7 @@ export class Field {
         adapter: side.adapter,
         bind: { ip: LOOPBACK, port: 0 },
         validMs: 30_000,
+        offloads: false,
         onUpcalls: (batch) => {
           for (const upcall of batch) if (upcall.kind === 'packet') take(upcall.bytes);
         },
