@@ -1,0 +1,128 @@
+// Tries the offloads with the kernel as the judge: it checks every checksum of what a tunnel without offloads delivers.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Lab, noLab } from './kit/lab.ts';
+import type { Home } from './kit/lab.ts';
+import { eventually } from './kit/processes.ts';
+import { startMiredoServer, startShipworm } from './kit/programs.ts';
+import type { Shipworm } from './kit/programs.ts';
+import { answers, fetches, startWebServer, WEB_PAGE } from './kit/traffic.ts';
+
+const reason = noLab();
+if (reason) process.stderr.write(`skipped: ${reason}\n`);
+
+const BYTES = '20M';
+const DATAGRAMS = 2_000;
+const PORT = 7000;
+
+describe.skipIf(reason !== null)('offloads', () => {
+  let lab: Lab;
+  let segments: string;
+  beforeAll(async () => {
+    lab = new Lab();
+    segments = join(lab.folder, 'udp-segments');
+    execFileSync('g++', ['-std=c++20', '-O2', '-o', segments, 'test/lab/udp-segments.cc']);
+    await startMiredoServer(lab);
+    lab.keep();
+  });
+  afterAll(() => lab.close());
+  afterEach(() => lab.stopPrograms());
+
+  function start(home: Home, offloads: boolean): Shipworm {
+    lab.setNat(home, 'restricted');
+    const config = join(lab.folder, `offloads-${offloads}.json`);
+    writeFileSync(config, JSON.stringify({ offloads }));
+    return startShipworm(lab, home, ['--expose-all', '--config', config]);
+  }
+
+  /** What the kernel of a PC refused for its checksum. */
+  function badChecksums(home: Home): number {
+    const read = (file: string): string =>
+      execFileSync('ip', ['netns', 'exec', home.space, 'cat', `/proc/net/${file}`]).toString();
+    const [names, values] = read('snmp')
+      .split('\n')
+      .filter((line) => line.startsWith('Tcp:'))
+      .map((line) => line.split(/\s+/)) as [string[], string[]];
+    const udp6 = /Udp6InCsumErrors\s+(\d+)/.exec(read('snmp6'))!;
+    return Number(values[names.indexOf('InCsumErrors')]) + Number(udp6[1]);
+  }
+
+  /** Loads the path with a stream, and then fetches a page through it. */
+  async function tcp(from: Home, to: Home, address: string): Promise<void> {
+    const server = lab.start(to.space, 'iperf3', ['-s', '-1']);
+    const listening = (): boolean =>
+      execFileSync('ip', ['netns', 'exec', to.space, 'ss', '-tlnH']).includes(':5201');
+    await eventually('iperf3 listens', 5_000, listening);
+    await lab.run(from.space, 'iperf3', ['-c', address, '-n', BYTES], { timeoutMs: 60_000 });
+    await server.ended;
+    const web = await startWebServer(lab, to.space, address);
+    expect(await fetches(lab, from, address)).toBe(WEB_PAGE);
+    await web.stop();
+  }
+
+  async function udp(from: Home, to: Home, address: string): Promise<string> {
+    const args = ['::', `${PORT}`, '1200', `${DATAGRAMS}`];
+    const receiver = lab.start(to.space, segments, ['receive', ...args]);
+    await receiver.says(/ready/, 5_000);
+    await lab.run(from.space, segments, ['send', address, `${PORT}`, '1200', `${DATAGRAMS}`]);
+    await receiver.ended;
+    return receiver.out.trim().split('\n').at(-1)!;
+  }
+
+  const usual = ['recvmmsg', 'sendmmsg'];
+
+  test.each([
+    [true, true],
+    [true, false],
+    [false, true],
+    [false, false],
+  ])(
+    'sender %s, receiver %s: every byte and datagram arrives, in order, with its right checksum',
+    async (a, b) => {
+      const one = start(lab.home1, a);
+      const two = start(lab.home2, b);
+      const [, address] = await Promise.all([one.address(), two.address()]);
+      await answers(lab, lab.home1, address);
+      for (const [client, on] of [
+        [one, a],
+        [two, b],
+      ] as const) {
+        const { offloads } = await client.status();
+        if (on)
+          expect(offloads).toEqual(
+            expect.arrayContaining([...usual, 'tso6', 'udp-gso', 'udp-gro']),
+          );
+        else expect(offloads).toEqual(usual);
+      }
+      const bad = badChecksums(lab.home2);
+      await tcp(lab.home1, lab.home2, address);
+      expect(await udp(lab.home1, lab.home2, address)).toBe(`whole ${DATAGRAMS} wrong 0 turned 0`);
+      expect(badChecksums(lab.home2)).toBe(bad);
+      const sent = (await one.status()).counters.datapath;
+      const received = (await two.status()).counters.datapath;
+      // The sender got super-packets where it asked for them, and the receiver made some.
+      expect(sent['adapterSuper']! > 0).toBe(a);
+      expect(received['adapterJoined']! > 0).toBe(b);
+      if (a) expect(sent['packetsOut']! / sent['sendCalls']!).toBeGreaterThan(2);
+    },
+  );
+
+  test('a link too small for a whole packet: segmented sends are refused, single ones get through', async () => {
+    const one = start(lab.home1, true);
+    const two = start(lab.home2, true);
+    const [, address] = await Promise.all([one.address(), two.address()]);
+    await answers(lab, lab.home1, address);
+    const setMtu = (mtu: number): unknown =>
+      execFileSync('ip', ['-n', lab.home1.space, 'link', 'set', 'e0', 'mtu', `${mtu}`]);
+    // A whole packet of the tunnel makes an IPv4 packet of 1308.
+    setMtu(1300);
+    try {
+      await tcp(lab.home1, lab.home2, address);
+      expect((await one.status()).counters.datapath['segmentedRefused']).toBeGreaterThan(0);
+    } finally {
+      setMtu(1500);
+    }
+  });
+});
