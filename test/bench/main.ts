@@ -11,6 +11,7 @@ import {
   startMiredoServer,
   startShipworm,
 } from '../lab/kit/programs.ts';
+import { benchServers, SERVER_ROWS } from './server.ts';
 
 const TCP_SECONDS = 5;
 const IDLE_SECONDS = 60;
@@ -130,10 +131,20 @@ async function measure(lab: Lab, product: Product, withIdle: boolean): Promise<S
   return { startMs, firstTeredoMs, firstNativeMs, rttMs, memoryKb, ...stream, ...quiet };
 }
 
-function report(samples: readonly Sample[][], names: readonly string[]): string {
+interface Row {
+  readonly key: string;
+  readonly label: string;
+  readonly better: string;
+}
+
+function report(
+  all: readonly Row[],
+  samples: readonly (readonly Partial<Record<string, number>>[])[],
+  names: readonly string[],
+): string {
   const cell = (n: number): string => (Number.isFinite(n) ? String(Number(n.toPrecision(3))) : '-');
   const head = ['', ...names, 'ratio', 'better'];
-  const rows = ROWS.map(({ key, label, better }) => {
+  const rows = all.map(({ key, label, better }) => {
     const [ours = NaN, theirs = NaN] = samples.map((s) =>
       median(s.map((sample) => sample[key]).filter((value) => value !== undefined)),
     );
@@ -173,12 +184,12 @@ async function main(): Promise<void> {
         samples[index]!.push(await measure(lab, product, round === 0 && !values.quick));
       }
     }
-    process.stdout.write(
-      `${report(
-        samples,
-        both.map((p) => p.name),
-      )}\n`,
-    );
+    const names = both.map((product) => product.name);
+    process.stdout.write(`${report(ROWS, samples, names)}\n\n`);
+    await lab.stopPrograms();
+    process.stderr.write('servers\n');
+    const servers = await benchServers(lab, values.quick ? 1 : rounds);
+    process.stdout.write(`${report(SERVER_ROWS, servers, names)}\n`);
     process.stdout.write(
       `Medians of ${rounds} rounds; ratio is ours divided by Miredo's, in one run on one machine.\n`,
     );

@@ -1,18 +1,9 @@
 // Module lab/kit/delay-line lets all packets of a router pass through a user-space delay line (test/lab/delay.cc).
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { compiled } from './compile.ts';
 import { ipBatch, Program } from './processes.ts';
 
-const SOURCE = 'test/lab/delay.cc';
-const BINARY = 'build/lab/delay';
 /** The routing table whose only way is the delay line. */
 const TABLE = 100;
-
-function build(): void {
-  if (existsSync(BINARY) && statSync(BINARY).mtimeMs > statSync(SOURCE).mtimeMs) return;
-  mkdirSync('build/lab', { recursive: true });
-  execFileSync('g++', ['-std=c++20', '-O2', '-Wall', '-Wextra', '-o', BINARY, SOURCE]);
-}
 
 /**
  * What comes in by one of `lines` is routed to a TUN device, whose owner gives it back later; what comes out of that device
@@ -39,8 +30,7 @@ export class DelayLine {
       this.program = null;
     }
     if (ms === 0) return;
-    build();
-    this.program = new Program(this.space, BINARY, ['delay', String(ms)]);
+    this.program = new Program(this.space, compiled('delay'), ['delay', String(ms)]);
     await this.program.says(/ready/, 3_000);
     ipBatch(
       [

@@ -1,0 +1,263 @@
+// Sends what nobody should have to take: junk at a rate, solicitations as fast as they are answered, or raw packets as they are.
+//
+//   blast junk KIND IP PORT RATE SECONDS INNER   KIND: small large udp bubble echo; INNER: IPv6 destination of the last three
+//   blast ask IP PORT SECONDS WINDOW             solicitations, at most WINDOW of them unanswered
+//   blast raw                                    lines of "4 HEX" or "6 HEX" on standard input, each a whole packet
+//
+// Prints one line of JSON at its end.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr size_t kBatch = 64, kMaxBytes = 1500, kHeader = 40;
+constexpr int kBuffer = 4 << 20;
+
+double now() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+[[noreturn]] void fail(const char* what) {
+  std::fprintf(stderr, "blast: %s: %s\n", what, std::strerror(errno));
+  std::exit(1);
+}
+
+uint64_t state = 0x9e3779b97f4a7c15;
+uint64_t draw() {
+  state ^= state << 13;
+  state ^= state >> 7;
+  return state ^= state << 17;
+}
+
+void put16(uint8_t* at, uint32_t value) {
+  at[0] = static_cast<uint8_t>(value >> 8);
+  at[1] = static_cast<uint8_t>(value);
+}
+
+void fill(uint8_t* at, size_t length) {
+  for (size_t i = 0; i < length; i++) at[i] = static_cast<uint8_t>(draw());
+}
+
+// Internet checksum of an ICMPv6 message with its pseudo-header.
+uint16_t checksum(const uint8_t* packet, size_t payload) {
+  uint32_t sum = static_cast<uint32_t>(payload) + 58;
+  for (size_t i = 8; i < kHeader + payload; i += 2) sum += static_cast<uint32_t>(packet[i] << 8 | packet[i + 1]);
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(~sum);
+}
+
+void header(uint8_t* packet, size_t payload, uint8_t next, uint8_t hops, const uint8_t* source, const uint8_t* destination) {
+  std::memset(packet, 0, kHeader);
+  packet[0] = 0x60;
+  put16(packet + 4, static_cast<uint32_t>(payload));
+  packet[6] = next;
+  packet[7] = hops;
+  std::memcpy(packet + 8, source, 16);
+  std::memcpy(packet + 24, destination, 16);
+}
+
+// A Teredo address of the server 192.0.2.129 with a random client of 198.18.0.0/15 inside.
+void madeUp(uint8_t* address) {
+  const uint8_t prefix[8] = {0x20, 0x01, 0, 0, 192, 0, 2, 129};
+  std::memcpy(address, prefix, 8);
+  put16(address + 8, draw() & 0x3cff);
+  put16(address + 10, static_cast<uint32_t>(draw()));
+  const uint32_t ip = ~(0xc6120000u | (draw() & 0x1ffff));
+  put16(address + 12, ip >> 16);
+  put16(address + 14, ip);
+}
+
+size_t junk(const std::string& kind, uint8_t* packet, const uint8_t* inner) {
+  uint8_t source[16];
+  madeUp(source);
+  if (kind == "small" || kind == "large") {
+    const size_t length = kind == "small" ? 60 : 1400;
+    fill(packet, length);
+    return length;
+  }
+  if (kind == "bubble") {
+    header(packet, 0, 59, 255, source, inner);
+    return kHeader;
+  }
+  const bool echo = kind == "echo";
+  const size_t payload = echo ? 64 : 160;
+  header(packet, payload, echo ? 58 : 17, 64, source, inner);
+  uint8_t* upper = packet + kHeader;
+  fill(upper, payload);
+  if (echo) {
+    upper[0] = 128;
+    upper[1] = upper[2] = upper[3] = 0;
+    put16(upper + 2, checksum(packet, payload));
+  } else {
+    put16(upper + 4, payload);
+  }
+  return kHeader + payload;
+}
+
+struct Batch {
+  uint8_t bytes[kBatch][kMaxBytes];
+  iovec parts[kBatch];
+  mmsghdr messages[kBatch];
+  Batch() {
+    for (size_t i = 0; i < kBatch; i++) {
+      parts[i] = {bytes[i], kMaxBytes};
+      messages[i] = {};
+      messages[i].msg_hdr.msg_iov = &parts[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+    }
+  }
+};
+
+int connected(const char* ip, const char* port) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kBuffer, sizeof kBuffer);
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kBuffer, sizeof kBuffer);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<uint16_t>(std::atoi(port)));
+  if (inet_pton(AF_INET, ip, &to.sin_addr) != 1) fail(ip);
+  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) < 0) fail("connect");
+  return fd;
+}
+
+// Sends the first `count` of the batch; what the system refuses (an ICMP error that came back) is not sent again.
+size_t sendAll(int fd, Batch& batch, size_t count) {
+  size_t sent = 0;
+  for (size_t at = 0; at < count;) {
+    const int n = sendmmsg(fd, batch.messages + at, static_cast<unsigned>(count - at), 0);
+    if (n < 0 && errno != ECONNREFUSED && errno != EHOSTUNREACH) fail("sendmmsg");
+    at += n < 0 ? 1 : static_cast<size_t>(n);
+    sent += n < 0 ? 0 : static_cast<size_t>(n);
+  }
+  return sent;
+}
+
+int runJunk(char** arguments) {
+  const std::string kind = arguments[0];
+  const int fd = connected(arguments[1], arguments[2]);
+  const double rate = std::atof(arguments[3]), seconds = std::atof(arguments[4]);
+  uint8_t inner[16];
+  if (inet_pton(AF_INET6, arguments[5], inner) != 1) fail(arguments[5]);
+  auto* batch = new Batch;
+  const double begin = now();
+  size_t sent = 0, heard = 0, due = 0;
+  for (double t = 0; t < seconds; t = now() - begin) {
+    due = static_cast<size_t>(t * rate) + 1;
+    while (sent < due) {
+      const size_t count = std::min(kBatch, due - sent);
+      for (size_t i = 0; i < count; i++) batch->parts[i].iov_len = junk(kind, batch->bytes[i], inner);
+      sent += sendAll(fd, *batch, count);
+    }
+    uint8_t answer[kMaxBytes];
+    while (recv(fd, answer, sizeof answer, MSG_DONTWAIT) >= 0) heard++;
+    usleep(1000);
+  }
+  std::printf("{\"sent\":%zu,\"heard\":%zu,\"seconds\":%.3f}\n", sent, heard, now() - begin);
+  return 0;
+}
+
+// Solicitation with an empty authentication and a nonce of its own (RFC 4380 §5.2.1).
+size_t solicitation(uint8_t* bytes, uint64_t number) {
+  std::memset(bytes, 0, 13);
+  bytes[1] = 1;
+  std::memcpy(bytes + 4, &number, sizeof number);
+  const uint8_t source[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+  const uint8_t routers[16] = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
+  uint8_t* packet = bytes + 13;
+  header(packet, 8, 58, 255, source, routers);
+  std::memset(packet + kHeader, 0, 8);
+  packet[kHeader] = 133;
+  put16(packet + kHeader + 2, checksum(packet, 8));
+  return 13 + kHeader + 8;
+}
+
+int runAsk(char** arguments) {
+  const int fd = connected(arguments[0], arguments[1]);
+  const double seconds = std::atof(arguments[2]);
+  const auto window = static_cast<size_t>(std::atoi(arguments[3]));
+  auto* out = new Batch;
+  auto* in = new Batch;
+  size_t sent = 0, answered = 0, lost = 0, waiting = 0;
+  const double begin = now();
+  while (now() - begin < seconds) {
+    while (waiting < window) {
+      const size_t count = std::min(kBatch, window - waiting);
+      for (size_t i = 0; i < count; i++) out->parts[i].iov_len = solicitation(out->bytes[i], sent + i);
+      sendAll(fd, *out, count);
+      sent += count;
+      waiting += count;
+    }
+    pollfd wait{fd, POLLIN, 0};
+    if (poll(&wait, 1, 100) == 0) {
+      // Nothing for a tenth of a second: what is out was lost.
+      lost += waiting;
+      waiting = 0;
+      continue;
+    }
+    for (size_t i = 0; i < kBatch; i++) in->parts[i].iov_len = kMaxBytes;
+    const int count = recvmmsg(fd, in->messages, kBatch, MSG_DONTWAIT, nullptr);
+    // An advertisement repeats the authentication, then tells the origin: 13 + 8 + 40 and more bytes.
+    for (int i = 0; i < count; i++)
+      if (in->messages[i].msg_len > 61 && in->bytes[i][1] == 1 && in->bytes[i][61] == 134) answered++;
+    if (count > 0) waiting -= std::min(waiting, static_cast<size_t>(count));
+  }
+  std::printf("{\"sent\":%zu,\"answered\":%zu,\"lost\":%zu,\"seconds\":%.3f}\n", sent, answered, lost, now() - begin);
+  return 0;
+}
+
+int runRaw() {
+  const int four = socket(AF_INET, SOCK_RAW, IPPROTO_RAW), six = socket(AF_INET6, SOCK_RAW, IPPROTO_RAW);
+  if (four < 0 || six < 0) fail("socket");
+  const int on = 1;
+  setsockopt(four, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
+  static char line[4 * kMaxBytes];
+  size_t sent = 0;
+  while (std::fgets(line, sizeof line, stdin)) {
+    std::vector<uint8_t> bytes;
+    for (const char* at = line + 2; at[0] > ' ' && at[1] > ' '; at += 2) {
+      const char digits[3] = {at[0], at[1], 0};
+      bytes.push_back(static_cast<uint8_t>(std::strtoul(digits, nullptr, 16)));
+    }
+    ssize_t done;
+    if (line[0] == '4') {
+      sockaddr_in to{};
+      to.sin_family = AF_INET;
+      std::memcpy(&to.sin_addr, &bytes[16], 4);
+      done = sendto(four, bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
+    } else {
+      sockaddr_in6 to{};
+      to.sin6_family = AF_INET6;
+      std::memcpy(&to.sin6_addr, &bytes[24], 16);
+      done = sendto(six, bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
+    }
+    if (done < 0) fail("sendto");
+    sent++;
+  }
+  std::printf("{\"sent\":%zu}\n", sent);
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const std::string mode = count > 1 ? arguments[1] : "";
+  if (mode == "junk" && count == 8) return runJunk(arguments + 2);
+  if (mode == "ask" && count == 6) return runAsk(arguments + 2);
+  if (mode == "raw") return runRaw();
+  std::fprintf(stderr, "blast: see the head of its source for the arguments\n");
+  return 2;
+}
