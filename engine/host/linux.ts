@@ -29,6 +29,8 @@ import type {
 
 /** A change of network comes as a burst of messages; this long after the last it is looked at, ms. */
 const SETTLE_MS = 200;
+/** When the system can't tell the networks for the moment (no file free, no memory), it is asked again after this time, ms. */
+const RETRY_MS = 1_000;
 
 const DNS_TEXTS: Record<string, string> = {
   ENOTFOUND: 'no such name, or it has no IPv4 address',
@@ -106,10 +108,18 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
 
   watchNetwork(callback: (state: NetworkState) => void): () => void {
     let timer: NodeJS.Timeout | undefined;
-    const stop = nativeAddon().openNetlink(() => {
+    const tellAfter = (ms: number): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => callback(this.readNetwork()), SETTLE_MS);
-    });
+      timer = setTimeout(() => {
+        try {
+          callback(this.readNetwork());
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+          tellAfter(RETRY_MS);
+        }
+      }, ms);
+    };
+    const stop = nativeAddon().openNetlink(() => tellAfter(SETTLE_MS));
     return () => {
       clearTimeout(timer);
       stop();

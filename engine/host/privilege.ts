@@ -125,8 +125,14 @@ export function targetUser(): User | null {
     try {
       const entry = execFileSync('getent', ['passwd', name], { encoding: 'utf8' }).split(':');
       return { name, uid: Number(entry[2]), gid: Number(entry[3]) };
-    } catch {
-      // No such user: the next one.
+    } catch (error) {
+      const { code, status } = error as NodeJS.ErrnoException & { readonly status?: number | null };
+      // It ran and found no such user: the next one.
+      if (typeof status === 'number') continue;
+      throw new HostError(
+        'no-privilege',
+        `The user to become can’t be looked up: getent could not be run (${code ?? 'killed'}); mend that (for EMFILE, raise the limit of open files: ulimit -n) and start again.`,
+      );
     }
   }
   throw new HostError(

@@ -20,6 +20,9 @@ export interface ControlServer {
   close(): void;
 }
 
+/** More at once than all commands of a person and his scripts; the rest is hung up on, so that files are left for the tunnel. */
+const MAX_CONNECTIONS = 64;
+
 /**
  * Listens at `path` with mode 0600, owned by `owner` if given. A socket left over by a dead process is replaced; a living one is
  * refused with ServiceError 'already-running'.
@@ -46,6 +49,7 @@ export async function listenControl(
     socket.on('close', () => sockets.delete(socket));
     serveSocket(socket, api);
   });
+  server.maxConnections = MAX_CONNECTIONS;
   await listen(server, path);
   chmodSync(path, 0o600);
   if (owner) chownSync(path, owner.uid, owner.gid);

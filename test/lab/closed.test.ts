@@ -60,7 +60,7 @@ describe.skipIf(reason !== null)('closed by default', () => {
     expect(peers).toEqual([]);
   });
 
-  test('who comes from outside hears nothing', async () => {
+  test('H-scan: who comes from outside hears nothing', async () => {
     // The path itself is open.
     const { ok } = await closed.call('ping', { address: openAddress, timeoutMs: 5_000 });
     expect(ok).toBe(true);

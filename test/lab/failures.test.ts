@@ -63,7 +63,7 @@ describe.skipIf(reason !== null)('failures', () => {
     return err.trim();
   }
 
-  test('blocked UDP 3544 is said within 15 s, and --once gives up', async () => {
+  test('H-3544: blocked UDP 3544 is said within 15 s, and --once gives up', async () => {
     for (const home of [lab.home1, lab.home2]) lab.setNat(home, 'blocked');
     try {
       const begin = performance.now();
