@@ -5,7 +5,14 @@ import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
 import type { GateNetwork, GateSettings, Rule } from '../gate/index.ts';
 import { HostError } from '../host/types.ts';
-import type { Adapter, Host, NetworkState, Owners, SocketDatapath } from '../host/types.ts';
+import type {
+  Adapter,
+  Host,
+  NetworkState,
+  OwnerEvent,
+  Owners,
+  SocketDatapath,
+} from '../host/types.ts';
 import {
   formatEndpoint,
   formatIp4,
@@ -332,6 +339,16 @@ export class ClientService {
     this.tunnel.setNetworks(state.networks);
     if (state.nativeIpv6 !== native && this.onAdapter !== null)
       this.changeAdapter(() => this.adapter.setDefaultRoute(!this.nativeIpv6));
+  }
+
+  /** What the system tells of sockets and programs. */
+  ownerEvent(event: OwnerEvent): void {
+    if (!this.closed) this.keeper.event(event);
+  }
+
+  /** Nobody can be named any more, so that nothing could pass. */
+  ownersLost(error: HostError): void {
+    this.fail(error);
   }
 
   private fail(error: HostError): void {

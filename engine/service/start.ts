@@ -152,7 +152,16 @@ export async function startClient(
     });
     opened = control;
     const state = new StateFile(directory, (text) => log({ level: 'warning', text }));
-    const service = new ClientService(host, settings, adapter, null, state, { ...hooks, log });
+    let service: ClientService | null = null;
+    // Who exposed everything asked that nobody be looked at.
+    const owners = settings.exposeAll
+      ? null
+      : await host.openOwners({
+          adapter,
+          onEvent: (event) => service?.ownerEvent(event),
+          onLost: (error) => service?.ownersLost(error),
+        });
+    service = new ClientService(host, settings, adapter, owners, state, { ...hooks, log });
     const metrics = await start(service, settings);
     const api: Api = { ...service.api, reload };
     control.serve(api);

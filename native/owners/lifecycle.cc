@@ -183,6 +183,7 @@ std::vector<bpf_insn> tcpChanged(const Tables& tables) {
 
   // The flow was let in for the listener; from here on it is its child's.
   a.label("accepted");
+  clearEvent(a);
   a.storeValue(Size::full, R10, kFlow, 0);
   a.storeValue(Size::byte, R10, kFlow, 6);
   a.load(Size::word, R1, R6, offsetof(bpf_sock_ops, local_port));
@@ -216,6 +217,7 @@ std::vector<bpf_insn> tcpChanged(const Tables& tables) {
   a.put(tables.sockets, kCookie, kSocket, BPF_ANY);
   a.ifNot(R0, 0, "leave");
   a.put(tables.met, kFlow, kCookie, BPF_ANY);
+  tell(a, tables, EventKind::made);
 
   // Ask to be called as its state changes; what others asked for stays.
   a.label("follow");

@@ -232,10 +232,15 @@ void Service::resolve(Reader& reader) {
   } else if (!recorded) {
     return answer(id, 0, false, nullptr);
   }
-  if (tables_.sockets.lookup(&cookie, &record) != 0) return answer(id, cookie, true, nullptr);
-  living_[record.root].insert(cookie);
-  auto& flows = flows_[record.root];
+  const bool known = tables_.sockets.lookup(&cookie, &record) == 0;
+  auto& flows = flows_[known ? record.root : cookie];
   if (flows.size() < kMaxFlowsNoted) flows.push_back(flow);
+  if (!known) {
+    // Asked about when it was gone, and forgotten, already.
+    if (forgotten_.contains(cookie)) forget(cookie);
+    return answer(id, cookie, true, nullptr);
+  }
+  living_[record.root].insert(cookie);
   finder_.recorded(record, [this, id, root = record.root](const OwnerPointer& owner) { answer(id, root, true, owner); });
 }
 

@@ -28,6 +28,13 @@ const identity = (uid: number): string[] => [
   '--inh-caps=-all',
 ];
 
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+
 describe.skipIf(reason !== null)('an ordinary user with the helper as a service', () => {
   let lab: Lab;
   let socket = '';
@@ -131,14 +138,10 @@ describe.skipIf(reason !== null)('an ordinary user with the helper as a service'
 
   test.each([
     ['the service', (): number[] => [service.pid]],
+    ['the session', (): number[] => childrenOf(service.pid)],
     [
-      'the session',
-      (): number[] =>
-        pidsIn(lab.home1.space).filter(
-          (pid) =>
-            pid !== service.pid &&
-            readFileSync(`/proc/${pid}/comm`, 'utf8') === 'shipworm-helper\n',
-        ),
+      'the session’s process for owners',
+      (): number[] => childrenOf(service.pid).flatMap(childrenOf),
     ],
   ])('kill -9 of %s ends the client with a sentence', async (_, victims) => {
     const client = await start();
