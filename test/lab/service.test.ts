@@ -4,7 +4,6 @@ import { copyFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Lab, NATIVE, noLab, SERVER } from './kit/lab.ts';
-import { pidsIn } from './kit/processes.ts';
 import type { Program } from './kit/processes.ts';
 import {
   leavesNothing,
