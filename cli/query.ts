@@ -28,13 +28,51 @@ async function ask<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-export async function showStatus(options: QueryOptions): Promise<void> {
-  const status = await ask(callStatus(paths(options)));
-  if (options.json) printJson(status);
-  else print(textOf(status));
+type AnyStatus = Status | ServerStatus | RelayStatus;
+type Role = 'client' | 'server' | 'relay';
+
+interface Running {
+  readonly path: string;
+  readonly role: Role;
+  readonly status: AnyStatus;
 }
 
-function textOf(status: Status | ServerStatus | RelayStatus): string {
+/** All that runs and may be asked; fails with exit code 3 when nothing does. */
+async function whatRuns(options: QueryOptions): Promise<readonly Running[]> {
+  const asked = paths(options).map(async (path): Promise<Running | null> => {
+    try {
+      const status = await callStatus([path]);
+      return { path, role: 'role' in status ? status.role : 'client', status };
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'not-running') return null;
+      throw error;
+    }
+  });
+  const found = (await Promise.all(asked)).filter((one) => one !== null);
+  // The failure has words for all places together.
+  if (found.length === 0) await ask(callStatus(paths(options)));
+  return found;
+}
+
+/** The one that is meant, of those with a role in `roles`; where several run the user must name it. */
+async function theOne(options: QueryOptions, roles: readonly Role[]): Promise<Running> {
+  const found = await whatRuns(options);
+  const fitting = found.filter(({ role }) => roles.includes(role));
+  if (fitting.length > 1)
+    throw new Exit(
+      EXIT.usage,
+      `Several run here; name one: ${fitting.map(({ path, role }) => `--control ${path} (${role})`).join(' or ')}`,
+    );
+  return fitting[0] ?? found[0]!;
+}
+const ANY: readonly Role[] = ['client', 'server', 'relay'];
+
+export async function showStatus(options: QueryOptions): Promise<void> {
+  if (options.json) printJson((await theOne(options, ANY)).status);
+  else print((await whatRuns(options)).map(({ status }) => textOf(status)).join('\n\n'));
+}
+
+function textOf(status: AnyStatus): string {
   if (!('role' in status)) return statusText(status);
   return status.role === 'server' ? serverText(status) : relayText(status);
 }
@@ -97,13 +135,15 @@ function serverText({ primary, secondary, port, nativePings, counters }: ServerS
 }
 
 export async function reload(options: QueryOptions): Promise<void> {
-  const result = await ask(callService(paths(options), 'reload', {}));
+  const result = await ask(callService([(await theOne(options, ANY)).path], 'reload', {}));
   if (options.json) printJson(result);
   else print(reloadText(result));
 }
 
 export async function showPeers(options: QueryOptions): Promise<void> {
-  const peers = await ask(callService(paths(options), 'peers', {}));
+  const peers = await ask(
+    callService([(await theOne(options, ['client', 'relay'])).path], 'peers', {}),
+  );
   if (options.json) {
     printJson(peers);
     return;
@@ -141,9 +181,8 @@ export async function showPing(
   const timeoutMs = Math.round(options.timeout * 1000);
   if (!(timeoutMs >= 100 && timeoutMs <= 60_000))
     throw new Exit(EXIT.usage, '--timeout takes 0.1 to 60 seconds.');
-  const result = await ask(
-    callService(paths(options), 'ping', { address, timeoutMs }, timeoutMs + 5_000),
-  );
+  const { path } = await theOne(options, ['client']);
+  const result = await ask(callService([path], 'ping', { address, timeoutMs }, timeoutMs + 5_000));
   if (options.json) printJson(result);
   else if (result.ok)
     print(`${address} answered in ${result.rttMs.toFixed(1)} ms (path: ${result.path}).`);

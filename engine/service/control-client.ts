@@ -82,7 +82,7 @@ async function request(
     );
   throw new ServiceError(
     'not-running',
-    `Shipworm is not running (nobody listens at ${paths.join(' or ')}). Start it with: shipworm client`,
+    `Shipworm is not running (nobody listens at ${paths.slice(0, 2).join(' or ')}${paths.length > 2 ? ', nor where systemd starts it' : ''}). Start it with: shipworm client`,
   );
 }
 

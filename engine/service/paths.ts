@@ -19,9 +19,10 @@ export function controlPath(): string {
   return runtime ? join(runtime, 'shipworm', 'control.sock') : SYSTEM_CONTROL;
 }
 
-/** Where a service may be listening: this user's own first, then the system's. */
+/** Where a service may be listening: this user's own first, then the system's, then those that systemd started. */
 export function controlCandidates(): string[] {
-  return [...new Set([controlPath(), SYSTEM_CONTROL])];
+  const units = ['client', 'server', 'relay'].map((role) => `/run/shipworm/${role}/control.sock`);
+  return [...new Set([controlPath(), SYSTEM_CONTROL, ...units])];
 }
 
 /** Configuration files in the order in which a later one rules. */

@@ -1,6 +1,7 @@
 // shipworm-helper: the only part of Shipworm that is root. Makes the network adapter for one client and leaves with it.
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,8 +25,8 @@ constexpr const char* kDefaultPath = "/run/shipworm-helper/helper.sock";
 constexpr int kActivatedFd = 3;
 
 constexpr const char* kUsage =
-    "Usage: shipworm-helper --listen [PATH] [--allow-uid N | --allow-server-uid N]...\n"
-    "                                                            serve root and these users on a socket\n"
+    "Usage: shipworm-helper --listen [PATH] [--allow-uid USER | --allow-server-uid USER]...\n"
+    "                                                            serve root and these users (names or numbers) on a socket\n"
     "       shipworm-helper --stdin                              serve the user who ran pkexec, on standard input\n"
     "       shipworm-helper --fd N --uid N                       serve one client on an inherited socket\n";
 
@@ -45,6 +46,18 @@ bool number(const char* text, unsigned long limit, unsigned long& value) {
 // (uid_t)-1 means "no change" to system calls.
 constexpr unsigned long kMaxUser = 0xfffffffe;
 constexpr unsigned long kMaxDescriptor = 1 << 20;
+
+// A number, or the name of a user of this machine.
+bool userOf(const char* text, uid_t& user) {
+  unsigned long value = 0;
+  if (number(text, kMaxUser, value)) {
+    user = static_cast<uid_t>(value);
+    return true;
+  }
+  const passwd* entry = text && *text ? getpwnam(text) : nullptr;
+  if (entry) user = entry->pw_uid;
+  return entry != nullptr;
+}
 
 bool seqpacketSocket(int fd) {
   int type = 0, domain = 0;
@@ -68,11 +81,11 @@ int listenFor(int argc, char** argv) {
   std::string path = kDefaultPath;
   std::vector<uid_t> allowed, servers;
   for (int i = 2; i < argc; i++) {
-    unsigned long value = 0;
     const std::string_view flag = argv[i];
-    if ((flag == "--allow-uid" || flag == "--allow-server-uid") && number(argv[i + 1], kMaxUser, value)) {
-      (flag == "--allow-uid" ? allowed : servers).push_back(static_cast<uid_t>(value));
-      i++;
+    if ((flag == "--allow-uid" || flag == "--allow-server-uid") && i + 1 < argc) {
+      uid_t user = 0;
+      if (!userOf(argv[++i], user)) return stop(kExitUsage, (std::string("There is no user ") + argv[i] + " on this machine.").c_str());
+      (flag == "--allow-uid" ? allowed : servers).push_back(user);
     } else if (i == 2 && argv[i][0] == '/') {
       path = argv[i];
     } else {
