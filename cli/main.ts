@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { addressDecode, addressEncode } from './address.ts';
 import { runClient } from './client.ts';
 import { runDemo } from './demo.ts';
+import { addGateCommands } from './gate-commands.ts';
 import { EXIT, Exit, printError } from './output.ts';
 import { runRelay } from './relay.ts';
 import { runServer } from './server.ts';
@@ -66,7 +67,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not running, 4 no priv
     .addHelpText(
       'after',
       `
-Without --expose-all no application passes: only "shipworm ping" uses the tunnel.
+No application passes until it is allowed: shipworm apps allow PROGRAM. While none needs it, the tunnel sleeps.
 The log goes to stderr. "Qualified" with an address means that the tunnel works. A server that can't be reached is
 said within 15 s, with the likely cause, and tried again for ever.
 The adapter needs a privilege: start it with sudo, or have the helper service running.`,
@@ -179,6 +180,8 @@ is named.`,
 as a Shipworm that exposes nothing does.`,
     )
     .action(showPing);
+
+  addGateCommands(root);
 
   const address = root
     .command('address')

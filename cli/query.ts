@@ -7,16 +7,16 @@ import { reloadText } from '../engine/service/reload.ts';
 import { parseIp6 } from '../engine/wire/index.ts';
 import { bytesText, EXIT, Exit, print, printJson, table } from './output.ts';
 
-interface QueryOptions {
+export interface QueryOptions {
   readonly control?: string;
   readonly json?: boolean;
 }
 
-const paths = (options: QueryOptions): string[] =>
+export const paths = (options: QueryOptions): string[] =>
   options.control === undefined ? controlCandidates() : [options.control];
 
 /** Runs a call; a service that is not there is exit code 3. */
-async function ask<T>(call: Promise<T>): Promise<T> {
+export async function ask<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {

@@ -11,7 +11,7 @@ export const SOLICITATION_BACKOFF_MS = 30_000;
 /** While we hold an address the server's return is noticed within this time, ms. */
 export const SILENT_SERVER_RETRY_MS = 10_000;
 /** Teredo refresh interval, ms; each wait is drawn from 75 % to 100 % of it (RFC 4380 §5.2, §5.2.5). */
-export const REFRESH_INTERVAL_MS = 30_000;
+const REFRESH_INTERVAL_MS = 30_000;
 /** A peer entry serves this long after the last reception, ms (RFC 4380 §5.2.4). */
 export const PEER_VALID_MS = 30_000;
 /** No bubble to a peer within this time of the last one, ms (RFC 4380 §5.2.6). */
@@ -59,6 +59,7 @@ export function clientConfig(settings: ClientSettings): ClientConfig {
   return {
     server2: (settings.server + 1) >>> 0,
     allowPrivate: false,
+    refreshIntervalMs: REFRESH_INTERVAL_MS,
     ...settings,
     limits: { ...DEFAULT_LIMITS, ...settings.limits },
   };

@@ -13,7 +13,6 @@ import {
 } from '../wire/index.ts';
 import type { Datagram, Endpoint, Ip6, Random } from '../wire/index.ts';
 import {
-  REFRESH_INTERVAL_MS,
   SILENT_SERVER_RETRY_MS,
   SOLICITATION_BACKOFF_MS,
   SOLICITATION_TIMEOUT_MS,
@@ -161,10 +160,12 @@ export class Qualification {
   private readonly primary: Solicitor;
   private readonly secondary: Solicitor;
   private readonly random: Random;
+  private readonly refreshIntervalMs: number;
   private haveAddress = false;
 
   constructor(config: ClientConfig, random: Random) {
     this.random = random;
+    this.refreshIntervalMs = config.refreshIntervalMs;
     this.primary = new Solicitor('primary', config.server, config);
     this.secondary = new Solicitor('secondary', config.server2, config);
   }
@@ -235,7 +236,7 @@ export class Qualification {
     this.haveAddress = true;
     const draw = this.random.bytes(2);
     const fraction = ((draw[0]! << 8) | draw[1]!) / 0xffff;
-    this.primary.next = now + REFRESH_INTERVAL_MS * (0.75 + 0.25 * fraction);
+    this.primary.next = now + this.refreshIntervalMs * (0.75 + 0.25 * fraction);
   }
 
   private ask(solicitor: Solicitor, now: number, retryMs: number): Solicitation {

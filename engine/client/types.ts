@@ -14,6 +14,8 @@ export interface ClientConfig {
   readonly allowPrivate: boolean;
   /** Address of an earlier run: its flags are kept if server and mapping turn out the same. */
   readonly lastAddress?: Ip6;
+  /** Teredo refresh interval, ms (RFC 4380 §5.2.5). */
+  readonly refreshIntervalMs: number;
   readonly limits: ClientLimits;
 }
 

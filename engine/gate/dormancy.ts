@@ -19,6 +19,8 @@ const DISCOVER_MS = 10_000;
 const TEXTS: Record<GateReason, string> = {
   'switched-off': 'Teredo is switched off.',
   'policy-disabled': 'The policy of this machine switches Teredo off.',
+  'policy-damaged':
+    'The policy of this machine can’t be understood, so Teredo stays off; see: shipworm policy',
   'network-off': 'Teredo is switched off on this network.',
   'network-asks': 'This network is new: Teredo waits until it is switched on for it.',
   'native-ipv6': 'This network has IPv6 of its own, so Teredo is not needed.',
@@ -43,6 +45,8 @@ const CODES: Record<WakeReason, GateReason> = {
   'policy-qualified': 'policy-qualified',
   'everything-exposed': 'everything-exposed',
 };
+
+const MANAGED: readonly GateReason[] = ['domain-controller', 'policy-disabled', 'policy-damaged'];
 
 /** What the gate knows about need. */
 export interface Need {
@@ -111,6 +115,7 @@ export class Dormancy {
   get forbidden(): GateReason | null {
     const { settings, policy, network } = this;
     if (policy.state === 'disabled') return 'policy-disabled';
+    if (policy.state === 'damaged') return 'policy-damaged';
     if (!settings.on) return 'switched-off';
     if (network === null) return 'looking';
     const choice = settings.networks[network.id ?? ''] ?? settings.newNetworks;
@@ -188,8 +193,7 @@ export class Dormancy {
     if (forbidden !== null) {
       code = forbidden;
       if (forbidden === 'native-ipv6') name = 'unneeded';
-      else if (forbidden === 'domain-controller' || forbidden === 'policy-disabled')
-        name = 'managed';
+      else if (MANAGED.includes(forbidden)) name = 'managed';
       else if (forbidden !== 'looking') name = 'off';
     } else if (looking) code = 'looking';
     else if (wanted !== null) {

@@ -257,6 +257,7 @@ export interface GateState {
 export type GateReason =
   | 'switched-off'
   | 'policy-disabled'
+  | 'policy-damaged'
   | 'network-off'
   | 'network-asks'
   | 'native-ipv6'
@@ -296,7 +297,8 @@ export interface GateNetwork {
 
 /** The machine policy as the gate sees it; keys mirror the Group Policy for Windows' Teredo. */
 export interface GatePolicy {
-  readonly state: 'default' | 'disabled' | 'client' | 'enterprise-client';
+  /** `damaged`: it can't be understood, so that nobody knows what it was to forbid. */
+  readonly state: 'default' | 'disabled' | 'client' | 'enterprise-client' | 'damaged';
   /** Always qualified: the tunnel stays awake. */
   readonly defaultQualified: boolean;
   readonly rules: readonly Rule[];

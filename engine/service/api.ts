@@ -1,5 +1,6 @@
 // Module service/api declares every call of the running service once; the control socket's two ends derive from it.
 import { z } from 'zod';
+import { gateCalls } from './gate-calls.ts';
 
 /** Endpoint as text, e.g. `198.51.100.7:40000`. */
 const endpoint = z.string();
@@ -116,6 +117,7 @@ export const calls = {
     result: pingSchema,
   },
   reload: { params: z.strictObject({}), result: reloadSchema },
+  ...gateCalls,
 } as const;
 
 /** The calls of a server. */

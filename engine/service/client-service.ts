@@ -3,7 +3,7 @@ import { PEER_VALID_MS } from '../client/config.ts';
 import type { Ip4Network } from '../client/types.ts';
 import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
-import type { GateNetwork, GateSettings, Rule } from '../gate/index.ts';
+import type { GateNetwork, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
 import { HostError } from '../host/types.ts';
 import type {
   Adapter,
@@ -25,10 +25,12 @@ import type { Ip6 } from '../wire/index.ts';
 import type { Api, PeerEntry, Status } from './api.ts';
 import type { Settings } from './config.ts';
 import { exposureOf } from './exposure.ts';
+import { gateApi } from './gate-api.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
 import { peerEntry, pingResult } from './present.ts';
+import { policyView } from './policy-view.ts';
 import type { StateFile } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
 
@@ -112,6 +114,7 @@ export class ClientService {
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
     const { mode, text } = this.exposure();
     this.hooks.log({ level: mode === 'all' ? 'warning' : 'info', text });
+    this.keeper.input({ kind: 'policy', policy: this.settings.policy.gate });
     this.keeper.input({ kind: 'network', network: this.gateNetwork() });
     if (!this.tunnel.isAwake) this.datapath.sleep();
   }
@@ -133,6 +136,15 @@ export class ClientService {
     status: () => Promise.resolve(this.status()),
     peers: () => Promise.resolve(this.peerEntries()),
     ping: ({ address, timeoutMs }) => this.ping(address, timeoutMs),
+    ...gateApi({
+      gate: () => this.keeper.gate,
+      owners: () => this.owners,
+      now: () => this.host.now(),
+      input: (input) => this.keeper.input(input),
+      policy: () => policyView(this.settings),
+      network: (choice) => this.network(choice),
+      user: process.getuid?.() ?? 0,
+    }),
   };
 
   status(): Status {
@@ -186,6 +198,17 @@ export class ClientService {
   }
 
   // ---- the gate
+
+  /** What was chosen for this network, after choosing `choice`. */
+  private network(choice?: NetworkChoice): { id: string | null; choice: NetworkChoice } {
+    const { id } = this.gateNetwork();
+    if (choice !== undefined && id !== null) {
+      this.state.update({ networks: { ...this.state.value.networks, [id]: choice } });
+      this.keeper.input({ kind: 'settings', settings: this.gateSettings() });
+    }
+    const { newNetworks } = this.settings.gate;
+    return { id, choice: (id !== null && this.state.value.networks[id]) || newNetworks };
+  }
 
   private gateSettings(): GateSettings {
     return {

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { isGlobalUnicast4, parseIp4, TEREDO_PORT } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
-import { control, flag, ip4, logLevel, mergeSettings } from './config.ts';
+import { control, flag, ip4, logLevel } from './settings-schema.ts';
+import { mergeSettings } from './judge.ts';
 import { ServiceError } from './errors.ts';
 import type { LogLevel } from './log.ts';
 import { metricsEndpoint, parseMetricsEndpoint } from './metrics-server.ts';

@@ -175,11 +175,12 @@ export class Tunnel {
   }
 
   private startClient(datapath: SocketDatapath, server: Ip4): void {
-    const { credentials, server2, allowPrivate } = this.settings;
+    const { credentials, server2, allowPrivate, refreshRate } = this.settings;
     const config = clientConfig({
       server,
       ...(server2 !== null && { server2: parseIp4(server2)! }),
       allowPrivate,
+      ...(refreshRate !== null && { refreshIntervalMs: refreshRate * 1000 }),
       ...(this.lastAddress !== null && { lastAddress: this.lastAddress }),
       ...(credentials && {
         credentials: { clientId: utf8(credentials.clientId), key: utf8(credentials.key) },

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readPolicy } from '../../../engine/service/policy.ts';
 import { readSettings } from '../../../engine/service/config.ts';
 import { ServiceError } from '../../../engine/service/errors.ts';
 
@@ -30,7 +31,11 @@ function faults(run: () => unknown): string[] {
 it('command line rules over user over system over default', () => {
   const system = file('system.json', { server: 'a.example', port: 1000, adapter: 'sys0' });
   const user = file('user.json', { server: ['b.example', 'c.example'], port: 2000 });
-  expect(readSettings([system, user], undefined, { port: 3000 })).toEqual({
+  const settings = readSettings([system, user], undefined, { port: 3000 }, readPolicy('/nowhere'));
+  expect(settings).toEqual({
+    policy: readPolicy('/nowhere'),
+    refreshRate: null,
+    sources: { adapter: system, port: 'command line', server: user },
     servers: ['b.example', 'c.example'],
     server2: null,
     port: 3000,

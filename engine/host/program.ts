@@ -1,0 +1,97 @@
+// Module host/program finds out what a rule must know of a program's file: its real path, who can write it, its content, its script.
+import { createHash } from 'node:crypto';
+import { createReadStream, lstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
+import { closeSync } from 'node:fs';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import type { FileId } from '../gate/types.ts';
+
+/** A program on disk, in the words of gate/types. */
+export interface ProgramFile {
+  readonly path: string;
+  readonly file: FileId;
+  readonly writable: boolean;
+  /** Only where `writable`. */
+  readonly hash: string | null;
+  readonly script: string | null;
+}
+
+/** First bytes of a file; longer first lines of scripts are cut by the kernel, too. */
+const HEAD_BYTES = 256;
+
+/**
+ * The program that `path` (absolute) starts: of a script its interpreter. Throws an Error whose message says what is wrong.
+ * `searchPath` finds the interpreter of `#!/usr/bin/env NAME`.
+ */
+export async function programAt(path: string, searchPath: string): Promise<ProgramFile> {
+  const real = realFile(path);
+  const interpreter = interpreterOf(real, searchPath);
+  const executable = interpreter === null ? real : realFile(interpreter);
+  const stat = statSync(executable, { bigint: true });
+  const writable = isWritable(executable);
+  return {
+    path: executable,
+    file: { device: String(stat.dev), inode: String(stat.ino) },
+    writable,
+    hash: writable ? await hashOf(executable) : null,
+    script: interpreter === null ? null : real,
+  };
+}
+
+function realFile(path: string): string {
+  let real: string;
+  try {
+    real = realpathSync(path);
+  } catch {
+    throw new Error(`${path} does not exist, or may not be read by this user; check the path.`);
+  }
+  if (!statSync(real).isFile()) throw new Error(`${path} is no file; name a program.`);
+  return real;
+}
+
+/** What runs the script at `path`; null when it is no script. */
+function interpreterOf(path: string, searchPath: string): string | null {
+  const head = Buffer.alloc(HEAD_BYTES);
+  let length = 0;
+  try {
+    const file = openSync(path, 'r');
+    length = readSync(file, head, 0, HEAD_BYTES, 0);
+    closeSync(file);
+  } catch {
+    // A program that may be run but not read is no script: its interpreter would have to read it.
+    return null;
+  }
+  const line = /^#![ \t]*([^\n]*)/.exec(head.toString('latin1', 0, length));
+  if (!line) return null;
+  const [first = '', ...rest] = line[1]!.trim().split(/[ \t]+/);
+  if (first.slice(first.lastIndexOf('/') + 1) !== 'env') return first;
+  const name = rest.find((word) => !word.startsWith('-') && !word.includes('='));
+  return (name !== undefined && findProgram(name, searchPath)) || first;
+}
+
+/** The absolute path of `name` as a shell would find it; null when there is none. */
+export function findProgram(name: string, searchPath: string): string | null {
+  if (name.includes('/')) return isAbsolute(name) ? name : join(process.cwd(), name);
+  for (const folder of searchPath.split(delimiter)) {
+    const path = join(folder === '' ? '.' : folder, name);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat?.isFile() && (stat.mode & 0o111) !== 0)
+      return isAbsolute(path) ? path : join(process.cwd(), path);
+  }
+  return null;
+}
+
+/** The file, or a folder on its way, can be written by somebody who is not root. */
+export function isWritable(path: string): boolean {
+  for (let at = path; ; at = dirname(at)) {
+    const { uid, mode } = lstatSync(at);
+    if (uid !== 0 || (mode & 0o022) !== 0) return true;
+    if (dirname(at) === at) return false;
+  }
+}
+
+/** SHA-256 of the content, in hex. */
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const part of createReadStream(path)) hash.update(part as Buffer);
+  return hash.digest('hex');
+}

@@ -1,0 +1,312 @@
+// Module service/gate-api answers the calls about applications, flows and questions from what the gate knows.
+import type { z } from 'zod';
+import { nameOf, reaches } from '../gate/index.ts';
+import type {
+  Gate,
+  GateInput,
+  Identity,
+  Matcher,
+  NetworkChoice,
+  Owner,
+  Reach,
+  Rule,
+} from '../gate/index.ts';
+import { programAt } from '../host/program.ts';
+import type { Listener, Owners } from '../host/types.ts';
+import { formatIp6, PROTOCOL } from '../wire/index.ts';
+import type { Api } from './api.ts';
+import { ServiceError } from './errors.ts';
+import type { gateCalls } from './gate-calls.ts';
+import type { PolicyView } from './policy.ts';
+
+type App = z.infer<typeof gateCalls.apps.result>[number];
+type Program = Pick<App, 'name' | 'path' | 'script' | 'group' | 'user'>;
+
+const PROTOCOLS: Record<number, string> = {
+  [PROTOCOL.tcp]: 'tcp',
+  [PROTOCOL.udp]: 'udp',
+  [PROTOCOL.icmp6]: 'icmp6',
+};
+/** Programs that run others' texts: a rule about them alone is one about everything written for them. */
+const INTERPRETER =
+  /^(python|node|perl|ruby|bash|dash|sh|zsh|fish|php|lua|java|wish|tclsh|wine)[\d.]*(-preloader)?$/;
+
+/** What the answers are made of. */
+export interface GateParts {
+  readonly gate: () => Gate;
+  readonly owners: () => Owners | null;
+  readonly now: () => number;
+  readonly input: (input: GateInput) => void;
+  readonly policy: () => PolicyView;
+  readonly network: (choice?: NetworkChoice) => { id: string | null; choice: NetworkChoice };
+  /** Whose rules are made when the caller names nobody. */
+  readonly user: number;
+}
+
+type GateApi = Pick<Api, keyof typeof gateCalls>;
+
+export function gateApi(parts: GateParts): GateApi {
+  const { input, now } = parts;
+  const apps = (rules: readonly Rule[]): App[] => rules.map((rule) => appOf(rule, now()));
+  return {
+    apps: () => Promise.resolve(apps(parts.gate().allRules())),
+    setApp: (params) => setApp(parts, params),
+    forgetApp: ({ which }) => Promise.resolve({ forgotten: forget(parts, which) }),
+    reachable: async () => {
+      const owners = parts.owners();
+      if (!owners)
+        throw new ServiceError(
+          'failed',
+          'Nobody can be named here, so that nobody can be allowed; see: shipworm status',
+        );
+      return (await owners.listeners()).map((each) => listenerOf(parts.gate(), each));
+    },
+    flows: () =>
+      Promise.resolve(
+        parts
+          .gate()
+          .allFlows()
+          .map((row) => flowOf(row, now())),
+      ),
+    questions: () =>
+      Promise.resolve(
+        parts
+          .gate()
+          .allQuestions()
+          .map((question) => ({
+            id: question.id,
+            ...programOf(question.identity, question.comm),
+            confidence: question.confidence,
+            reason: question.reason,
+            protocol: protocolName(question.flow.protocol),
+            remote: formatIp6(question.flow.remote),
+            remotePort: question.flow.remotePort,
+            times: question.times,
+            firstAgoMs: Math.round(now() - question.firstMs),
+            lastAgoMs: Math.round(now() - question.lastMs),
+            answered: question.answered,
+          })),
+      ),
+    answer: ({ id, answer }) => {
+      if (
+        !parts
+          .gate()
+          .allQuestions()
+          .some((question) => question.id === id)
+      )
+        return Promise.reject(
+          new ServiceError('failed', `There is no question ${id}; see: shipworm questions`),
+        );
+      const before = new Set(
+        parts
+          .gate()
+          .allRules()
+          .map((rule) => rule.id),
+      );
+      input({ kind: 'answer', id, answer });
+      const made = parts
+        .gate()
+        .allRules()
+        .find((rule) => !before.has(rule.id));
+      if (!made && answer !== 'not-now')
+        return Promise.reject(
+          new ServiceError(
+            'failed',
+            'Too little is known of this program to tell it from others, so it can’t be allowed; it may run in a container, or be gone already.',
+          ),
+        );
+      return Promise.resolve({ app: made ? appOf(made, now()) : null });
+    },
+    policy: () => {
+      const { files, values } = parts.policy();
+      const rules = parts
+        .gate()
+        .allRules()
+        .filter(({ from }) => from === 'policy');
+      return Promise.resolve({ files: [...files], values: [...values], apps: apps(rules) });
+    },
+    network: ({ choice }) => Promise.resolve(parts.network(choice)),
+  };
+}
+
+type SetApp = z.infer<typeof gateCalls.setApp.params>;
+
+async function setApp(
+  { gate: gateOf, input, now, user }: GateParts,
+  params: SetApp,
+): Promise<{ app: App; warning: string | null }> {
+  const gate = gateOf();
+  const { matcher, files } = await matcherOf(params, user);
+  const same = gate
+    .allRules()
+    .filter((rule) => rule.from === 'user' && sameMatcher(rule.matcher, matcher));
+  const rule: Rule = {
+    id: same[0]?.id ?? gate.newRuleId(),
+    matcher,
+    connectOut: params.connectOut && !params.never,
+    beReached: params.never ? 'none' : params.beReached,
+    files,
+    until: params.untilQuit
+      ? { kind: 'quit' }
+      : params.forSeconds === undefined
+        ? { kind: 'forever' }
+        : { kind: 'time', at: now() + params.forSeconds * 1000 },
+    from: 'user',
+    source: null,
+    never: params.never,
+  };
+  for (const { id } of same.slice(1)) input({ kind: 'forget', id });
+  input({ kind: 'rule', rule });
+  return { app: appOf(rule, now()), warning: warningAbout(gate, rule) };
+}
+
+async function matcherOf(
+  { path, group, user, searchPath = '/usr/local/bin:/usr/bin:/bin' }: SetApp,
+  ownUser: number,
+): Promise<{ matcher: Matcher; files: Rule['files'] }> {
+  const whose = user ?? ownUser;
+  if (group) {
+    const matcher = { user: whose, path: null, hash: null, group, script: null };
+    return { matcher, files: [] };
+  }
+  if (path === undefined)
+    throw new ServiceError('bad-request', 'Name a program by its path, or a group.');
+  try {
+    const found = await programAt(path, searchPath);
+    const { hash, script } = found;
+    return {
+      matcher: { user: whose, path: found.path, hash, group: null, script },
+      files: [found.file],
+    };
+  } catch (error) {
+    throw new ServiceError('failed', (error as Error).message);
+  }
+}
+
+/** The same application, whatever its file holds. */
+function sameMatcher(a: Matcher, b: Matcher): boolean {
+  return (
+    a.user === b.user &&
+    a.path === b.path &&
+    a.script === b.script &&
+    a.group?.kind === b.group?.kind &&
+    a.group?.id === b.group?.id
+  );
+}
+
+function warningAbout(gate: Gate, { id, matcher, never }: Rule): string | null {
+  if (never) return null;
+  const locked = gate
+    .allRules()
+    .find(
+      (rule) =>
+        rule.id !== id &&
+        rule.from === 'policy' &&
+        rule.matcher.path === matcher.path &&
+        rule.matcher.group?.id === matcher.group?.id,
+    );
+  if (locked) return `The machine policy decides about it (${locked.source ?? ''}).`;
+  const name = matcher.path?.slice(matcher.path.lastIndexOf('/') + 1) ?? '';
+  return matcher.script === null && INTERPRETER.test(name)
+    ? `${name} runs what others wrote: this allows every script and program that runs in it. Allow the script instead, or use: shipworm run -- ${name} …`
+    : null;
+}
+
+/** Gives how many rules were forgotten. Throws ServiceError when there is none, or only the policy's. */
+function forget({ gate, input }: GateParts, which: string): number {
+  const meant = gate()
+    .allRules()
+    .filter(({ id, matcher }) => {
+      const { path, script, group } = matcher;
+      const names = [id, path, script, group?.id];
+      return names.includes(which) || nameOfMatcher(matcher) === which;
+    });
+  const own = meant.filter(({ from }) => from === 'user');
+  for (const { id } of own) input({ kind: 'forget', id });
+  if (own.length > 0) return own.length;
+  throw new ServiceError(
+    'failed',
+    meant.length > 0
+      ? `${which} is ruled by the machine policy (${meant[0]!.source ?? ''}), which only root can change.`
+      : `There is no rule about ${which}; see: shipworm apps`,
+  );
+}
+
+// ---- words for persons
+
+function nameOfMatcher({ path, script, group }: Matcher): string {
+  const text = group?.id ?? script ?? path ?? '';
+  return text.slice(text.lastIndexOf('/') + 1);
+}
+
+export function appOf(rule: Rule, now: number): App {
+  const { matcher, until } = rule;
+  return {
+    id: rule.id,
+    name: nameOfMatcher(matcher),
+    path: matcher.path,
+    script: matcher.script,
+    group: matcher.group,
+    user: matcher.user,
+    pinned: matcher.hash !== null,
+    connectOut: rule.connectOut,
+    beReached: mutable(rule.beReached),
+    never: rule.never,
+    until: until.kind === 'time' ? new Date(Date.now() + until.at - now).toISOString() : until.kind,
+    from: rule.from,
+    source: rule.source,
+  };
+}
+
+function mutable(reach: Reach): App['beReached'] {
+  return typeof reach === 'string' ? reach : [...reach];
+}
+
+function programOf(identity: Identity, comm: string): Program {
+  const { path, script, group, user } = identity;
+  return { name: nameOf(identity, comm), path, script, group, user };
+}
+
+function ownerProgram(owner: Owner | null): Program | null {
+  const [identity] = owner?.identities ?? [];
+  return identity ? programOf(identity, owner!.comm) : null;
+}
+
+function protocolName(protocol: number): string {
+  return PROTOCOLS[protocol] ?? String(protocol);
+}
+
+function flowOf(
+  { flow, direction, verdict, reason, owner, lastMs }: ReturnType<Gate['allFlows']>[number],
+  now: number,
+): Awaited<ReturnType<GateApi['flows']>>[number] {
+  return {
+    protocol: protocolName(flow.protocol),
+    local: formatIp6(flow.local),
+    localPort: flow.localPort,
+    remote: formatIp6(flow.remote),
+    remotePort: flow.remotePort,
+    direction,
+    verdict,
+    reason,
+    app: ownerProgram(owner),
+    pid: owner?.process?.pid ?? null,
+    confidence: owner?.confidence ?? 'unknown',
+    idleMs: Math.max(0, Math.round(now - lastMs)),
+  };
+}
+
+function listenerOf(
+  gate: Gate,
+  { protocol, port, address, v6only, owner }: Listener,
+): Awaited<ReturnType<GateApi['reachable']>>[number] {
+  return {
+    protocol: protocolName(protocol),
+    port,
+    address: formatIp6(address),
+    v6only,
+    app: ownerProgram(owner),
+    confidence: owner?.confidence ?? 'unknown',
+    allowed: reaches(gate.decide(owner).verdict.in, port),
+  };
+}

@@ -1,0 +1,7 @@
+// Module service/programs finds the program that a person names.
+import { findProgram } from '../host/program.ts';
+
+/** The absolute path of `name`, as this process's shell would find it; null when there is none. */
+export function locateProgram(name: string): string | null {
+  return findProgram(name, process.env['PATH'] ?? '');
+}

@@ -1,0 +1,68 @@
+// Module service/settings-schema declares what a client's settings may be; files, command line and policy are judged by it.
+import { z } from 'zod';
+import { parseIp4 } from '../wire/index.ts';
+import { LOG_LEVELS } from './log.ts';
+import { metricsEndpoint } from './metrics-server.ts';
+
+export const hostName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/,
+    'is no host name or IPv4 address; write one, e.g. "teredo.example.net"',
+  );
+export const ip4 = z
+  .string()
+  .refine(
+    (text) => parseIp4(text) !== undefined,
+    'is no IPv4 address; write one, e.g. "192.0.2.2"',
+  );
+export const flag = z.boolean('must be true or false');
+
+export const interfaceName = z
+  .string('must be a name')
+  .regex(
+    /^[A-Za-z0-9_.-]{1,15}$/,
+    'is no interface name; use 1 to 15 letters, digits, dots, dashes or underscores',
+  );
+export const logLevel = z.enum(LOG_LEVELS, 'must be "info", "warning" or "error"');
+/** 0: chosen once and remembered. */
+export const udpPort = z
+  .number('must be a number')
+  .int('must be a whole number')
+  .min(0, 'must be 0 (chosen once and remembered) to 65535')
+  .max(65_535, 'must be 0 (chosen once and remembered) to 65535');
+export const control = z.string('must be a path').startsWith('/', 'must be an absolute path');
+
+/** Settings of a client, as a file or the command line gives them. */
+export const settingsSchema = z.strictObject({
+  /** Host names or addresses of servers, the first that works is used. */
+  server: z.union([hostName, z.array(hostName).min(1, 'is empty; name at least one server')], {
+    error: 'must be a host name, or a list of them',
+  }),
+  server2: ip4,
+  port: udpPort,
+  adapter: interfaceName,
+  control,
+  logLevel,
+  metrics: metricsEndpoint,
+  exposeAll: flag,
+  /** The user's switch. */
+  enabled: flag,
+  evenWithNativeIpv6: flag,
+  answerEcho: flag,
+  /** Seconds after the last use until the tunnel sleeps. */
+  sleepAfter: z
+    .number('must be a number of seconds')
+    .min(1, 'must be 1 to 86400 seconds')
+    .max(86_400, 'must be 1 to 86400 seconds'),
+  newNetworks: z.enum(['ask', 'on', 'off'], 'must be "ask", "on" or "off"'),
+  allowPrivate: flag,
+  /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
+  offloads: flag,
+  clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),
+  key: z.string('must be text').min(1, 'is empty'),
+});
+export const fileSchema = settingsSchema.partial();
+
+/** What one place says; nothing has to be said. */
+export type FileSettings = z.infer<typeof fileSchema>;
