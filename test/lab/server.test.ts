@@ -1,4 +1,6 @@
 // Tries our server with Miredo's clients and with ours: addresses, paths, native hosts, and its end.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { callStatus } from '../../engine/service/control-client.ts';
 import type { ServerStatus } from '../../engine/service/api.ts';
@@ -14,6 +16,7 @@ import {
   startMiredoRelay,
   startShipworm,
 } from './kit/programs.ts';
+import type { Shipworm } from './kit/programs.ts';
 import { answers } from './kit/traffic.ts';
 
 const reason = noLab();
@@ -35,9 +38,11 @@ describe.skipIf(reason !== null)('our server', () => {
     await eventually('nothing is left', 3_000, () => pidsIn(lab.pub).length === 0);
   });
 
-  async function start(): Promise<void> {
+  async function start(settings: object = {}): Promise<void> {
     place = new Place(lab, 'server');
-    const args = ['server', '--primary', SERVER, '--secondary', SERVER2];
+    writeFileSync(place.config, JSON.stringify(settings));
+    const options = ['--primary', SERVER, '--secondary', SERVER2, '--config', place.config];
+    const args = ['server', ...options];
     server = lab.start(lab.pub, SHIPWORM, args, place.env);
     await server.says(/Serving at 192\.0\.2\.1 and 192\.0\.2\.2, UDP port 3544\./, 5_000);
   }
@@ -80,6 +85,58 @@ describe.skipIf(reason !== null)('our server', () => {
     const ours = startShipworm(lab, lab.home1);
     started.push(ours.program);
     await ours.becomes('symmetric', QUALIFIED_MS, ({ nat }) => nat === 'symmetric');
+  });
+
+  test('killed and started again in the middle: clients, ours and Miredo’s, go on and open new ways', async () => {
+    await start();
+    for (const home of [lab.home1, lab.home2]) lab.setNat(home, 'restricted');
+    const ours = startShipworm(lab, lab.home1, ['--expose-all']);
+    const theirs = startMiredoClient(lab, lab.home2);
+    started.push(ours.program, theirs.program);
+    const [our, their] = [await ours.address(), await theirs.address()];
+    const ping = lab.run(lab.home1.space, 'ping', ['-n', '-i0.1', '-c40', '-W1', their]);
+    await answers(lab, lab.home1, their);
+    server.signal('SIGKILL');
+    await server.end(3_000);
+    // What is open needs no server; a new way does.
+    await answers(lab, lab.home2, our);
+    await start();
+    await answers(lab, lab.home1, NATIVE);
+    await answers(lab, lab.home2, NATIVE);
+    expect((await ping).out).toMatch(/ 40 received/);
+    expect((await ours.status()).address).toBe(our);
+    expect(await theirs.address()).toBe(their);
+  });
+
+  test('R-spoofed-server: a keyed client qualifies with its key, and with another’s it is told', async () => {
+    await start({ clients: { alice: 'correct horse' } });
+    lab.setNat(lab.home1, 'restricted');
+    const keyed = (clientId: string, key: string): Shipworm => {
+      const file = join(lab.folder, `${clientId}.json`);
+      writeFileSync(file, JSON.stringify({ clientId, key }));
+      const client = startShipworm(lab, lab.home1, ['--expose-all', '--config', file]);
+      started.push(client.program);
+      return client;
+    };
+    const alice = keyed('alice', 'correct horse');
+    await alice.address();
+    await answers(lab, lab.home1, NATIVE);
+    await alice.program.stop();
+    const mallory = keyed('mallory', 'correct horse');
+    const { state, reason: why } = await mallory.becomes(
+      'refused',
+      QUALIFIED_MS,
+      (told) => told.reason.code === 'key-refused',
+    );
+    expect([state, why.code]).toEqual(['refused', 'key-refused']);
+    await mallory.program.stop();
+    const { answered } = (await status()).counters;
+    const forger = keyed('alice', 'wrong');
+    await eventually('the forger is counted', QUALIFIED_MS, async () => {
+      return ((await status()).counters.discards['authenticationFailed'] ?? 0) > 0;
+    });
+    expect((await status()).counters.answered).toBe(answered);
+    expect((await forger.status()).address).toBeNull();
   });
 
   test.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)('%s leaves nothing', async (signal) => {
