@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Lab, NATIVE, noLab, SERVER } from './kit/lab.ts';
 import { Machine } from './kit/machine.ts';
 import { eventually } from './kit/processes.ts';
+import type { Program } from './kit/processes.ts';
+import type { Status } from '../../engine/service/api.ts';
 import { QUALIFIED_MS } from './kit/programs.ts';
 
 const reason = noLab();
@@ -60,14 +62,16 @@ describe.skipIf(reason !== null)('the guide alone', () => {
   /** Runs each step for a machine with `addresses`; gives what each printed. */
   async function follow(addresses: 'one address' | 'two addresses'): Promise<Map<Step, string>> {
     const printed = new Map<Step, string>();
+    let client: Program | null = null;
     for (const step of steps) {
       if (/address/.test(step.note) && step.note !== addresses) continue;
       const machine = step.on === 'vps' ? vps : home;
       if (step.note === 'stays') {
-        const client = machine.start(step.script);
+        client = machine.start(step.script);
         await client.says(/Qualified: 2001:0:c000:201:/, QUALIFIED_MS);
         continue;
       }
+      if (step.note === 'service') await client?.stop();
       // What was just started is there a moment later; a person types slower.
       await eventually(step.script, 15_000, async () => {
         const { code, out, err } = await machine.run(step.script);
@@ -77,7 +81,7 @@ describe.skipIf(reason !== null)('the guide alone', () => {
         printed.set(step, out + err);
         return code === 0;
       });
-      if (step.script.includes('enable --now'))
+      if (step.on === 'vps' && step.script.includes('enable --now'))
         await eventually('server and relay run', 15_000, async () => {
           const sockets = 'ls /run/shipworm/server/control.sock /run/shipworm/relay/control.sock';
           return (await vps.run(sockets)).code === 0;
@@ -108,10 +112,13 @@ describe.skipIf(reason !== null)('the guide alone', () => {
       expect(value('shipworm_server_forwarded_total{to="native"}')).toBeGreaterThan(0);
       expect(value('shipworm_relay_clients{state="answered"}')).toBe(1);
 
-      const { out } = await home.run('/opt/shipworm/bin/shipworm status --json');
-      const { nat, server } = JSON.parse(out) as { nat: string; server: string };
-      expect(server).toBe(`${SERVER}:3544`);
-      expect(nat).toBe(addresses === 'one address' ? 'unknown' : 'restricted');
+      // By now the client is a service.
+      const nat = addresses === 'one address' ? 'unknown' : 'restricted';
+      await eventually(`the service is qualified, NAT ${nat}`, QUALIFIED_MS, async () => {
+        const { code, out } = await home.run('/opt/shipworm/bin/shipworm status --json');
+        const status = code === 0 ? (JSON.parse(out) as Status) : null;
+        return status?.server === `${SERVER}:3544` && status.address && status.nat === nat;
+      });
     },
   );
 });

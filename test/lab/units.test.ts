@@ -1,6 +1,7 @@
 // The systemd units: systemd finds no fault in them, what they start starts with no more rights than they say, and reload and socket activation work.
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Status } from '../../engine/service/api.ts';
 import { Lab, noLab, SERVER } from './kit/lab.ts';
 import { Machine } from './kit/machine.ts';
 import { eventually } from './kit/processes.ts';
@@ -9,7 +10,7 @@ import { leavesNothing } from './kit/programs.ts';
 const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
-const UNITS = readdirSync('assets/systemd');
+const UNITS = readdirSync('assets/systemd').filter((name) => !name.endsWith('.conf'));
 const SERVICES = UNITS.filter((unit) => unit.endsWith('.service'));
 /** Where systemd's own rating ends; 10 is a service without any protection. */
 const MOST_EXPOSED: Readonly<Record<string, number>> = { 'shipworm-helper.service': 3.5 };
@@ -26,14 +27,19 @@ describe.skipIf(reason !== null)('the units', () => {
       await machine.shell(`
         useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin shipworm
         install -d /etc/shipworm
-        install -m 644 /opt/shipworm/assets/systemd/* /etc/systemd/system/`);
+        install -m 644 /opt/shipworm/assets/systemd/*.{service,socket} /etc/systemd/system/`);
+    await home.shell(
+      'install -D -m 644 /opt/shipworm/assets/systemd/shipworm-helper-client.conf /etc/systemd/system/shipworm-helper.service.d/client.conf',
+    );
   });
   afterAll(() => lab.close());
 
-  test('systemd finds no fault in any of them', async () => {
+  test('systemd finds no fault in any of them, alone and with what a client adds', async () => {
     const files = UNITS.map((unit) => `/etc/systemd/system/${unit}`).join(' ');
-    const { code, out, err } = await vps.run(`systemd-analyze verify ${files}`);
-    expect({ code, out, err }).toEqual({ code: 0, out: '', err: '' });
+    for (const machine of [vps, home]) {
+      const { code, out, err } = await machine.run(`systemd-analyze verify ${files}`);
+      expect({ code, out, err }).toEqual({ code: 0, out: '', err: '' });
+    }
   });
 
   test.each(SERVICES)('systemd rates %s as well protected', async (unit) => {
@@ -129,6 +135,9 @@ describe.skipIf(reason !== null)('the units', () => {
     };
     await home.shell(`echo '{ "server": "${SERVER}" }' > /etc/shipworm/config.json; ${start}`);
     const first = await address();
+    const { attribution } = JSON.parse(await home.shell(status)) as Status;
+    // With five capabilities more the helper sees owners, by programs in the kernel where that has them.
+    expect(attribution).not.toBeNull();
     expect(await rights(home, 'shipworm-client.service')).toEqual(ORDINARY);
     await home.shell('systemctl stop shipworm-client');
     await eventually('it has ended', 5_000, async () => (await home.run(status)).code === 3);

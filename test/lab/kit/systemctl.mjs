@@ -1,15 +1,24 @@
 // Module kit/systemctl starts units in the lab, where no systemd runs: command, user, capabilities, folders and socket as the unit says.
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 const FOLDER = '/etc/systemd/system';
 const LOGS = '/run/units';
 
-/** The settings of a unit; a name may have several values. */
+/** The settings of a unit and of its drop-ins; a name may have several values. */
 function read(unit) {
   const settings = new Map();
-  for (const line of readFileSync(`${FOLDER}/${unit}`, 'utf8').split('\n')) {
+  const files = [`${FOLDER}/${unit}`, ...globSync(`${FOLDER}/${unit}.d/*.conf`)];
+  for (const line of files.flatMap((file) => readFileSync(file, 'utf8').split('\n'))) {
     const [, key, value] = /^([A-Za-z]+)=(.*)$/.exec(line) ?? [];
     if (key) settings.set(key, [...(settings.get(key) ?? []), value]);
   }
@@ -22,7 +31,7 @@ const pidFile = (unit) => `${LOGS}/${unit}.pid`;
 
 /** Command and environment with the user and the capabilities of the unit. */
 function command({ one, all }) {
-  const bounding = one('CapabilityBoundingSet').split(' ').filter(Boolean);
+  const bounding = all('CapabilityBoundingSet').join(' ').split(' ').filter(Boolean);
   const capabilities = bounding.map((name) => `,+${name.replace('CAP_', '').toLowerCase()}`);
   const user = one('User', 'root');
   return {
