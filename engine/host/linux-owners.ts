@@ -45,7 +45,10 @@ class LinuxOwners implements Owners {
   private readonly onReady: () => void;
   private open = true;
   private nextId = 1;
+  private readonly queue: OwnerFrame[] = [];
+  private pausing = false;
   private readonly asked = new Map<number, (answer: Answer) => void>();
+  private readonly applying = new Map<number, () => void>();
   private readonly listings = new Map<number, (listeners: readonly Listener[]) => void>();
 
   constructor(fd: number, options: OwnersOptions, onReady: () => void) {
@@ -61,8 +64,13 @@ class LinuxOwners implements Owners {
     this.send(ownerFrames.addresses(addresses));
   }
 
-  setVerdict(cookie: bigint, verdict: SocketVerdict): void {
-    this.send(ownerFrames.verdict(cookie, verdict));
+  setVerdict(cookie: bigint, verdict: SocketVerdict): Promise<void> {
+    if (!this.open) return Promise.resolve();
+    const id = this.id();
+    return new Promise((resolve) => {
+      this.applying.set(id, resolve);
+      this.send(ownerFrames.verdict(id, cookie, verdict));
+    });
   }
 
   resolve(flow: FlowKey, direction: Direction): Promise<Answer> {
@@ -122,7 +130,30 @@ class LinuxOwners implements Owners {
       this.socket.destroy();
       return;
     }
-    for (const frame of frames) if (this.open) this.take(frame);
+    this.queue.push(...frames);
+    this.takeQueued();
+  }
+
+  /**
+   * An answer is taken by its asker a moment after it was told; what comes behind it (that the same socket closed) must not
+   * overtake it, or its asker would keep what nobody tells to forget.
+   */
+  private takeQueued(): void {
+    if (this.pausing) return;
+    let answered = false;
+    for (let frame = this.queue[0]; frame && this.open; frame = this.queue[0]) {
+      if (answered && frame.kind !== 'owner') {
+        this.pausing = true;
+        setImmediate(() => {
+          this.pausing = false;
+          this.takeQueued();
+        });
+        return;
+      }
+      answered = frame.kind === 'owner';
+      this.queue.shift();
+      this.take(frame);
+    }
   }
 
   private take(frame: OwnerFrame): void {
@@ -136,6 +167,10 @@ class LinuxOwners implements Owners {
       case 'owner':
         this.asked.get(frame.id)?.({ cookie: frame.cookie, owner: frame.owner });
         this.asked.delete(frame.id);
+        break;
+      case 'applied':
+        this.applying.get(frame.id)?.();
+        this.applying.delete(frame.id);
         break;
       case 'listening':
         this.listings.get(frame.id)?.(frame.listeners);
@@ -162,6 +197,8 @@ class LinuxOwners implements Owners {
   private settle(): void {
     for (const resolve of this.asked.values()) resolve(NOBODY);
     for (const resolve of this.listings.values()) resolve([]);
+    for (const resolve of this.applying.values()) resolve();
+    this.applying.clear();
     this.asked.clear();
     this.listings.clear();
   }

@@ -38,6 +38,7 @@ const KIND = {
   exit: 133,
   listening: 134,
   listener: 135,
+  applied: 136,
 } as const;
 
 /** What the helper tells. `id` is that of the question. */
@@ -49,6 +50,7 @@ export type OwnerFrame =
       readonly cookie: bigint | null;
       readonly owner: Owner | null;
     }
+  | { readonly kind: 'applied'; readonly id: number }
   | { readonly kind: 'closed'; readonly cookie: bigint }
   | {
       readonly kind: 'attempt';
@@ -103,15 +105,16 @@ export const ownerFrames = {
     frame(KIND.addresses, ADDRESS_BYTES * addresses.length, (_, bytes) =>
       addresses.forEach((address, i) => writeIp6(bytes, ADDRESS_BYTES * i, address)),
     ),
-  /** `cookie u64 | out u8 | in u8 (0 none, 1 all, 2 ports) | count u16 | port u16 ...`. */
-  verdict: (cookie: bigint, verdict: SocketVerdict): Uint8Array => {
+  /** `id u32 | cookie u64 | out u8 | in u8 (0 none, 1 all, 2 ports) | count u16 | port u16 ...`. */
+  verdict: (id: number, cookie: bigint, verdict: SocketVerdict): Uint8Array => {
     const ports = typeof verdict.in === 'string' ? [] : verdict.in;
-    return frame(KIND.verdict, 12 + 2 * ports.length, (body) => {
-      body.setBigUint64(0, cookie);
-      body.setUint8(8, VERDICT_OUT[verdict.out]);
-      body.setUint8(9, verdict.in === 'none' ? 0 : verdict.in === 'all' ? 1 : 2);
-      body.setUint16(10, ports.length);
-      ports.forEach((port, i) => body.setUint16(12 + 2 * i, port));
+    return frame(KIND.verdict, 16 + 2 * ports.length, (body) => {
+      body.setUint32(0, id);
+      body.setBigUint64(4, cookie);
+      body.setUint8(12, VERDICT_OUT[verdict.out]);
+      body.setUint8(13, verdict.in === 'none' ? 0 : verdict.in === 'all' ? 1 : 2);
+      body.setUint16(14, ports.length);
+      ports.forEach((port, i) => body.setUint16(16 + 2 * i, port));
     });
   },
   /** `id u32 | 0 out or 1 in u8 | flow`. */
@@ -250,6 +253,8 @@ function readBody(kind: number, body: Body): OwnerFrame | null {
       const cookie = body.u64();
       return { kind: 'owner', id, cookie: found ? cookie : null, owner: body.owner() };
     }
+    case KIND.applied:
+      return { kind: 'applied', id: body.u32() };
     case KIND.closed:
       return { kind: 'closed', cookie: body.u64() };
     case KIND.attempt: {

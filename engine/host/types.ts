@@ -130,8 +130,8 @@ export interface Owners {
   readonly why: string | null;
   /** Our addresses on the adapter. */
   setAddresses(addresses: readonly Ip6[]): void;
-  /** What the socket of `cookie` may do. */
-  setVerdict(cookie: bigint, verdict: SocketVerdict): void;
+  /** What the socket of `cookie` may do. Resolves when the kernel judges by it: what is delivered before is lost. */
+  setVerdict(cookie: bigint, verdict: SocketVerdict): Promise<void>;
   /** Whose flow is it? `cookie` null: nobody's. */
   resolve(
     flow: FlowKey,

@@ -64,6 +64,7 @@ export class Gatekeeper {
   private owners: Owners | null = null;
   private own: Ip6 | null = null;
   private timer: NodeJS.Timeout | null = null;
+  private applying: Promise<void> | null = null;
   private passedBefore = 0;
   private draining = false;
 
@@ -204,7 +205,7 @@ export class Gatekeeper {
   private perform(output: GateOutput): void {
     switch (output.kind) {
       case 'verdict':
-        this.owners?.setVerdict(output.cookie, output.verdict);
+        this.apply(this.owners?.setVerdict(output.cookie, output.verdict));
         break;
       case 'resolve':
         this.resolve(output.flow, output.direction);
@@ -229,6 +230,14 @@ export class Gatekeeper {
       case 'discover':
         this.hooks.act(output);
     }
+  }
+
+  /** What comes in passes only once the kernel has the verdict; `applying` settles when it has all that were given. */
+  private apply(done: Promise<void> | undefined): void {
+    const all = Promise.all([this.applying, done]).then(() => {
+      if (this.applying === all) this.applying = null;
+    });
+    this.applying = all;
   }
 
   private resolve(flow: FlowKey, direction: Direction): void {
@@ -270,13 +279,19 @@ export class Gatekeeper {
     this.waiting.delete(text);
     if (verdict === 'pass') this.datapath?.setFlow(flow, 'pass');
     else this.release(flow);
-    for (const packet of waiting?.queue.drain() ?? []) {
-      if (verdict === 'pass') this.pass(packet, waiting!.direction);
-      else {
+    const packets = waiting?.queue.drain() ?? [];
+    if (verdict === 'pass') this.passAll(packets, waiting?.direction ?? 'out');
+    else
+      for (const packet of packets) {
         this.refused(waiting!.direction);
         if (verdict === 'refuse') this.refuse(packet, UNREACHABLE.prohibited);
       }
-    }
+  }
+
+  private passAll(packets: readonly Uint8Array[], direction: Direction): void {
+    const pass = (): void => packets.forEach((packet) => this.pass(packet, direction));
+    if (direction === 'in' && this.applying) void this.applying.then(() => this.datapath && pass());
+    else pass();
   }
 
   private release(flow: FlowKey): void {

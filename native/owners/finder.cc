@@ -68,7 +68,10 @@ OwnerPointer Finder::fromExec(const SocketRecord& record) {
 void Finder::made(const SocketRecord& record) {
   if (record.tgid == 0 || makers_.contains(record.root)) return;
   OwnerPointer owner = look(record);
-  if (!owner) owner = fromExec(record);
+  if (!owner) {
+    readStarts_();
+    owner = fromExec(record);
+  }
   if (owner && makers_.size() < kMaxSockets) makers_[record.root] = owner;
 }
 

@@ -41,6 +41,8 @@ class Finder {
   Finder(const Tables& tables, Diag& diag, Hasher& hasher, uint32_t client)
       : tables_(tables), diag_(diag), hasher_(hasher), client_(client) {}
 
+  // Called before a maker that is gone is given up: reads what programs were begun.
+  void readStartsBy(std::function<void()> read) { readStarts_ = std::move(read); }
   // A socket was made: look at its maker while it is there.
   void made(const SocketRecord& record);
   void forget(uint64_t root);
@@ -69,6 +71,7 @@ class Finder {
   Diag& diag_;
   Hasher& hasher_;
   const uint32_t client_;
+  std::function<void()> readStarts_;
   SearchBudget budget_;
   std::unordered_map<pid_t, Look> looks_;
   std::unordered_map<uint64_t, OwnerPointer> makers_;  // by cookie

@@ -11,7 +11,7 @@ namespace owners {
 enum class Kind : uint16_t {
   // From the engine.
   addresses = 1,   // address[16]...
-  verdict = 2,     // u64 cookie, u8 out, u8 in, u16 count, u16 port...
+  verdict = 2,     // u32 id, u64 cookie, u8 out, u8 in, u16 count, u16 port...
   resolve = 3,     // u32 id, u8 0 out or 1 in, flow
   release = 4,     // flow: no table of the engine's has it any more
   watch = 5,       // u16 count, path..., u16 count, {u32 pid, u64 started ms}...
@@ -26,6 +26,7 @@ enum class Kind : uint16_t {
   exit = 133,      // process
   listening = 134, // u32 id, u16 count, {listener}...
   listener = 135,  // u8 listening, listener
+  applied = 136,   // u32 id: the kernel judges by that verdict
 };
 
 // flow: u8 protocol, u8 0, u16 local port, u16 remote port, local[16], remote[16].

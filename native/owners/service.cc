@@ -48,6 +48,7 @@ bool Service::open() {
   else why_ = loaded_.attach(tables_, {start_.interface, scope});
   programs_ = why_.empty();
   if (programs_) finder_.noteOlder();
+  finder_.readStartsBy([this] { starts_.readStarted(); });
   starts_.tellTo({[this](pid_t pid, uint64_t started, const Identity& identity) {
                     Writer frame(Kind::exec);
                     frame.u32(static_cast<uint32_t>(pid)).u64(started);
@@ -92,7 +93,7 @@ void Service::run(int session) {
     const int wait = next > now ? static_cast<int>((next - now) / 1'000'000) + 1 : 0;
     if (poll(items.data(), items.size(), wait) < 0 && errno != EINTR) return;
     if (items[1].revents) return;
-    // Who began comes before what it made, and both before what the engine asks about them.
+    // What was made comes before what the engine asks about it.
     starts_.readStarted();
     if (programs_) ring_.read([this](const Event& event) { onEvent(event); });
     if (items[3].revents) readDestroyed();
@@ -189,15 +190,23 @@ void Service::setAddresses(Reader& reader) {
   for (const Address& address : gone) tables_.addresses.erase(&address);
 }
 
-// What is taken away is taken first, what is given is given last.
 void Service::setVerdict(Reader& reader) {
+  const uint32_t id = reader.u32();
   const uint64_t cookie = reader.u64();
   SocketVerdict verdict{};
   verdict.out = static_cast<Out>(reader.u8());
   verdict.in = static_cast<In>(reader.u8());
   std::vector<uint16_t> ports(reader.u16());
   for (uint16_t& port : ports) port = reader.u16();
-  if (!programs_ || !reader.complete() || verdict.out > Out::deny || verdict.in > In::ports) return;
+  if (!reader.complete() || verdict.out > Out::deny || verdict.in > In::ports) return;
+  if (programs_) applyVerdict(cookie, verdict, std::move(ports));
+  Writer frame(Kind::applied);
+  frame.u32(id);
+  send(frame);
+}
+
+// What is taken away is taken first, what is given is given last.
+void Service::applyVerdict(uint64_t cookie, const SocketVerdict& verdict, std::vector<uint16_t> ports) {
   // A socket that is gone needs none, and would keep it for ever.
   SocketRecord record;
   if (!living_.contains(cookie) && tables_.sockets.lookup(&cookie, &record) != 0) return;
@@ -211,7 +220,7 @@ void Service::setVerdict(Reader& reader) {
     const ReachKey key{cookie, port, 0};
     tables_.reach.update(&key, &one);
   }
-  held = ports;
+  held = std::move(ports);
   tables_.verdicts.update(&cookie, &verdict);
 }
 
@@ -235,13 +244,30 @@ void Service::resolve(Reader& reader) {
   const bool known = tables_.sockets.lookup(&cookie, &record) == 0;
   auto& flows = flows_[known ? record.root : cookie];
   if (flows.size() < kMaxFlowsNoted) flows.push_back(flow);
-  if (!known) {
-    // Asked about when it was gone, and forgotten, already.
-    if (forgotten_.contains(cookie)) forget(cookie);
-    return answer(id, cookie, true, nullptr);
-  }
+  if (!known) return resolveClosed(id, cookie);
   living_[record.root].insert(cookie);
   finder_.recorded(record, [this, id, root = record.root](const OwnerPointer& owner) { answer(id, root, true, owner); });
+}
+
+// Closed before it was asked about, as by a program that sends once. Its packet may still pass; that the socket is gone is told (again)
+// after the answer, so that the engine keeps no flow for it.
+void Service::resolveClosed(uint32_t id, uint64_t cookie) {
+  // The engine may keep a flow of it for that moment.
+  forgotten_.erase(cookie);
+  const auto recent = closed_.find(cookie);
+  const auto told = [this, cookie] {
+    Writer frame(Kind::closed);
+    frame.u64(cookie);
+    send(frame);
+  };
+  if (recent == closed_.end()) {
+    answer(id, cookie, true, nullptr);
+    return told();
+  }
+  finder_.recorded(recent->second.record, [this, id, cookie, told](const OwnerPointer& owner) {
+    answer(id, cookie, true, owner);
+    told();
+  });
 }
 
 // The kernel's own choice, and who holds it; where several sockets share the port, all of them.

@@ -38,8 +38,10 @@ class Service {
   bool handle(const uint8_t* bytes, size_t length);
   void setAddresses(Reader& reader);
   void setVerdict(Reader& reader);
+  void applyVerdict(uint64_t cookie, const SocketVerdict& verdict, std::vector<uint16_t> ports);
   void watch(Reader& reader);
   void resolve(Reader& reader);
+  void resolveClosed(uint32_t id, uint64_t cookie);
   void resolveByDiag(uint32_t id, const FlowKey& flow);
   void release(const FlowKey& flow);
   void forget(uint64_t root);
@@ -76,10 +78,16 @@ class Service {
   bool broken_ = false;
   std::unordered_map<uint64_t, std::unordered_set<uint64_t>> living_;  // root -> its sockets
   std::unordered_map<uint64_t, std::vector<uint16_t>> reach_;    // root -> ports in the table
+  struct Closed {
+    SocketRecord record;
+    uint64_t atNs;
+  };
+  std::unordered_map<uint64_t, Closed> closed_;                  // a moment ago
   std::unordered_set<uint64_t> forgotten_;                       // closed, and the engine has no flow of it any more
   std::unordered_map<uint64_t, std::vector<FlowKey>> flows_;     // root -> flows that were asked about
   std::vector<std::pair<FlowKey, uint64_t>> answered_;           // without programs: flows to look at again
   std::map<uint64_t, SocketRow> listening_;
+  std::unordered_set<uint64_t> toldListening_;
   uint64_t listenersAtNs_ = 0, sweepAtNs_ = 0;
 };
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kSweepNs = 5 * kSecond;
+// A closed socket may still be asked about for as long.
+constexpr uint64_t kClosedNs = 2 * kSecond;
 // A burst of binds gives one look at the listeners.
 constexpr uint64_t kListenersNs = kSecond / 20;
 
@@ -42,6 +44,7 @@ void Service::onEvent(const Event& event) {
       if (event.cookie == event.socket.root) finder_.made(event.socket);
       break;
     case EventKind::closed:
+      if (closed_.size() < kMaxSockets) closed_[event.cookie] = {event.socket, bootNs()};
       onClosed(event.cookie, event.socket.root);
       break;
     case EventKind::denied: {
@@ -73,7 +76,6 @@ void Service::onClosed(uint64_t cookie, uint64_t root) {
 
 void Service::tellClosed(uint64_t root) {
   dropVerdict(root);
-  finder_.forget(root);
   Writer frame(Kind::closed);
   frame.u64(root);
   send(frame);
@@ -127,6 +129,13 @@ void Service::sweep() {
     if (!living.contains(root)) gone.push_back(root);
   living_ = std::move(living);
   for (const uint64_t root : gone) tellClosed(root);
+  std::erase_if(closed_, [&](const auto& item) {
+    const bool old = item.second.atNs + kClosedNs < bootNs();
+    if (old && !living_.contains(item.second.record.root)) finder_.forget(item.second.record.root);
+    return old;
+  });
+  for (const uint64_t root : gone)
+    if (!closed_.contains(root)) finder_.forget(root);
   std::erase_if(flows_, [&](const auto& item) { return !living_.contains(item.first); });
   sweepFlows(tables_.sent);
   sweepFlows(tables_.met);
@@ -197,11 +206,14 @@ void Service::tellListener(const SocketRow& row, bool listening) {
     writeListener(frame, row, owner);
     send(frame);
   };
-  if (!listening) return tell(nullptr);
+  if (!listening) {
+    if (toldListening_.erase(row.cookie)) tell(nullptr);
+    return;
+  }
   // Nobody asked about the others.
-  ownerOf(row, [this, tell](const OwnerPointer& owner) {
+  ownerOf(row, [this, tell, cookie = row.cookie](const OwnerPointer& owner) {
     if (owner && std::any_of(owner->identities.begin(), owner->identities.end(), [&](const Identity& one) { return starts_.isWatched(one); }))
-      tell(owner);
+      if (toldListening_.insert(cookie).second) tell(owner);
   });
 }
 

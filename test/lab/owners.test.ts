@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { allows, FAR, Field, NEAR } from './kit/field.ts';
 import { noLab } from './kit/lab.ts';
-import { eventually, sleep } from './kit/processes.ts';
+import { eventually } from './kit/processes.ts';
 
 const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
@@ -154,8 +154,7 @@ describe.skipIf(reason !== null)('the owners of sockets, by programs in the kern
     expect(await far.do(`recv u ${SOON_MS}`)).toBe('first');
     const { cookie } = field.asked.find(({ flow, passed }) => passed && flow.localPort === 4300)!;
     field.decide = () => ({ out: 'deny', in: 'none' });
-    field.owners.setVerdict(cookie!, { out: 'deny', in: 'none' });
-    await sleep(100);
+    await field.owners.setVerdict(cookie!, { out: 'deny', in: 'none' });
     expect(await one.do(`send u ${FAR} 4000 second`)).toBe('EPERM');
     await far.do(`send u ${NEAR} 4300 answer`);
     expect(await one.do(`recv u ${QUIET_MS}`)).toBe('nothing');

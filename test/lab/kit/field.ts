@@ -11,6 +11,7 @@ import {
   chmodSync,
 } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -90,10 +91,13 @@ interface Side {
   readonly adapter: LinuxAdapter;
 }
 
-async function openSide(space: string, address: string): Promise<Side> {
+async function openSide(space: string, address: string, user = 0): Promise<Side> {
   const addon = nativeAddon();
+  // The helper reads from the pair who its client was when he made it.
+  process.seteuid!(user);
   const [fd, theirs] = addon.socketpair();
-  const helper = spawn('ip', inside(space, HELPER, ['--fd', '3', '--uid', '0']), {
+  process.seteuid!(0);
+  const helper = spawn('ip', inside(space, HELPER, ['--fd', '3', '--uid', String(user)]), {
     stdio: ['ignore', 'ignore', 'inherit', theirs],
   });
   addon.closeFd(theirs);
@@ -143,8 +147,8 @@ function flowOf(packet: Uint8Array, outward: boolean): FlowKey | null {
 /** Two adapters and what passes between them. The far side passes everything. */
 export class Field {
   readonly folder = mkdtempSync(join(tmpdir(), 'shipworm-field-'));
-  readonly nearSpace = `shipworm-field-${process.pid}-n`;
-  readonly farSpace = `shipworm-field-${process.pid}-f`;
+  readonly nearSpace: string;
+  readonly farSpace: string;
   readonly events: OwnerEvent[] = [];
   readonly asked: Asked[] = [];
   lost: HostError | null = null;
@@ -157,7 +161,14 @@ export class Field {
   private opened = false;
   private readonly actors: Actor[] = [];
 
-  async open(options: { withoutPrograms?: boolean } = {}): Promise<void> {
+  constructor() {
+    const name = `shipworm-field-${process.pid}-${randomBytes(2).toString('hex')}`;
+    this.nearSpace = `${name}n`;
+    this.farSpace = `${name}f`;
+  }
+
+  /** `user`: whose client the near side is. */
+  async open(options: { withoutPrograms?: boolean; user?: number } = {}): Promise<void> {
     buildActor();
     chmodSync(this.folder, 0o755);
     for (const space of [this.nearSpace, this.farSpace]) {
@@ -165,7 +176,7 @@ export class Field {
       execFileSync('ip', ['netns', 'add', space]);
       execFileSync('ip', ['-n', space, 'link', 'set', 'lo', 'up']);
     }
-    this.near = await openSide(this.nearSpace, NEAR);
+    this.near = await openSide(this.nearSpace, NEAR, options.user);
     this.far = await openSide(this.farSpace, FAR);
     this.owners = await this.near.adapter.openOwners({
       adapter: this.near.adapter,
@@ -220,6 +231,7 @@ export class Field {
     this.events.length = 0;
     this.asked.length = 0;
     this.decide = () => null;
+    this.owners.watch([], []);
   }
 
   async close(): Promise<void> {
@@ -242,7 +254,7 @@ export class Field {
   private async judge(flow: FlowKey, direction: Direction): Promise<boolean> {
     const { cookie, owner } = await this.owners.resolve(flow, direction);
     const verdict = this.decide(owner, direction);
-    if (cookie !== null && verdict) this.owners.setVerdict(cookie, verdict);
+    if (cookie !== null && verdict) await this.owners.setVerdict(cookie, verdict);
     const reach = verdict?.in ?? 'none';
     const open = reach === 'all' || (reach !== 'none' && reach.includes(flow.localPort));
     const passed =

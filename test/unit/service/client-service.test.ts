@@ -53,8 +53,9 @@ class MemoryOwners implements Owners {
   listeners = () => Promise.resolve([]);
   close = (): Promise<void> => Promise.resolve();
 
-  setVerdict(cookie: bigint, { out }: SocketVerdict): void {
+  setVerdict(cookie: bigint, { out }: SocketVerdict): Promise<void> {
     this.calls.push(`${out} ${cookie}`);
+    return Promise.resolve();
   }
 
   resolve() {

@@ -33,7 +33,10 @@ class SlowOwners {
     mode: 'programs',
     why: null,
     setAddresses: () => undefined,
-    setVerdict: (cookie, verdict) => this.verdicts.push(`${cookie} ${verdict.out}`),
+    setVerdict: (cookie, verdict) => {
+      this.verdicts.push(`${cookie} ${verdict.out}`);
+      return Promise.resolve();
+    },
     resolve: () =>
       new Promise((resolve) =>
         this.pending.push(() => resolve({ cookie: this.found && 1n, owner: this.found })),

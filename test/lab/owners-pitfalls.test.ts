@@ -1,0 +1,352 @@
+// Tries the pitfalls of naming an owner: short lives, inheritance, passing on, other files, other namespaces, shadowed sockets.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Identity, Owner } from '../../engine/gate/types.ts';
+import { allows, FAR, Field, NEAR } from './kit/field.ts';
+import type { Actor } from './kit/field.ts';
+import { noLab } from './kit/lab.ts';
+import { eventually, run } from './kit/processes.ts';
+
+const reason = noLab();
+if (reason) process.stderr.write(`skipped: ${reason}\n`);
+
+const QUIET_MS = 300;
+const SOON_MS = 3_000;
+
+describe.skipIf(reason !== null)('pitfalls of owners', () => {
+  const field = new Field();
+  let allowed = '';
+  let forbidden = '';
+  let far: Actor;
+  beforeAll(async () => {
+    await field.open();
+    allowed = field.program('allowed');
+    forbidden = field.program('forbidden');
+  });
+  afterEach(() => field.clear());
+  afterAll(() => field.close());
+
+  /** Somebody on the far side who takes what comes to UDP port 4000. */
+  async function start(): Promise<void> {
+    field.decide = allows(allowed);
+    far = await field.act(allowed, true);
+    await far.do('udp u');
+    await far.do('bind u :: 4000');
+  }
+
+  /** The owner of the last question about a packet to port 4000. */
+  const lastOwner = (): Promise<Owner> =>
+    eventually('its owner was named', SOON_MS, () => {
+      const asked = field.asked.filter(({ flow }) => flow.remotePort === 4000);
+      return asked.at(-1)?.owner;
+    });
+
+  /** What `actor` sends by its socket `name` arrives, or does not. */
+  async function arrives(actor: Actor, name: string, text: string): Promise<boolean> {
+    await actor.do(`send ${name} ${FAR} 4000 ${text}`);
+    return (await far.do(`recv u ${QUIET_MS}`)) === text;
+  }
+
+  const identityOf = async (actor: Actor): Promise<Identity> => {
+    await actor.do('udp u');
+    field.asked.length = 0;
+    await actor.do(`send u ${FAR} 4000 x`);
+    return (await lastOwner()).identities[0]!;
+  };
+
+  test('a sender that lives only as long as its one datagram is named, if its file is watched', async () => {
+    await start();
+    field.owners.watch([allowed], []);
+    await field.owners.listeners();
+    for (let i = 0; i < 20; i++) {
+      const [good, bad] = await Promise.all([
+        run(field.nearSpace, allowed, ['--shot', FAR, '4000', `good${i}`]),
+        run(field.nearSpace, forbidden, ['--shot', FAR, '4000', 'bad']),
+      ]);
+      expect([good.code, bad.code]).toEqual([0, 0]);
+      expect(await far.do(`recv u ${SOON_MS}`)).toBe(`good${i}`);
+    }
+    expect(await far.do(`recv u ${QUIET_MS}`)).toBe('nothing');
+  });
+
+  test('a child has what its parent made', async () => {
+    await start();
+    for (const [program, passes] of [
+      [allowed, true],
+      [forbidden, false],
+    ] as const) {
+      const actor = await field.act(program);
+      await actor.do('udp u');
+      await actor.do('fork');
+      expect(await arrives(actor, 'u', 'child')).toBe(passes);
+    }
+  });
+
+  test('a socket made before an exec is not the new program’s', async () => {
+    await start();
+    const actor = await field.act(forbidden);
+    // One that was looked at, and one that had no time for it.
+    await actor.do('udp early');
+    await eventually('it was looked at', SOON_MS, async () => {
+      await actor.do(`send early ${FAR} 4000 bad`);
+      return field.asked.length > 0;
+    });
+    await actor.do('udp late');
+    expect(await actor.do(`exec ${allowed}`)).toBe('ready');
+    for (const name of ['early', 'late']) expect(await arrives(actor, name, 'bad')).toBe(false);
+    await actor.do('udp own');
+    expect(await arrives(actor, 'own', 'good')).toBe(true);
+  });
+
+  test('a descriptor passed on stays its maker’s', async () => {
+    await start();
+    const giver = await field.act(forbidden);
+    const taker = await field.act(allowed);
+    const path = join(field.folder, 'link');
+    await giver.do('udp u');
+    expect(await taker.do(`take t ${path}`)).toBe('waiting');
+    await giver.do(`pass u ${path}`);
+    expect(await taker.heard()).toBe('ok');
+    expect(await arrives(taker, 't', 'bad')).toBe(false);
+    rmSync(path);
+    await taker.do('udp u');
+    expect(await giver.do(`take t ${path}`)).toBe('waiting');
+    await taker.do(`pass u ${path}`);
+    expect(await giver.heard()).toBe('ok');
+    expect(await arrives(giver, 't', 'good')).toBe(true);
+  });
+
+  test('a file that was replaced keeps its identity while it runs', async () => {
+    await start();
+    const program = field.program('updated');
+    const hash = createHash('sha256').update(readFileSync(program)).digest('hex');
+    const actor = await field.act(program);
+    rmSync(program);
+    field.program('updated');
+    const identity = await identityOf(actor);
+    expect(identity).toMatchObject({ path: program, replaced: true, foreign: false, hash });
+    const fresh = await field.act(program);
+    expect(await identityOf(fresh)).toMatchObject({ path: program, replaced: false, hash });
+  });
+
+  test('a file that only root can change needs no hash, another has one', async () => {
+    await start();
+    const identity = await identityOf(await field.act(allowed));
+    expect(identity).toMatchObject({
+      writable: true,
+      user: 0,
+      group: null,
+      hash: createHash('sha256').update(readFileSync(allowed)).digest('hex'),
+    });
+    await run(field.nearSpace, 'bash', [
+      '-c',
+      `exec 3<>/dev/udp/${FAR}/4000; echo x >&3; sleep 0.3`,
+    ]);
+    await eventually('bash was asked about', SOON_MS, () =>
+      field.asked.some(({ owner }) => owner?.comm === 'bash'),
+    );
+    expect((await lastOwner()).identities[0]).toMatchObject({ writable: false, hash: null });
+  });
+
+  test.each([
+    ['root', ['unshare', '-m']],
+    [
+      'an ordinary user',
+      ['setpriv', '--reuid=12345', '--regid=12345', '--clear-groups', 'unshare', '-rm'],
+    ],
+  ])('a program of %s at the allowed path, in mounts of its own, is foreign', async (_, wrap) => {
+    await start();
+    const script = `mount -t tmpfs none ${field.folder} && cp /proc/self/fd/9 ${allowed} && exec ${allowed}`;
+    const actor = await field.act(wrap[0]!, false, [
+      ...wrap.slice(1),
+      'bash',
+      '-c',
+      `exec 9<${forbidden}; ${script}`,
+    ]);
+    const identity = await identityOf(actor);
+    expect(identity).toMatchObject({ path: allowed, foreign: true });
+    expect(await arrives(actor, 'u', 'bad')).toBe(false);
+  });
+
+  test('a process that hides from its own user is named all the same', async () => {
+    await start();
+    const actor = await field.act(allowed);
+    expect(await actor.do('hide')).toBe('ok');
+    await actor.do('udp u');
+    expect(await arrives(actor, 'u', 'good')).toBe(true);
+  });
+
+  test('what comes to a connected socket is not its neighbour’s', async () => {
+    await start();
+    const open = await field.act(allowed);
+    const shadow = await field.act(forbidden);
+    for (const actor of [open, shadow]) {
+      await actor.do('udp u reuse');
+      await actor.do('bind u :: 5000');
+    }
+    await shadow.do(`connect u ${FAR} 4000 1`);
+    await far.do(`send u ${NEAR} 5000 shadowed`);
+    // The kernel gives it to the connected one, which may not have it.
+    expect(await open.do(`recv u ${QUIET_MS}`)).toBe('nothing');
+    expect(await shadow.do(`recv u ${QUIET_MS}`)).toBe('nothing');
+    await far.do('udp v');
+    await far.do('bind v :: 4010');
+    await far.do(`send v ${NEAR} 5000 open`);
+    expect(await open.do(`recv u ${SOON_MS}`)).toBe('open');
+  });
+
+  test('a stranger to a connected socket, and a listener elsewhere, are nobody', async () => {
+    await start();
+    field.decide = () => ({ out: 'allow', in: 'all' });
+    const actor = await field.act(allowed);
+    const lines = [
+      ['udp c', 'bind c :: 5100', `connect c ${FAR} 4000 1`],
+      ['udp l', 'bind l ::1 5101'],
+      ['udp4 f', 'bind4 f 5102'],
+    ];
+    for (const line of lines.flat()) await actor.do(line);
+    await far.do('udp v');
+    for (const port of [5100, 5101, 5102]) await far.do(`send v ${NEAR} ${port} hello`);
+    await eventually(
+      'all were asked about',
+      SOON_MS,
+      () => new Set(field.asked.map(({ flow }) => flow.localPort)).size >= 3,
+    );
+    for (const port of [5100, 5101, 5102])
+      expect(field.asked.find(({ flow }) => flow.localPort === port)!.cookie).toBe(null);
+    for (const name of ['c', 'l', 'f']) expect(await actor.do(`recv ${name} 50`)).toBe('nothing');
+  });
+
+  test('listeners are told with their address and whether they are IPv6 alone', async () => {
+    const actor = await field.act(allowed);
+    const lines = [
+      ['tcp a', 'bind a :: 6000', 'listen a'],
+      ['tcp b only6', 'bind b :: 6001', 'listen b'],
+      ['tcp c', 'bind c ::1 6002', 'listen c'],
+      ['udp d', 'bind d :: 6003'],
+      ['udp4 e', 'bind4 e 6004'],
+      ['tcp f', 'bind f :: 6005'],
+    ];
+    for (const line of lines.flat()) expect(await actor.do(line)).toBe('ok');
+    const rows = (await field.owners.listeners()).filter(({ port }) => port >= 6000 && port < 6010);
+    const brief = rows.map(({ protocol, port, address, v6only, owner }) => ({
+      protocol,
+      port,
+      address,
+      v6only,
+      path: owner?.identities[0]?.path,
+    }));
+    expect(brief.sort((a, b) => a.port - b.port)).toEqual([
+      { protocol: 6, port: 6000, address: 0n, v6only: false, path: allowed },
+      { protocol: 6, port: 6001, address: 0n, v6only: true, path: allowed },
+      { protocol: 6, port: 6002, address: 1n, v6only: true, path: allowed },
+      { protocol: 17, port: 6003, address: 0n, v6only: false, path: allowed },
+    ]);
+  });
+
+  test('watched programs are told as they start, listen and end', async () => {
+    field.owners.watch([allowed], []);
+    const other = await field.act(forbidden);
+    const actor = await field.act(allowed);
+    const told = (kind: string): Promise<unknown> =>
+      eventually(kind, SOON_MS, () => field.events.find((event) => event.kind === kind));
+    expect(await told('exec')).toMatchObject({ identity: { path: allowed, user: 0 } });
+    for (const each of [other, actor]) {
+      const port = each === actor ? 6100 : 6101;
+      for (const line of ['tcp l', `bind l :: ${port}`, 'listen l'])
+        expect(await each.do(line)).toBe('ok');
+    }
+    await eventually('it listens', SOON_MS, () =>
+      field.events.some(
+        (event) => event.kind === 'listener' && event.listening && event.port === 6100,
+      ),
+    );
+    await actor.do('close l');
+    await eventually('it ceased', SOON_MS, () =>
+      field.events.some((event) => event.kind === 'listener' && !event.listening),
+    );
+    actor.kill();
+    await told('exit');
+    expect(field.events.filter(({ kind }) => kind === 'exec')).toHaveLength(1);
+    expect(field.events.some((event) => event.kind === 'listener' && event.port === 6101)).toBe(
+      false,
+    );
+  });
+
+  test('what is forwarded for a container never leaves, whatever its port', async () => {
+    await start();
+    const actor = await field.act(allowed);
+    await actor.do('udp u');
+    await actor.do('bind u :: 5200');
+    expect(await arrives(actor, 'u', 'good')).toBe(true);
+    const box = `${field.nearSpace}b`;
+    const near = field.nearSpace;
+    const ip = (...args: string[]): void => void execFileSync('ip', args);
+    ip('netns', 'add', box);
+    try {
+      ip('link', 'add', 'box', 'netns', near, 'type', 'veth', 'peer', 'name', 'e0', 'netns', box);
+      ip('-n', near, 'addr', 'add', 'fd00::1/64', 'dev', 'box', 'nodad');
+      ip('-n', near, 'link', 'set', 'box', 'up');
+      ip('-n', box, 'addr', 'add', 'fd00::2/64', 'dev', 'e0', 'nodad');
+      ip('-n', box, 'link', 'set', 'e0', 'up');
+      ip('-n', box, 'route', 'add', 'default', 'via', 'fd00::1');
+      ip('netns', 'exec', near, 'sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1');
+      execFileSync('ip', ['netns', 'exec', near, 'nft', '-f', '-'], {
+        input: `table ip6 n {
+          chain p {
+            type nat hook postrouting priority 100
+            oifname "teredo" masquerade
+          }
+        }`,
+      });
+      const before = field.asked.length;
+      const send = `echo bad > /dev/udp/${FAR}/4000; sleep 0.2`;
+      const inside = await eventually('the box has its way out', SOON_MS, async () => {
+        const result = await run(box, 'bash', ['-c', send]);
+        return result.code === 0 ? result : null;
+      });
+      expect(inside.code).toBe(0);
+      expect(await far.do(`recv u ${QUIET_MS}`)).toBe('nothing');
+      // It was dropped by the adapter itself: nothing even came to be asked about.
+      expect(field.asked.slice(before).filter(({ flow }) => flow.remotePort === 4000)).toEqual([]);
+      const link = execFileSync('ip', ['-n', near, '-s', '-j', 'link', 'show', 'teredo'], {
+        encoding: 'utf8',
+      });
+      const [{ stats64 }] = JSON.parse(link) as [{ stats64: { tx: { dropped: number } } }];
+      expect(stats64.tx.dropped).toBeGreaterThan(0);
+    } finally {
+      ip('netns', 'del', box);
+    }
+  });
+});
+
+describe.skipIf(reason !== null)('the owners of sockets, told to an ordinary user', () => {
+  const USER = 12_345;
+  const field = new Field();
+  beforeAll(() => field.open({ user: USER }));
+  afterAll(() => field.close());
+
+  test('his own programs are named, of others only whose they are', async () => {
+    const program = field.program('any');
+    const mine = ['--reuid', String(USER), '--regid', String(USER), '--clear-groups', program];
+    for (const actor of [await field.act(program), await field.act('setpriv', false, mine)]) {
+      await actor.do('udp u');
+      await actor.do(`send u ${FAR} 4000 x`);
+    }
+    const owners = await eventually('both were asked about', SOON_MS, () => {
+      const found = field.asked.flatMap(({ owner }) => owner ?? []);
+      return found.length >= 2 ? found : null;
+    });
+    const his = owners.find(({ identities }) => identities[0]!.user === USER)!;
+    const other = owners.find(({ identities }) => identities[0]!.user === 0)!;
+    expect(his).toMatchObject({ comm: 'any', identities: [{ path: program }] });
+    expect(other).toMatchObject({
+      comm: '',
+      process: null,
+      identities: [{ path: null, file: null, hash: null, group: null, script: null }],
+    });
+  });
+});
