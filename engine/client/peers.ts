@@ -81,7 +81,8 @@ export class Peer {
 
   /** RFC 4380 §5.2.6: none within 2 s of the last, at most 4 in 300 s without a direct answer. */
   mayBubble(now: number): boolean {
-    return now - this.lastBubble >= BUBBLE_INTERVAL_MS && this.bubblesLeft(now) > 0;
+    // The sum, as where the next time is set: with fractions the difference could be less at that very time.
+    return now >= this.lastBubble + BUBBLE_INTERVAL_MS && this.bubblesLeft(now) > 0;
   }
 
   bubblesLeft(now: number): number {

@@ -135,6 +135,12 @@ export class Traffic {
       this.core.discards.count('sourceUnproven');
       return;
     }
+    // A late or guessed answer to a test of ours: worth no other test, and no local program's.
+    const echo = parseEcho(packet);
+    if (echo.ok && echo.value.reply && echo.value.identifier === this.core.probeId) {
+      this.core.discards.count('sourceUnproven');
+      return;
+    }
     const peer = known ?? this.paths.entry(header.source, null, true, now);
     if (typeof peer === 'string') {
       this.core.discards.count(peer);

@@ -1,0 +1,358 @@
+// Plays a random network with our client, server and relay in it, and judges it by the rules and by how it heals.
+import type { TeredoClient } from '../../../engine/client/client.ts';
+import { clientConfig } from '../../../engine/client/config.ts';
+import { relayConfig } from '../../../engine/relay/index.ts';
+import {
+  simulateClient,
+  simulateRelay,
+  simulateServer,
+} from '../../../engine/service/simulated.ts';
+import type { SimulatedClient } from '../../../engine/service/simulated.ts';
+import {
+  answerFrom,
+  Host,
+  Internet6,
+  Nat,
+  NAT_KINDS,
+  Segment,
+  Simulation,
+  Trace,
+} from '../../../engine/sim/index.ts';
+import type { Interface, Node6, UdpSocket, SeededRandom } from '../../../engine/sim/index.ts';
+import {
+  buildIp6Packet,
+  decodeTeredo,
+  formatEndpoint,
+  formatIp6,
+  parseIp4,
+  parseIp6,
+  PROTOCOL,
+} from '../../../engine/wire/index.ts';
+import type { Ip4, Ip6 } from '../../../engine/wire/index.ts';
+import { hostile } from './attacks.ts';
+import { Violation, Watch } from './rules.ts';
+import type { Rule } from './rules.ts';
+import { SUPPORTED } from './scenario.ts';
+import type { HomeSpec, Place, Scenario, Step } from './scenario.ts';
+
+const ip = (text: string): Ip4 => parseIp4(text)!;
+const SERVER = ip('192.0.2.1');
+const SERVER2 = ip('192.0.2.2');
+const ATTACKER = ip('203.0.113.66');
+/** After the last fault every client has an address again within one wait for a silent server: 30 s, and the answer. */
+export const ADDRESS_HEALS_MS = 35_000;
+/** A peer that was asked for in vain is asked again when RFC 4380 §5.2.6 allows it: after 300 s. */
+export const PATH_HEALS_MS = 311_000;
+/** Four bubbles 2 s apart, and the slowest lines of these networks. */
+const CONNECT_MS = 10_000;
+/** Bounds small enough that a random network reaches them. */
+const LIMITS = { maxPeers: 48, newPeersPerSecondIn: 8, queuePacketsPerPeer: 16 };
+const CHECK_MS = 5_000;
+
+export interface Outcome {
+  readonly violation: { readonly rule: Rule; readonly text: string } | null;
+  /** Events of the run; equal for equal runs. */
+  readonly hash: string;
+  readonly delivered: number;
+}
+
+/** Changes a machine as a bug would: for the tests of the rules. */
+export type Tamper = (client: SimulatedClient, world: RandomWorld) => void;
+
+class RandomHome {
+  readonly name: string;
+  readonly spec: HomeSpec;
+  readonly nat: Nat | null;
+  readonly link: Interface;
+  readonly addresses: Ip6[] = [];
+  readonly simulated: SimulatedClient;
+
+  constructor(world: RandomWorld, index: number, spec: HomeSpec) {
+    this.name = `home${index}`;
+    this.spec = spec;
+    const { simulation, internet } = world;
+    const host = new Host(simulation, this.name);
+    const address = ip(`198.51.100.${10 + index}`);
+    if (spec.kind === 'none') {
+      this.nat = null;
+      this.link = host.addInterface(internet, address, spec.line);
+    } else {
+      this.nat = new Nat(simulation, `${this.name}-nat`, {
+        outside: internet,
+        addresses: [address],
+        inside: { address: ip('192.168.1.0'), prefix: 24, gateway: ip('192.168.1.1') },
+        behaviour: NAT_KINDS[spec.kind],
+        line: spec.line,
+      });
+      this.link = host.addInterface(this.nat.inside, ip('192.168.1.10'));
+    }
+    this.simulated = simulateClient(simulation, {
+      host,
+      port: 50_000,
+      config: clientConfig({ server: SERVER, server2: SERVER2, limits: LIMITS }),
+      onDeliver: (packet) => world.watch.noteDelivered(this.name, this.addresses, packet),
+      onEvent: () => this.noteAddress(),
+    });
+    host.onNetworkChange = () =>
+      this.simulated.input({ kind: 'network', networks: host.networks() });
+  }
+
+  get client(): TeredoClient {
+    return this.simulated.client;
+  }
+
+  noteAddress(): void {
+    const { address } = this.client.status();
+    if (address !== null && !this.addresses.includes(address)) this.addresses.push(address);
+  }
+
+  /** The line that a fault hits: the router's, or the PC's own. */
+  get line(): Interface['line'] {
+    return this.nat ? this.nat.line : this.link.line;
+  }
+}
+
+export class RandomWorld {
+  readonly simulation: Simulation;
+  readonly internet: Segment;
+  readonly homes: RandomHome[];
+  readonly natives: { readonly address: Ip6; readonly node: Node6 }[] = [];
+  readonly watch: Watch;
+  readonly attackerPort = 6_666;
+  private readonly attacker: UdpSocket;
+  private readonly serverLinks: readonly Interface[];
+  private readonly relayLinks: Interface[] = [];
+  private readonly scenario: Scenario;
+  private readonly random: SeededRandom;
+  private nextId = 1;
+
+  constructor(scenario: Scenario, tamper?: Tamper) {
+    this.scenario = scenario;
+    const simulation = new Simulation(scenario.seed);
+    this.simulation = simulation;
+    this.random = simulation.random.fork('player');
+    this.internet = new Segment(simulation, 'internet');
+    const relays = Array.from({ length: scenario.relays }, (_, i) => `relay${i}`);
+    const names = scenario.homes.map((_, i) => `home${i}`);
+    this.watch = new Watch(simulation, {
+      machines: new Set(['server', ...relays, ...names]),
+      server: 'server',
+      relays: new Set(relays),
+      attackerIp: ATTACKER,
+      duplicates: scenario.homes.some(({ line }) => (line.duplicate ?? 0) > 0),
+    });
+    const native = new Internet6(simulation);
+    const host = new Host(simulation, 'server');
+    this.serverLinks = [SERVER, SERVER2].map((each) => host.addInterface(this.internet, each));
+    const serverNode = native.attach('server', [parseIp6('2001:db8:53::1')!]);
+    simulateServer(simulation, host, { primary: SERVER, secondary: SERVER2 }, serverNode);
+    relays.forEach((name, i) => {
+      const machine = new Host(simulation, name);
+      this.relayLinks.push(machine.addInterface(this.internet, ip(`203.0.113.${20 + i}`)));
+      const address = parseIp6(`2001:db8:7e::${i + 1}`)!;
+      const node = native.attach(name, [address]);
+      native.route(parseIp6('2001::')!, 32, node, i);
+      simulateRelay(simulation, machine, relayConfig({ address }), node);
+    });
+    for (let i = 0; i < scenario.natives; i++) this.addNative(native, i);
+    const attackerHost = new Host(simulation, 'attacker', { answersUnreachable: false });
+    attackerHost.addInterface(this.internet, ATTACKER);
+    this.attacker = attackerHost.bind(this.attackerPort);
+    this.homes = scenario.homes.map((spec, i) => new RandomHome(this, i, spec));
+    if (tamper) for (const home of this.homes) tamper(home.simulated, this);
+  }
+
+  private addNative(native: Internet6, i: number): void {
+    const address = parseIp6(`2001:db8:66::${i + 1}`)!;
+    const node = native.attach(`native${i}`, [address]);
+    node.onPacket = (packet) => {
+      if (packet[6] === PROTOCOL.udp) this.watch.noteDelivered(`native${i}`, [address], packet);
+      else {
+        const answer = answerFrom(address, packet);
+        if (answer) node.send(answer);
+      }
+    };
+    this.natives.push({ address, node });
+  }
+
+  private addressOf(place: Place): Ip6 | null {
+    if ('native' in place) return this.natives[place.native]!.address;
+    return this.homes[place.home]!.client.status().address;
+  }
+
+  /** A program at `from` sends one packet to `to`; its number, 0 if one of them has no address. */
+  send(from: Place, to: Place): number {
+    const source = this.addressOf(from);
+    const destination = this.addressOf(to);
+    if (source === null || destination === null || source === destination) return 0;
+    const id = this.nextId++;
+    // Never the mark of a forged packet.
+    const payload = Uint8Array.of(0x30, 0x39, 0, 9, 0, 10, 0, 0, (id >> 8) & 0x7f, id & 0xff);
+    const fields = { nextHeader: PROTOCOL.udp, hopLimit: 64, source, destination };
+    const packet = buildIp6Packet(fields, payload);
+    this.watch.noteSent(id, source, destination);
+    if ('native' in from) this.natives[from.native]!.node.send(packet);
+    else this.homes[from.home]!.simulated.station.datapath.fromAdapter(packet);
+    return id;
+  }
+
+  private attack(step: Step & { kind: 'attack' }): void {
+    const home = this.homes[step.home]!;
+    const { address, mapped } = home.client.status();
+    if (address === null || mapped === null) return;
+    const others = this.homes.flatMap((each) => (each === home ? [] : each.addresses));
+    const natives = this.natives.map((each) => each.address);
+    for (let i = 0; i < step.count; i++) {
+      const { to, bytes } = hostile(step.attack, {
+        random: this.random,
+        attacker: { ip: ATTACKER, port: this.attackerPort },
+        server: { ip: this.random.chance(0.5) ? SERVER : SERVER2, port: 3_544 },
+        target: { address, mapped, probeId: home.client.probeId },
+        others,
+        natives,
+      });
+      if (step.attack !== 'viaRelay') this.attacker.send(to, bytes);
+      else this.natives[0]?.node.send(bytes);
+    }
+  }
+
+  private fault(step: Step & { kind: 'fault' }, on: boolean): void {
+    const home = this.homes[step.home]!;
+    const normal = home.spec.line;
+    switch (step.fault) {
+      case 'serverSilent':
+        for (const { line } of this.serverLinks) line.set({ loss: on ? 1 : 0 });
+        break;
+      case 'secondarySilent':
+        this.serverLinks[1]!.line.set({ loss: on ? 1 : 0 });
+        break;
+      case 'linkDown':
+        home.line.up = !on;
+        break;
+      case 'lossy':
+        home.line.set({ loss: on ? 0.3 : (normal.loss ?? 0) });
+        break;
+      case 'slow':
+        home.line.set({ delayMs: on ? 900 : (normal.delayMs ?? 5) });
+        break;
+      case 'natReboot':
+        if (on) home.nat?.reboot(step.until - step.at);
+        break;
+      case 'natRenumber':
+        if (on) home.nat?.renumber([ip(`198.51.100.${100 + step.home + (step.at % 20) * 5}`)]);
+        break;
+      case 'blocked3544':
+        home.nat?.setBehaviour({ blockedPorts: on ? [3_544] : [] });
+        break;
+      case 'relayDead':
+        this.relayLinks[0]?.line.set({ loss: on ? 1 : 0 });
+        break;
+      case 'interfaceDown':
+        home.link.setUp(!on);
+        break;
+    }
+  }
+
+  run(): void {
+    const { simulation, scenario } = this;
+    const start = simulation.now;
+    for (const home of this.homes) home.simulated.start();
+    for (const step of scenario.steps) {
+      const at = start + step.at;
+      if (step.kind === 'send') simulation.schedule(at, () => void this.send(step.from, step.to));
+      else if (step.kind === 'attack') simulation.schedule(at, () => this.attack(step));
+      else {
+        simulation.schedule(at, () => this.fault(step, true));
+        simulation.schedule(start + step.until, () => this.fault(step, false));
+      }
+    }
+    const check = (): void => {
+      this.checkState();
+      simulation.after(CHECK_MS, check);
+    };
+    check();
+    simulation.runUntil(start + scenario.quietAt);
+    this.heal();
+  }
+
+  private fail(rule: Rule, text: string): never {
+    throw new Violation(rule, this.simulation.now, text);
+  }
+
+  /** What holds at any time. */
+  private checkState(): void {
+    for (const { name, client, addresses } of this.homes) {
+      const rows = client.peers(this.simulation.now).length;
+      if (rows > LIMITS.maxPeers) this.fail('bounded-state', `${name} keeps ${rows} peers`);
+      const { address, mapped } = client.status();
+      if (address === null) continue;
+      const decoded = decodeTeredo(address);
+      if (!decoded || decoded.server !== SERVER || decoded.client.ip === ATTACKER || !mapped)
+        this.fail('address-from-server', `${name} has ${formatIp6(address)}`);
+      if (formatEndpoint(decoded.client) !== formatEndpoint(mapped))
+        this.fail('address-from-server', `${name}: ${formatIp6(address)} is not its mapping`);
+      if (!addresses.includes(address)) addresses.push(address);
+    }
+  }
+
+  /** From here on nothing is wrong any more: everybody gets an address, and whom RFC 4380 lets talk can talk. */
+  private heal(): void {
+    const { simulation, homes } = this;
+    for (const home of homes) {
+      home.line.up = true;
+      home.line.set({ loss: 0, duplicate: 0, reorder: 0, delayMs: home.spec.line.delayMs ?? 5 });
+      home.nat?.setBehaviour({ blockedPorts: [] });
+      home.link.setUp(true);
+    }
+    for (const { line } of [...this.serverLinks, ...this.relayLinks]) line.set({ loss: 0 });
+    const quiet = simulation.now;
+    simulation.runUntil(quiet + ADDRESS_HEALS_MS);
+    for (const { name, client } of homes)
+      if (client.status().state !== 'qualified')
+        this.fail(
+          'heals',
+          `${name} is ${client.status().state} ${ADDRESS_HEALS_MS} ms after the last fault`,
+        );
+    simulation.runUntil(quiet + PATH_HEALS_MS);
+    const supported = homes.flatMap(({ spec }, i) =>
+      (SUPPORTED as readonly string[]).includes(spec.kind) ? [i] : [],
+    );
+    for (const a of supported)
+      for (const b of supported) if (a !== b) this.connect({ home: a }, { home: b });
+    if (this.scenario.relays === 0) return;
+    for (const a of supported) {
+      this.connect({ home: a }, { native: 0 });
+      this.connect({ native: 0 }, { home: a });
+    }
+  }
+
+  private connect(from: Place, to: Place): void {
+    const id = this.send(from, to);
+    const end = this.simulation.now + CONNECT_MS;
+    while (this.simulation.now < end && !this.watch.wasDelivered(id))
+      this.simulation.runUntil(this.simulation.now + 100);
+    if (!this.watch.wasDelivered(id))
+      this.fail(
+        'supported-pair-connects',
+        `${JSON.stringify(from)} to ${JSON.stringify(to)}: nothing arrived in ${CONNECT_MS} ms`,
+      );
+  }
+}
+
+/** Plays `scenario`; `tamper` is for the tests of the rules. `trace` gets the last `keep` events as text. */
+export function play(
+  scenario: Scenario,
+  options: { readonly tamper?: Tamper; readonly keep?: number; readonly trace?: string[] } = {},
+): Outcome {
+  const world = new RandomWorld(scenario, options.tamper);
+  const trace = options.trace ? new Trace(world.simulation, options.keep ?? 100) : null;
+  let violation: Outcome['violation'] = null;
+  try {
+    world.run();
+  } catch (error) {
+    if (error instanceof Violation) violation = { rule: error.rule, text: error.message };
+    else violation = { rule: 'no-exception', text: (error as Error).stack ?? String(error) };
+  }
+  if (trace) options.trace!.push(...trace.lines());
+  return { violation, hash: trace?.hash() ?? '', delivered: world.watch.deliveredCount };
+}

@@ -1,0 +1,245 @@
+// Watches every packet of a random network and throws at the first that breaks a rule that must always hold.
+import type { Packet4, Simulation, TraceEvent } from '../../../engine/sim/index.ts';
+import {
+  formatEndpoint,
+  formatIp6,
+  parseIcmp6,
+  parseIp4,
+  parseIp6Header,
+  PROTOCOL,
+} from '../../../engine/wire/index.ts';
+import type { Ip4, Ip6 } from '../../../engine/wire/index.ts';
+import { FORGED } from './attacks.ts';
+
+export const RULES = [
+  'global-only',
+  'bubble-limits',
+  'delivered-was-sent',
+  'delivered-once',
+  'no-amplification',
+  'address-from-server',
+  'bounded-state',
+  'heals',
+  'supported-pair-connects',
+  'no-exception',
+] as const;
+export type Rule = (typeof RULES)[number];
+
+export class Violation extends Error {
+  readonly rule: Rule;
+  readonly at: number;
+  constructor(rule: Rule, at: number, text: string) {
+    super(`${rule} at ${(at / 1000).toFixed(3)} s: ${text}`);
+    this.rule = rule;
+    this.at = at;
+  }
+}
+
+const block = (text: string): { network: number; mask: number } => {
+  const [address, length] = text.split('/') as [string, string];
+  const mask = (0xffffffff << (32 - Number(length))) >>> 0;
+  return { network: parseIp4(address)!, mask };
+};
+
+/** What RFC 6890 lists as not globally reachable, but for the three documentation networks, which these networks are made of. */
+const NOT_GLOBAL = [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '224.0.0.0/3',
+].map(block);
+
+function isGlobal(ip: Ip4): boolean {
+  return !NOT_GLOBAL.some(({ network, mask }) => (ip & mask) >>> 0 === network);
+}
+
+/** RFC 4380 §5.2.6: not two bubbles to a peer within 2 s. One attempt is a direct bubble and one by the server; and each bubble that a peer sends may be answered. */
+const BUBBLE_WINDOW_MS = 2_000;
+const BUBBLES_PER_ATTEMPT = 2;
+/** RFC 4380 §5.2.6: a client makes at most 4 attempts within 300 s at a peer from which nothing comes. */
+const SILENT_WINDOW_MS = 300_000;
+const ATTEMPTS = 4;
+
+const UDP_MARK = 48;
+
+interface Sent {
+  readonly source: Ip6;
+  readonly destination: Ip6;
+}
+
+/** What machines do with one datagram of the attacker, while they do it. */
+interface Reaction {
+  readonly node: string;
+  readonly at: number;
+  readonly question: number;
+  /** A server's advertisement goes to whoever asked, and is longer by its format. */
+  readonly mayAdvertise: boolean;
+  readonly source: string;
+  packets: number;
+  bytes: number;
+}
+
+export interface WatchOptions {
+  /** Nodes that run our machines, and which of them is the server. */
+  readonly machines: ReadonlySet<string>;
+  readonly server: string;
+  readonly relays: ReadonlySet<string>;
+  readonly attackerIp: Ip4;
+  /** A line of this network makes second copies. */
+  readonly duplicates: boolean;
+}
+
+export class Watch {
+  private readonly options: WatchOptions;
+  private readonly sent = new Map<number, Sent>();
+  private readonly delivered = new Map<number, number>();
+  private readonly bubbles = new Map<string, number[]>();
+  private readonly heard = new Map<string, number>();
+  private reaction: Reaction | null = null;
+  private readonly simulation: Simulation;
+
+  constructor(simulation: Simulation, options: WatchOptions) {
+    this.simulation = simulation;
+    this.options = options;
+    simulation.onTrace((event) => this.see(event));
+  }
+
+  private fail(rule: Rule, text: string): never {
+    throw new Violation(rule, this.simulation.now, text);
+  }
+
+  /** A local program of ours sends packet number `id`. */
+  noteSent(id: number, source: Ip6, destination: Ip6): void {
+    this.sent.set(id, { source, destination });
+  }
+
+  get deliveredCount(): number {
+    return this.delivered.size;
+  }
+
+  wasDelivered(id: number): boolean {
+    return this.delivered.has(id);
+  }
+
+  /** A local program behind `own` received `packet`. */
+  noteDelivered(node: string, own: readonly Ip6[], packet: Uint8Array): void {
+    const header = parseIp6Header(packet);
+    if (!header.ok) this.fail('delivered-was-sent', `${node} got no IPv6 packet`);
+    const { source, destination, nextHeader } = header.value;
+    if (!own.includes(destination))
+      this.fail('delivered-was-sent', `${node} got a packet for ${formatIp6(destination)}`);
+    if (nextHeader === PROTOCOL.icmp6) {
+      this.checkError(node, packet);
+      return;
+    }
+    if (nextHeader !== PROTOCOL.udp || packet.length < UDP_MARK + 2)
+      this.fail('delivered-was-sent', `${node} got next header ${nextHeader}`);
+    if (packet[UDP_MARK] === FORGED)
+      this.fail('delivered-was-sent', `${node} got a forged packet from ${formatIp6(source)}`);
+    const id = idOf(packet, UDP_MARK);
+    const sent = this.sent.get(id);
+    if (sent?.source !== source || sent.destination !== destination)
+      this.fail(
+        'delivered-was-sent',
+        `${node} got packet ${id}, which ${formatIp6(source)} never sent`,
+      );
+    const times = (this.delivered.get(id) ?? 0) + 1;
+    this.delivered.set(id, times);
+    if (times > 1 && !this.options.duplicates)
+      this.fail('delivered-once', `${node} got packet ${id} ${times} times`);
+  }
+
+  /** An ICMPv6 error must be about something that a local program sent. */
+  private checkError(node: string, packet: Uint8Array): void {
+    const icmp = parseIcmp6(packet);
+    if (!icmp.ok) this.fail('delivered-was-sent', `${node} got broken ICMPv6`);
+    const quoted = icmp.value.body.subarray(4);
+    const sent = quoted.length >= UDP_MARK + 2 ? this.sent.get(idOf(quoted, UDP_MARK)) : undefined;
+    if (!sent) this.fail('delivered-was-sent', `${node} got an error about nothing it sent`);
+  }
+
+  private see(event: TraceEvent): void {
+    const { packet, node, kind } = event;
+    if (packet.kind !== 'udp') return;
+    const { machines, attackerIp, server } = this.options;
+    if (!machines.has(node)) return;
+    if (kind === 'receive') {
+      const hostile = packet.source.ip === attackerIp;
+      this.noteHeard(node, packet);
+      this.reaction = hostile
+        ? {
+            node,
+            at: event.at,
+            question: packet.bytes.length,
+            mayAdvertise: node === server,
+            source: formatEndpoint(packet.source),
+            packets: 0,
+            bytes: 0,
+          }
+        : null;
+    } else if (kind === 'send') this.judgeSent(node, packet);
+  }
+
+  private judgeSent(node: string, packet: Packet4 & { kind: 'udp' }): void {
+    const to = formatEndpoint(packet.destination);
+    if (!isGlobal(packet.destination.ip)) this.fail('global-only', `${node} sent to ${to}`);
+    this.judgeBubble(node, packet);
+    const { reaction } = this;
+    if (reaction?.node !== node || reaction.at !== this.simulation.now) return;
+    reaction.packets++;
+    reaction.bytes += packet.bytes.length;
+    // 1.9 times by its format, and only to the source (with an authentication header less).
+    const isAdvertisement = reaction.mayAdvertise && to === reaction.source;
+    const most = isAdvertisement ? reaction.question * 2.2 : originAllowance(reaction);
+    if (reaction.packets > 1 || reaction.bytes > most)
+      this.fail(
+        'no-amplification',
+        `${node} answered ${reaction.question} bytes by ${reaction.packets} packets of ${reaction.bytes}`,
+      );
+  }
+
+  private judgeBubble(node: string, packet: Packet4 & { kind: 'udp' }): void {
+    const header = parseIp6Header(packet.bytes);
+    // A server or relay forwards bubbles and asks for many clients: their own limits are tried in their own tests.
+    if (node === this.options.server || !header.ok || header.value.nextHeader !== PROTOCOL.none)
+      return;
+    const key = `${node} ${formatIp6(header.value.destination)}`;
+    const times = this.bubbles.get(key) ?? [];
+    this.bubbles.set(key, times);
+    const now = this.simulation.now;
+    times.push(now);
+    const recent = times.filter((at) => now - at < BUBBLE_WINDOW_MS).length;
+    if (recent > 2 * BUBBLES_PER_ATTEMPT)
+      this.fail('bubble-limits', `${node} sent ${recent} bubbles in 2 s for ${key}`);
+    // A relay has no such rule: it tries again for whoever sends again (§5.4.1), within limits of its own.
+    if (this.options.relays.has(node)) return;
+    const since = Math.max(now - SILENT_WINDOW_MS, this.heard.get(key) ?? 0);
+    const unanswered = times.filter((at) => at > since).length;
+    if (unanswered > ATTEMPTS * BUBBLES_PER_ATTEMPT)
+      this.fail('bubble-limits', `${node} sent ${unanswered} unanswered bubbles for ${key}`);
+  }
+
+  /** Whatever names a peer as its source counts as heard from it: bubbles may be answered. */
+  private noteHeard(node: string, packet: Packet4 & { kind: 'udp' }): void {
+    // Behind an origin indication of 8 bytes, if the server forwarded it.
+    const inner = packet.bytes[0] === 0 ? packet.bytes.subarray(8) : packet.bytes;
+    const header = parseIp6Header(inner);
+    if (header.ok) this.heard.set(`${node} ${formatIp6(header.value.source)}`, this.simulation.now);
+  }
+}
+
+/** A server puts an origin indication of 8 bytes before what it forwards (RFC 4380 §5.3.1): of its own, not the sender's. */
+function originAllowance(reaction: Reaction): number {
+  return reaction.question + (reaction.mayAdvertise ? 8 : 0);
+}
+
+function idOf(packet: Uint8Array, at: number): number {
+  return (packet[at]! << 8) | packet[at + 1]!;
+}

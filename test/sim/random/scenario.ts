@@ -1,0 +1,150 @@
+// Draws a random network from a seed, as a plain value that can be played, shrunk and printed.
+import { SeededRandom } from '../../../engine/sim/index.ts';
+import type { LineConditions, NatKindName } from '../../../engine/sim/index.ts';
+
+/** The kinds behind which RFC 4380 §3.1 promises that clients reach each other; `none` is a PC without a NAT. */
+export const SUPPORTED = [
+  'none',
+  'cone',
+  'restricted',
+  'portRestricted',
+  'linux',
+  'carrier',
+] as const;
+/** Kinds that need not connect, but must keep every other rule. */
+const OTHERS = [
+  'symmetric',
+  'symmetricSequential',
+  'symmetricPreserving',
+  'symmetricByAddress',
+  'open',
+] as const;
+
+export type HomeKind = 'none' | NatKindName;
+
+export interface HomeSpec {
+  readonly kind: HomeKind;
+  readonly line: Partial<LineConditions>;
+}
+
+export type Place = { readonly home: number } | { readonly native: number };
+
+/** What a hostile host on the Internet sends; it knows every address and endpoint, but no secret. */
+export const ATTACKS = [
+  'junk',
+  'bubbleFromPrivate',
+  'bubbleFromStranger',
+  'forgedPeer',
+  'forgedNative',
+  'routingHeader',
+  'advertisement',
+  'echoReply',
+  'solicitation',
+  'viaServer',
+  'viaRelay',
+  'fragment',
+  'trailers',
+] as const;
+export type Attack = (typeof ATTACKS)[number];
+
+/** Faults last from `at` to `until`. */
+export const FAULTS = [
+  'serverSilent',
+  'secondarySilent',
+  'linkDown',
+  'lossy',
+  'slow',
+  'natReboot',
+  'natRenumber',
+  'blocked3544',
+  'relayDead',
+  'interfaceDown',
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export type Step =
+  | { readonly kind: 'send'; readonly at: number; readonly from: Place; readonly to: Place }
+  | {
+      readonly kind: 'fault';
+      readonly at: number;
+      readonly until: number;
+      readonly fault: Fault;
+      readonly home: number;
+    }
+  | {
+      readonly kind: 'attack';
+      readonly at: number;
+      readonly attack: Attack;
+      readonly home: number;
+      /** How many at once. */
+      readonly count: number;
+    };
+
+export interface Scenario {
+  readonly seed: number;
+  readonly homes: readonly HomeSpec[];
+  readonly natives: number;
+  readonly relays: number;
+  readonly steps: readonly Step[];
+  /** Milliseconds from the start after which nothing goes wrong any more. */
+  readonly quietAt: number;
+}
+
+const LONGEST_FAULT_MS = 60_000;
+
+function drawLine(random: SeededRandom): Partial<LineConditions> {
+  return {
+    delayMs: random.pick([1, 5, 20, 80, 250]),
+    jitterMs: random.pick([0, 0, 3, 30]),
+    loss: random.pick([0, 0, 0, 0.02, 0.1]),
+    duplicate: random.pick([0, 0, 0, 0.05]),
+    reorder: random.pick([0, 0, 0, 0.1]),
+  };
+}
+
+/** The scenario of `seed`. */
+export function drawScenario(seed: number): Scenario {
+  const random = new SeededRandom(seed).fork('scenario');
+  const count = random.between(2, 4);
+  const homes = Array.from({ length: count }, (): HomeSpec => ({
+    kind: random.chance(0.75) ? random.pick(SUPPORTED) : random.pick(OTHERS),
+    line: drawLine(random),
+  }));
+  const natives = random.between(0, 2);
+  const relays = natives > 0 ? random.between(1, 2) : 0;
+  const quietAt = random.pick([20_000, 60_000, 120_000]);
+  const place = (): Place =>
+    natives > 0 && random.chance(0.3)
+      ? { native: random.between(0, natives - 1) }
+      : { home: random.between(0, count - 1) };
+  const steps: Step[] = [];
+  for (let i = random.between(3, 25); i > 0; i--) {
+    const from = place();
+    // Natives talk to natives without us.
+    const to = 'native' in from ? { home: random.between(0, count - 1) } : place();
+    const at = random.between(0, quietAt);
+    // A conversation, most of the time, and not a single packet.
+    for (let k = random.pick([1, 1, 4, 12]); k > 0; k--)
+      steps.push({ kind: 'send', at: at + k * random.pick([1, 50, 900]), from, to });
+  }
+  for (let i = random.between(0, 4); i > 0; i--) {
+    const at = random.between(0, quietAt);
+    const until = Math.min(quietAt, at + random.between(50, LONGEST_FAULT_MS));
+    steps.push({
+      kind: 'fault',
+      at,
+      until,
+      fault: random.pick(FAULTS),
+      home: random.between(0, count - 1),
+    });
+  }
+  for (let i = random.between(0, 12); i > 0; i--)
+    steps.push({
+      kind: 'attack',
+      at: random.between(0, quietAt),
+      attack: random.pick(ATTACKS),
+      home: random.between(0, count - 1),
+      count: random.pick([1, 1, 3, 40]),
+    });
+  return { seed, homes, natives, relays, steps, quietAt };
+}

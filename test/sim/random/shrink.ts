@@ -1,0 +1,93 @@
+// Makes a failing random network as small as it can be while it breaks the same rule.
+import { play } from './play.ts';
+import type { Tamper } from './play.ts';
+import type { Rule } from './rules.ts';
+import type { HomeSpec, Place, Scenario, Step } from './scenario.ts';
+
+export interface Shrunk {
+  readonly scenario: Scenario;
+  readonly text: string;
+  /** The last events of the smallest run. */
+  readonly trace: readonly string[];
+}
+
+/** Plays at most this many smaller scenarios. */
+const MOST_TRIES = 400;
+const TRACE_LINES = 60;
+
+/** The steps without home `gone`, the later ones renumbered; null if `step` needs it. */
+function withoutHome(step: Step, gone: number): Step | null {
+  const renumber = (i: number): number => (i > gone ? i - 1 : i);
+  const move = (place: Place): Place => ('home' in place ? { home: renumber(place.home) } : place);
+  const needs = (place: Place): boolean => 'home' in place && place.home === gone;
+  if (step.kind === 'send')
+    return needs(step.from) || needs(step.to)
+      ? null
+      : { ...step, from: move(step.from), to: move(step.to) };
+  return step.home === gone ? null : { ...step, home: renumber(step.home) };
+}
+
+const usesNatives = (step: Step): boolean =>
+  step.kind === 'send' && ('native' in step.from || 'native' in step.to);
+
+/** Scenarios that are a little smaller than `scenario`, the boldest first. */
+function* smaller(scenario: Scenario): Generator<Scenario> {
+  const { steps, homes } = scenario;
+  for (let chunk = Math.max(1, steps.length >> 1); steps.length > 0; chunk >>= 1) {
+    for (let at = 0; at < steps.length; at += chunk)
+      yield { ...scenario, steps: [...steps.slice(0, at), ...steps.slice(at + chunk)] };
+    if (chunk === 1) break;
+  }
+  for (let gone = homes.length - 1; gone >= 0 && homes.length > 1; gone--)
+    yield {
+      ...scenario,
+      homes: homes.filter((_, i) => i !== gone),
+      steps: steps.flatMap((step) => withoutHome(step, gone) ?? []),
+    };
+  if (scenario.natives > 0)
+    yield { ...scenario, natives: 0, relays: 0, steps: steps.filter((s) => !usesNatives(s)) };
+  if (scenario.relays > 1) yield { ...scenario, relays: 1 };
+  const replaced = (i: number, spec: HomeSpec): Scenario => ({
+    ...scenario,
+    homes: homes.map((each, k) => (k === i ? spec : each)),
+  });
+  for (const [i, spec] of homes.entries()) {
+    if (Object.keys(spec.line).length > 0) yield replaced(i, { ...spec, line: {} });
+    if (spec.kind !== 'none') yield replaced(i, { ...spec, kind: 'none' });
+    if (spec.kind !== 'none' && spec.kind !== 'portRestricted')
+      yield replaced(i, { ...spec, kind: 'portRestricted' });
+  }
+  for (const [i, step] of steps.entries())
+    if (step.kind === 'attack' && step.count > 1)
+      yield { ...scenario, steps: steps.map((s, k) => (k === i ? { ...step, count: 1 } : s)) };
+}
+
+/** The smallest scenario found that still breaks `rule`. */
+export function shrink(failing: Scenario, rule: Rule, tamper?: Tamper): Shrunk {
+  let best = failing;
+  let tries = 0;
+  for (let found = true; found && tries < MOST_TRIES;) {
+    found = false;
+    for (const candidate of smaller(best)) {
+      if (++tries > MOST_TRIES) break;
+      if (play(candidate, tamper ? { tamper } : {}).violation?.rule !== rule) continue;
+      best = candidate;
+      found = true;
+      break;
+    }
+  }
+  const trace: string[] = [];
+  const { violation } = play(best, { trace, keep: TRACE_LINES, ...(tamper ? { tamper } : {}) });
+  return { scenario: best, text: violation!.text, trace };
+}
+
+/** What a person needs to repeat and understand a failure. */
+export function report(seed: number, shrunk: Shrunk): string {
+  const { scenario, text, trace } = shrunk;
+  return [
+    `seed ${seed} breaks a rule: ${text}`,
+    `smallest network that does: ${JSON.stringify(scenario)}`,
+    'its last packets:',
+    ...trace,
+  ].join('\n');
+}
