@@ -112,6 +112,15 @@ export interface NativeDatapath {
   close(): void;
 }
 
+/** A socket of `openUdp`. A closed one receives and sends nothing. */
+export interface NativeUdp {
+  /** Fills slots with what has come, and returns how many. */
+  receive(slots: Uint8Array): number;
+  /** Sends the first `count` slots and writes into each what became of it. */
+  send(slots: Uint8Array, count: number): void;
+  close(): void;
+}
+
 export interface NativeAddon {
   /** Milliseconds of CLOCK_BOOTTIME, with a fraction. */
   now(): number;
@@ -143,6 +152,11 @@ export interface NativeAddon {
   dumpNetwork(): NetworkDump;
   /** Calls back, coalesced, when a link, an address or a route changed. Doesn't keep the process alive. Returns a stop function. */
   openNetlink(callback: () => void): () => void;
+  /**
+   * A UDP socket that is read and written in batches of slots (see native/datapath/udp.cc). `onReadable` is called while there
+   * is something to receive. Throws SystemError.
+   */
+  openUdp(ip: Ip4, port: number, onReadable: () => void): NativeUdp;
   /** Throws SystemError; `syscall` tells bind from the rest. */
   openDatapath(options: NativeDatapathOptions): NativeDatapath;
 }

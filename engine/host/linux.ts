@@ -9,6 +9,7 @@ import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
 import { openDatapath } from './linux-datapath.ts';
 import { readAddresses6 } from './linux-addresses6.ts';
 import { openLinuxRaw6 } from './linux-raw6.ts';
+import { LinuxUdp } from './linux-udp.ts';
 import { connectHelper } from './privilege.ts';
 import { HostError } from './types.ts';
 import type {
@@ -25,6 +26,8 @@ import type {
   RelayHost,
   ServerHost,
   SocketDatapath,
+  UdpOptions,
+  UdpSocket,
 } from './types.ts';
 
 /** A change of network comes as a burst of messages; this long after the last it is looked at, ms. */
@@ -71,6 +74,10 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
   openDatapath(options: DatapathOptions): SocketDatapath {
     if (options.adapter instanceof LinuxAdapter) options.adapter.handOver();
     return openDatapath(options);
+  }
+
+  openUdp<Tag>(options: UdpOptions<Tag>): UdpSocket<Tag> {
+    return new LinuxUdp(options);
   }
 
   async openRaw6(): Promise<RawSocket6> {

@@ -176,8 +176,30 @@ export interface Host {
   watchNetwork(callback: (state: NetworkState) => void): () => void;
 }
 
+/** What became of a datagram: `full` means that the link or the socket's buffer had no room. */
+export type SendOutcome = 'sent' | 'failed' | 'full';
+
+/** A UDP socket that is read and written in batches. `Tag` is the caller's name for what it sends. */
+export interface UdpSocket<Tag> {
+  /** Takes a datagram along, at most 2,048 bytes; it leaves with the next `flush`, or with the batch that it fills. */
+  send(to: Endpoint, bytes: Uint8Array, tag: Tag): void;
+  flush(): void;
+  close(): void;
+}
+
+export interface UdpOptions<Tag> {
+  readonly bind: Endpoint;
+  /** `bytes` are valid until this returns. */
+  readonly onDatagram: (from: Endpoint, bytes: Uint8Array) => void;
+  /** A batch was handed over: the moment to flush. */
+  readonly onBatch: () => void;
+  readonly onSent: (outcome: SendOutcome, tag: Tag) => void;
+}
+
 /** What a server needs of the system. */
 export interface ServerHost extends Pick<Host, 'now' | 'networkState' | 'watchNetwork'> {
+  /** Throws HostError 'port-taken' or 'bind-failed', worded for a server. */
+  openUdp<Tag>(options: UdpOptions<Tag>): UdpSocket<Tag>;
   /** Asks the privileged helper, which needs no native IPv6 for it. Rejects with HostError. */
   openRaw6(): Promise<RawSocket6>;
 }

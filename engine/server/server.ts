@@ -28,6 +28,7 @@ import {
   parseEcho,
   parseSolicitation,
   PROTOCOL,
+  readdressIcmp6,
   sameEndpoint,
   TEREDO_MTU,
   TEREDO_PORT,
@@ -51,6 +52,7 @@ const MAX_ICMP = 88;
 /** Trailers that follow a forwarded bubble, bytes in all: a nonce, a random port and eight alternate addresses (RFC 6081 §4). */
 const MAX_TRAILERS = 64;
 const HOP_LIMIT_AT = 7;
+const SOURCE_AT = 8;
 
 const DEFAULT_LIMITS: ServerLimits = {
   solicitationsPerSecondPerSource: 20,
@@ -80,8 +82,8 @@ export class TeredoServer {
   private readonly own: readonly Ip4[];
   private solicitations: KeyedBuckets<Ip4>;
   private forwards: KeyedBuckets<Ip4>;
-  /** Source of our advertisements: our address and port, cone bit 1 (RFC 4380 §5.3.2, §4). */
-  private readonly linkLocal: Ip6;
+  /** The advertisement, which is the same for all but in its destination; its source is our address and port, cone bit 1. */
+  private readonly advertisement: Uint8Array;
 
   constructor(settings: ServerSettings) {
     this.settings = settings;
@@ -93,7 +95,12 @@ export class TeredoServer {
       broadcasts: settings.broadcasts ?? [],
     };
     ({ solicitations: this.solicitations, forwards: this.forwards } = buckets(settings.limits));
-    this.linkLocal = serverLinkLocal({ ip: primary, port: this.port });
+    this.advertisement = buildAdvertisement({
+      source: serverLinkLocal({ ip: primary, port: this.port }),
+      destination: 0n,
+      prefix: teredoPrefix(primary),
+      mtu: TEREDO_MTU,
+    });
   }
 
   /** From the next datagram on these keys and limits rule; what was counted stays. New limits forget who sent how much. */
@@ -135,12 +142,10 @@ export class TeredoServer {
     if (!answering) return this.discard('solicitationCone');
     const solicitor = checkSolicitor(datagram, this.settings);
     if (typeof solicitor === 'string') return this.discard(solicitor);
-    const packet = buildAdvertisement({
-      source: this.linkLocal,
-      destination: solicitation.value.source,
-      prefix: teredoPrefix(this.settings.primary),
-      mtu: TEREDO_MTU,
-    });
+    const packet = readdressIcmp6(
+      this.advertisement,
+      datagram.packet.subarray(SOURCE_AT, SOURCE_AT + 16),
+    );
     let authentication: Authentication | null = null;
     if (solicitor.nonce) {
       const { clientId, key, nonce, confirmation } = solicitor;

@@ -1,20 +1,21 @@
 // Module service/server-service wires the server machine, its UDP sockets and the raw IPv6 socket into one running server.
-import { createSocket } from 'node:dgram';
-import type { RemoteInfo, Socket } from 'node:dgram';
 import { HostError } from '../host/types.ts';
-import type { NetworkState, RawSocket6, ServerHost } from '../host/types.ts';
+import type {
+  NetworkState,
+  RawSocket6,
+  SendOutcome,
+  ServerHost,
+  UdpSocket,
+} from '../host/types.ts';
 import { TeredoServer } from '../server/index.ts';
 import type { ServerOutput, ServerRules, ServerSide } from '../server/index.ts';
-import { directedBroadcast4, Discards, formatIp4, parseIp4 } from '../wire/index.ts';
-import type { Ip4 } from '../wire/index.ts';
+import { directedBroadcast4, Discards, formatIp4 } from '../wire/index.ts';
+import type { Endpoint, Ip4 } from '../wire/index.ts';
 import type { ServerApi, ServerStatus } from './api.ts';
 import type { LogEntry } from './log.ts';
 import type { LiveServerSettings, ServerSettings } from './server-config.ts';
 
-/** Asked for; the kernel grants what net.core.rmem_max allows. 4 MiB hold some 40,000 solicitations. */
-const RECEIVE_BUFFER_BYTES = 4 << 20;
-/** What waits for a full link, bytes: more is dropped rather than kept in memory. */
-const MAX_WAITING_BYTES = 1 << 20;
+type Carried = 'answered' | 'forwarded';
 
 /** One running server. `open` it, `start` it, `close` it; datagrams that come before `start` are dropped unread. */
 export class ServerService {
@@ -24,10 +25,11 @@ export class ServerService {
   private readonly server: TeredoServer;
   /** The server holds this very list: it is refilled when the networks change. */
   private readonly broadcasts: Ip4[] = [];
-  private readonly sockets = new Map<ServerSide, Socket>();
+  private readonly sockets = new Map<ServerSide, UdpSocket<Carried>>();
   private readonly unsent = new Discards();
   private readonly counts = { answered: 0, forwarded: 0, native: 0 };
   private raw: RawSocket6 | null = null;
+  private serving = false;
   private stopWatching: () => void = () => undefined;
 
   constructor(host: ServerHost, settings: ServerSettings, log: (entry: LogEntry) => void) {
@@ -48,8 +50,8 @@ export class ServerService {
   /** Binds the sockets. Throws HostError when one can't be had; the raw one may be missing. */
   async open(): Promise<void> {
     const { primary, secondary, bindPrimary, bindSecondary } = this.settings;
-    await this.bind('primary', bindPrimary ?? primary);
-    if (secondary !== null) await this.bind('secondary', bindSecondary ?? secondary);
+    this.bind('primary', bindPrimary ?? primary);
+    if (secondary !== null) this.bind('secondary', bindSecondary ?? secondary);
     try {
       this.raw = await this.host.openRaw6();
     } catch (error) {
@@ -65,8 +67,7 @@ export class ServerService {
   async start(): Promise<void> {
     this.networkChanged(await this.host.networkState());
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
-    for (const [side, socket] of this.sockets)
-      socket.on('message', (bytes, from) => this.received(side, bytes, from));
+    this.serving = true;
     const { primary, secondary, port } = this.settings;
     const second = secondary === null ? '' : ` and ${formatIp4(secondary)}`;
     this.log({
@@ -87,11 +88,7 @@ export class ServerService {
 
   async close(): Promise<void> {
     this.stopWatching();
-    await Promise.all(
-      [...this.sockets.values()].map(
-        (socket) => new Promise<void>((resolve) => void socket.close(resolve)),
-      ),
-    );
+    for (const socket of this.sockets.values()) socket.close();
     this.sockets.clear();
     await this.raw?.close();
     this.raw = null;
@@ -115,26 +112,18 @@ export class ServerService {
     };
   }
 
-  private async bind(side: ServerSide, ip: Ip4): Promise<void> {
-    // Destinations are addresses, never names.
-    const socket = createSocket({
-      type: 'udp4',
-      lookup: (address, _options, callback) => callback(null, address, 4),
+  private bind(side: ServerSide, ip: Ip4): void {
+    const socket = this.host.openUdp<Carried>({
+      bind: { ip, port: this.settings.port },
+      onDatagram: (from, bytes) => {
+        if (this.serving) this.received(side, bytes, from);
+      },
+      // An answer may leave by the other address.
+      onBatch: () => {
+        for (const each of this.sockets.values()) each.flush();
+      },
+      onSent: (outcome, what) => this.sent(outcome, what),
     });
-    const { port } = this.settings;
-    const address = formatIp4(ip);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        socket.once('error', reject);
-        socket.bind({ address, port, exclusive: true }, resolve);
-      });
-    } catch (error) {
-      socket.close();
-      throw bindError(error, address, port);
-    }
-    socket.removeAllListeners('error');
-    socket.on('error', () => this.unsent.count('socketError'));
-    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
     this.sockets.set(side, socket);
   }
 
@@ -145,8 +134,7 @@ export class ServerService {
     this.broadcasts.splice(0, this.broadcasts.length, ...fresh);
   }
 
-  private received(arrivedOn: ServerSide, bytes: Uint8Array, { address, port }: RemoteInfo): void {
-    const from = { ip: parseIp4(address)!, port };
+  private received(arrivedOn: ServerSide, bytes: Uint8Array, from: Endpoint): void {
     const outputs = this.server.handleDatagram({ from, arrivedOn, bytes }, this.host.now());
     for (const output of outputs) this.send(output);
   }
@@ -157,16 +145,13 @@ export class ServerService {
       else this.unsent.count('nativeUnreachable');
       return;
     }
-    const socket = this.sockets.get(output.via)!;
-    if (socket.getSendQueueSize() > MAX_WAITING_BYTES) {
-      this.unsent.count('sendQueueFull');
-      return;
-    }
-    const { to, bytes, why } = output;
-    socket.send(bytes, to.port, formatIp4(to.ip), (error) => {
-      if (error) this.unsent.count('sendFailed');
-      else this.counts[why === 'advertisement' ? 'answered' : 'forwarded'] += 1;
-    });
+    const { via, to, bytes, why } = output;
+    this.sockets.get(via)!.send(to, bytes, why === 'advertisement' ? 'answered' : 'forwarded');
+  }
+
+  private sent(outcome: SendOutcome, what: Carried): void {
+    if (outcome === 'sent') this.counts[what] += 1;
+    else this.unsent.count(outcome === 'full' ? 'sendQueueFull' : 'sendFailed');
   }
 }
 
@@ -183,22 +168,4 @@ function rulesOf({ clients, requireAuthentication, limits }: LiveServerSettings)
     ),
     limits: Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined)),
   };
-}
-
-function bindError(error: unknown, address: string, port: number): HostError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE')
-    return new HostError(
-      'port-taken',
-      `UDP port ${port} of ${address} is in use already; end the other server (see: ss -ulpn), or choose another address.`,
-    );
-  if (code === 'EADDRNOTAVAIL')
-    return new HostError(
-      'bind-failed',
-      `This machine has no address ${address}; give one that "ip -4 address" shows. If the provider translates a public address to one of those, name that one with --bind-primary (or --bind-secondary).`,
-    );
-  return new HostError(
-    'bind-failed',
-    `UDP port ${port} of ${address} can’t be used (${message}); choose another address or port.`,
-  );
 }

@@ -103,16 +103,15 @@ function authenticationBytes(a: Authentication): Uint8Array {
     throw new RangeError(
       'client id and authentication value hold at most 255 bytes, the nonce exactly 8',
     );
-  return Uint8Array.from([
-    0,
-    INDICATOR.authentication,
-    clientId.length,
-    value.length,
-    ...clientId,
-    ...value,
-    ...a.nonce,
-    a.confirmation,
-  ]);
+  const bytes = new Uint8Array(AUTHENTICATION_FIXED + clientId.length + value.length);
+  bytes[1] = INDICATOR.authentication;
+  bytes[2] = clientId.length;
+  bytes[3] = value.length;
+  bytes.set(clientId, 4);
+  bytes.set(value, 4 + clientId.length);
+  bytes.set(a.nonce, bytes.length - NONCE_LENGTH - 1);
+  bytes[bytes.length - 1] = a.confirmation;
+  return bytes;
 }
 
 function authenticationLength(bytes: Uint8Array, offset: number): number | undefined {

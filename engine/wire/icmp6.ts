@@ -2,7 +2,7 @@
 import { isMulticast6 } from './ip.ts';
 import {
   buildIp6Packet,
-  checksum6,
+  checksumIn,
   IP6_HEADER_LENGTH,
   parseIp6Header,
   PROTOCOL,
@@ -37,6 +37,8 @@ export const UNREACHABLE = {
 /** An error must fit the least IPv6 MTU (RFC 4443 §2.4(c)). */
 const MAX_ERROR_LENGTH = 1280;
 const ICMP_HEADER_LENGTH = 8;
+/** Where a packet's destination is. */
+const DESTINATION_AT = 24;
 
 export interface Icmp6 {
   readonly type: number;
@@ -66,8 +68,7 @@ export function parseIcmp6(packet: Uint8Array): Result<Icmp6> {
   if (fragment && (fragment.more || fragment.offset > 0)) return fail('icmpTruncated');
   const message = packet.subarray(offset, IP6_HEADER_LENGTH + header.value.payloadLength);
   if (message.length < 4) return fail('icmpTruncated');
-  const { source, destination } = header.value;
-  if (checksum6(source, destination, PROTOCOL.icmp6, message) !== 0) return fail('icmpChecksum');
+  if (checksumIn(packet, PROTOCOL.icmp6, message) !== 0) return fail('icmpChecksum');
   return {
     ok: true,
     value: {
@@ -89,10 +90,28 @@ export function buildIcmp6(
   message[0] = type;
   message[1] = code;
   message.set(body, 4);
-  const sum = checksum6(source, destination, PROTOCOL.icmp6, message);
-  message[2] = sum >>> 8;
-  message[3] = sum;
-  return buildIp6Packet({ nextHeader: PROTOCOL.icmp6, hopLimit, source, destination }, message);
+  const packet = buildIp6Packet(
+    { nextHeader: PROTOCOL.icmp6, hopLimit, source, destination },
+    message,
+  );
+  writeChecksum(packet);
+  return packet;
+}
+
+/** A copy of an ICMPv6 packet without extension headers for another destination, given as 16 bytes. */
+export function readdressIcmp6(packet: Uint8Array, destination: Uint8Array): Uint8Array {
+  const copy = packet.slice();
+  copy.set(destination, DESTINATION_AT);
+  copy[IP6_HEADER_LENGTH + 2] = copy[IP6_HEADER_LENGTH + 3] = 0;
+  writeChecksum(copy);
+  return copy;
+}
+
+/** Fills in the checksum, which is 0 so far. */
+function writeChecksum(packet: Uint8Array): void {
+  const sum = checksumIn(packet, PROTOCOL.icmp6, packet.subarray(IP6_HEADER_LENGTH));
+  packet[IP6_HEADER_LENGTH + 2] = sum >>> 8;
+  packet[IP6_HEADER_LENGTH + 3] = sum;
 }
 
 /** Echo request or reply: `identifier 16 | sequence 16 | data` (RFC 4443 §4). */

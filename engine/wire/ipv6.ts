@@ -47,23 +47,31 @@ export type Ip6Fields = Partial<Pick<Ip6Header, 'trafficClass' | 'flowLabel'>> &
 
 /** Header of a packet. `bytes` may be longer than the packet; shorter than its length field says is `ipv6Truncated`. */
 export function parseIp6Header(bytes: Uint8Array): Result<Ip6Header> {
-  if (bytes.length === 0) return fail('empty');
-  if (bytes[0]! >>> 4 !== 6) return fail('ipv6Version');
-  if (bytes.length < IP6_HEADER_LENGTH) return fail('ipv6Truncated');
-  const payloadLength = (bytes[4]! << 8) | bytes[5]!;
-  if (IP6_HEADER_LENGTH + payloadLength > bytes.length) return fail('ipv6Truncated');
+  const length = payloadLengthOf(bytes);
+  if (!length.ok) return length;
   return {
     ok: true,
     value: {
       trafficClass: ((bytes[0]! & 15) << 4) | (bytes[1]! >>> 4),
       flowLabel: ((bytes[1]! & 15) << 16) | (bytes[2]! << 8) | bytes[3]!,
-      payloadLength,
+      payloadLength: length.value,
       nextHeader: bytes[6]!,
       hopLimit: bytes[7]!,
       source: readIp6(bytes, 8),
       destination: readIp6(bytes, 24),
     },
   };
+}
+
+/** The length field of a packet that is whole; the addresses, which take time to read, are left alone. */
+function payloadLengthOf(bytes: Uint8Array): Result<number> {
+  if (bytes.length === 0) return fail('empty');
+  if (bytes[0]! >>> 4 !== 6) return fail('ipv6Version');
+  if (bytes.length < IP6_HEADER_LENGTH) return fail('ipv6Truncated');
+  const length = (bytes[4]! << 8) | bytes[5]!;
+  return IP6_HEADER_LENGTH + length > bytes.length
+    ? fail('ipv6Truncated')
+    : { ok: true, value: length };
 }
 
 /** The 40 bytes of a header. */
@@ -113,21 +121,21 @@ export interface UpperLayer {
  * refused (RFC 5095 and RFC 4380 §7); so are chains that are cut, too long, or that a first fragment does not hold (RFC 7112).
  */
 export function walkHeaders(packet: Uint8Array): Result<UpperLayer> {
-  const header = parseIp6Header(packet);
-  if (!header.ok) return header;
-  const end = IP6_HEADER_LENGTH + header.value.payloadLength;
-  let protocol = header.value.nextHeader;
+  const length = payloadLengthOf(packet);
+  if (!length.ok) return length;
+  const end = IP6_HEADER_LENGTH + length.value;
+  let protocol = packet[6]!;
   let offset = IP6_HEADER_LENGTH;
   let fragment: UpperLayer['fragment'] = null;
   for (let count = 0; ; count++) {
-    const length = extensionLength(packet, protocol, offset, end);
-    if (length === 0) {
+    const extension = extensionLength(packet, protocol, offset, end);
+    if (extension === 0) {
       const needed = UPPER_LAYER_LENGTH.get(protocol) ?? 0;
       if (fragment?.more && offset + needed > end) return fail('fragmentHeaderChain');
       return { ok: true, value: { protocol, offset, fragment } };
     }
     if (count === MAX_EXTENSION_HEADERS) return fail('extensionChainTooLong');
-    if (length < 0) return fail(fragment ? 'fragmentHeaderChain' : 'extensionTruncated');
+    if (extension < 0) return fail(fragment ? 'fragmentHeaderChain' : 'extensionTruncated');
     if (protocol === PROTOCOL.routing && (packet[offset + 2] === 0 || packet[offset + 3] !== 0))
       return fail('routingHeader');
     if (protocol === PROTOCOL.fragment) {
@@ -137,7 +145,7 @@ export function walkHeaders(packet: Uint8Array): Result<UpperLayer> {
       fragment = { id, offset: field & 0xfff8, more: (field & 1) !== 0 };
     }
     protocol = packet[offset]!;
-    offset += length;
+    offset += extension;
     if (fragment && fragment.offset > 0) return { ok: true, value: { protocol, offset, fragment } };
   }
 }
@@ -194,20 +202,22 @@ export function checksum6(
   protocol: number,
   payload: Uint8Array,
 ): number {
-  const pseudo = new Uint8Array(40);
-  writeIp6(pseudo, 0, source);
-  writeIp6(pseudo, 16, destination);
-  new DataView(pseudo.buffer).setUint32(32, payload.length);
-  pseudo[39] = protocol;
-  let sum = sumWords(pseudo) + sumWords(payload);
+  const fields = { payloadLength: 0, nextHeader: protocol, hopLimit: 0, source, destination };
+  return checksumIn(buildIp6Header(fields), protocol, payload);
+}
+
+/** The same with the addresses of `packet`, whose upper-layer message is `payload`. */
+export function checksumIn(packet: Uint8Array, protocol: number, payload: Uint8Array): number {
+  let sum = payload.length + protocol + sumWords(packet, 8, IP6_HEADER_LENGTH);
+  sum += sumWords(payload, 0, payload.length);
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   return sum ^ 0xffff;
 }
 
-function sumWords(bytes: Uint8Array): number {
+function sumWords(bytes: Uint8Array, from: number, to: number): number {
   let sum = 0;
-  for (let i = 0; i + 1 < bytes.length; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;
-  return bytes.length % 2 ? sum + (bytes[bytes.length - 1]! << 8) : sum;
+  for (let i = from; i + 1 < to; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;
+  return (to - from) % 2 ? sum + (bytes[to - 1]! << 8) : sum;
 }
 
 function fail(reason: WireReason): { readonly ok: false; readonly reason: WireReason } {

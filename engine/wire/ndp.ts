@@ -1,7 +1,6 @@
 // Module wire/ndp reads and builds the router solicitations and advertisements of Teredo (RFC 4861 §4.1, §4.2, RFC 4380 §5.2.1).
 import { buildIcmp6, ICMP6, parseIcmp6 } from './icmp6.ts';
 import { isLinkLocal6, LINK_LOCAL_ALL_ROUTERS, readIp6, writeIp6 } from './ip.ts';
-import { parseIp6Header } from './ipv6.ts';
 import type { Ip6, Result, WireReason } from './types.ts';
 
 /** Neighbour discovery never crosses a router: anything else was forwarded (RFC 4861 §6.1). */
@@ -40,19 +39,17 @@ export function buildSolicitation(source: Ip6): Uint8Array {
 
 /** A valid solicitation (RFC 4861 §6.1.1) to all routers. */
 export function parseSolicitation(packet: Uint8Array): Result<{ readonly source: Ip6 }> {
-  const header = parseIp6Header(packet);
-  if (!header.ok) return header;
   const icmp = parseIcmp6(packet);
   if (!icmp.ok) return icmp.reason === 'notIcmp' ? fail('icmpNotSolicitation') : icmp;
-  const { type, code, body } = icmp.value;
+  const { type, code, body, header } = icmp.value;
   if (type !== ICMP6.routerSolicitation || code !== 0) return fail('icmpNotSolicitation');
-  if (header.value.destination !== LINK_LOCAL_ALL_ROUTERS) return fail('icmpNotSolicitation');
-  if (!isLinkLocal6(header.value.source)) return fail('icmpNotSolicitation');
-  if (header.value.hopLimit !== HOP_LIMIT) return fail('solicitationHopLimit');
+  if (header.destination !== LINK_LOCAL_ALL_ROUTERS) return fail('icmpNotSolicitation');
+  if (!isLinkLocal6(header.source)) return fail('icmpNotSolicitation');
+  if (header.hopLimit !== HOP_LIMIT) return fail('solicitationHopLimit');
   if (body.length < 4) return fail('icmpTruncated');
   for (const option of options(body.subarray(4)))
     if (option === null) return fail('solicitationOption');
-  return { ok: true, value: { source: header.value.source } };
+  return { ok: true, value: { source: header.source } };
 }
 
 /** A router advertisement with one prefix option (/64, autonomous, for ever) and, if `mtu` is given, an MTU option. */
@@ -84,12 +81,10 @@ export function buildAdvertisement(fields: {
 
 /** A valid advertisement (RFC 4861 §6.1.2) with exactly one prefix option, of 64 bits (RFC 4380 §5.2.1). */
 export function parseAdvertisement(packet: Uint8Array): Result<RouterAdvertisement> {
-  const header = parseIp6Header(packet);
-  if (!header.ok) return header;
-  const { source, destination, hopLimit } = header.value;
   const icmp = parseIcmp6(packet);
   if (!icmp.ok) return icmp.reason === 'notIcmp' ? fail('icmpNotAdvertisement') : icmp;
   const { type, code, body } = icmp.value;
+  const { source, destination, hopLimit } = icmp.value.header;
   if (type !== ICMP6.routerAdvertisement || code !== 0 || !isLinkLocal6(source))
     return fail('icmpNotAdvertisement');
   if (hopLimit !== HOP_LIMIT) return fail('advertisementHopLimit');

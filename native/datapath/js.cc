@@ -134,6 +134,7 @@ NAPI_MODULE_INIT() {
   shipworm::defineDatapath(env, exports);
   shipworm::defineHelper(env, exports);
   shipworm::defineWatches(env, exports);
+  shipworm::defineUdp(env, exports);
   shipworm::defineNetwork(env, exports);
   return exports;
 }

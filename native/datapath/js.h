@@ -68,6 +68,7 @@ void defineMethods(napi_env env, napi_value object, std::initializer_list<Method
 void defineDatapath(napi_env env, napi_value exports);
 void defineHelper(napi_env env, napi_value exports);
 void defineWatches(napi_env env, napi_value exports);
+void defineUdp(napi_env env, napi_value exports);
 void defineNetwork(napi_env env, napi_value exports);
 
 }  // namespace shipworm

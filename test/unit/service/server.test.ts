@@ -38,6 +38,7 @@ function host(): ServerHost {
     now: () => real.now(),
     networkState: () => real.networkState(),
     watchNetwork: (callback) => real.watchNetwork(callback),
+    openUdp: (options) => real.openUdp(options),
     openRaw6: () => Promise.reject(new HostError('no-privilege', 'Run: sudo shipworm')),
   };
 }
