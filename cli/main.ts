@@ -24,6 +24,8 @@ function program(): Command {
       'A Teredo client: gives this PC an IPv6 address behind a home router, and direct paths to other PCs.',
     )
     .version(packageJson.version)
+    // An option belongs to the verb that it stands behind, also where the verb before has one of that name.
+    .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(
       'after',
