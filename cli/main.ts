@@ -52,6 +52,11 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not running, 4 no priv
     )
     .option('--server2 <ip>', 'secondary address of the server (default: primary + 1)')
     .option('--port <number>', 'local UDP port; 0: chosen once and remembered (default)', Number)
+    .option(
+      '--failover-after <seconds>',
+      'silence of the server after which another is used, with a new address (default: 300; 0: never)',
+      Number,
+    )
     .option('--adapter <name>', 'name of the network adapter (default: teredo)')
     .option('--control <path>', 'control socket')
     .option('--config <file>', 'read this configuration file instead of the usual ones')

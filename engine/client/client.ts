@@ -17,12 +17,13 @@ import {
   TEREDO_MTU,
 } from '../wire/index.ts';
 import type { Datagram, Endpoint, Ip6, Random } from '../wire/index.ts';
+import { KEPT_IDLE_MS, SERVER_DOUBT_MS } from './config.ts';
 import { Core } from './core.ts';
 import { Paths } from './paths.ts';
 import { Pings } from './pings.ts';
-import { Qualification } from './qualification.ts';
 import type { Advertisement } from './qualification.ts';
 import { reasonText } from './reasons.ts';
+import { Servers } from './servers.ts';
 import { Traffic } from './traffic.ts';
 import type {
   ClientConfig,
@@ -53,11 +54,12 @@ export interface ClientStatus {
 /** RFC 4380 §5.2 with RFC 5991. Construct it, hand it a `network` input, and it starts to qualify. */
 export class TeredoClient {
   private readonly core: Core;
-  private readonly qualification: Qualification;
+  private readonly servers: Servers;
   private readonly paths: Paths;
   private readonly pings: Pings;
   private readonly traffic: Traffic;
   private networks: string | null = null;
+  private route = '';
   private state: ClientState = 'off';
   private reason: ClientReason = 'starting';
   private nat: NatKind = 'unknown';
@@ -69,16 +71,28 @@ export class TeredoClient {
   };
   /** A secondary's advertisement that waits for the primary's. */
   private early: { advertisement: Advertisement; until: number } | null = null;
-  private lastAddress: Ip6 | null;
+  private readonly lastAddress: Ip6 | null;
+  /** Our server is silent, as far as we know. */
+  private silent = false;
+  /** When the network changed last, and whether a server has answered since. */
+  private changedAt = -Infinity;
+  private confirmed = false;
+  /** When something other than an answer came from our server's address. */
+  private junkAt = -Infinity;
   private outputs: ClientOutput[] = [];
   private announced = NaN;
 
   constructor(config: ClientConfig, random: Random, stamps: StampReader) {
     this.core = new Core(config, random, stamps);
-    this.qualification = new Qualification(config, random);
-    this.paths = new Paths(this.core, this.qualification.primaryEndpoint);
+    const servers = new Servers(this.core, random);
+    this.servers = servers;
+    this.paths = new Paths(this.core, {
+      endpoint: () => servers.current.primaryEndpoint,
+      inDoubt: (now) => servers.current.isInDoubt(now),
+      hurry: (now) => servers.current.hurry(now),
+    });
     this.pings = new Pings(this.core, this.paths);
-    this.traffic = new Traffic(this.core, this.paths, this.pings, this.qualification.endpoints);
+    this.traffic = new Traffic(this.core, this.paths, this.pings, () => servers.endpoints);
     this.lastAddress = config.lastAddress ?? null;
   }
 
@@ -92,9 +106,9 @@ export class TeredoClient {
     return this.core.probeId;
   }
 
-  /** The server's two endpoints, for `Datapath.setServers`. */
-  get servers(): readonly Endpoint[] {
-    return this.qualification.endpoints;
+  /** The server's two endpoints, for `Datapath.setServers`; a `servers` output tells when they are others. */
+  get serverEndpoints(): readonly Endpoint[] {
+    return this.servers.endpoints;
   }
 
   status(): ClientStatus {
@@ -103,7 +117,7 @@ export class TeredoClient {
       reason: { code: this.reason, text: reasonText(this.reason) },
       address: this.core.address,
       mtu: this.mtu,
-      server: this.qualification.primaryEndpoint,
+      server: this.servers.current.primaryEndpoint,
       mapped: this.mapped,
       nat: this.nat,
     };
@@ -123,11 +137,15 @@ export class TeredoClient {
         this.traffic.send(input.bytes, this.mtu, now);
         break;
       case 'network':
-        this.networkChanged(input.networks, now);
+        this.networkChanged(input.networks, input.route ?? '', now);
+        break;
+      case 'server':
+        if (this.core.policy.isPublic(input.server))
+          this.servers.ask(input.server, input.server2, input.always, now);
         break;
       case 'icmp4':
         // Only "port unreachable" speaks of the peer itself (RFC 792); the rest is the network's passing trouble.
-        if (input.type === 3 && input.code === 3) this.paths.refusedBy(input.to);
+        if (input.type === 3 && input.code === 3) this.paths.refusedBy(input.to, now);
         break;
       case 'ping':
         this.pings.start(input, this.state === 'qualified', now);
@@ -153,7 +171,7 @@ export class TeredoClient {
 
   private nextAt(): number {
     return Math.min(
-      this.qualification.nextAt,
+      this.servers.nextAt,
       this.early?.until ?? Infinity,
       this.paths.nextAt,
       this.pings.nextAt,
@@ -168,46 +186,65 @@ export class TeredoClient {
       this.early = null;
       this.qualify(advertisement, now);
     }
-    if (this.qualification.isSilent(now)) this.serverSilent();
-    const why = this.state === 'qualified' ? 'refresh' : 'solicitation';
-    for (const { to, bytes } of this.qualification.solicitations(now))
-      this.core.transmit(to, bytes, why);
+    if (this.servers.current.isSilent(now)) this.serverSilent();
+    this.servers.dropCandidate(this.silent, now);
+    if (this.wantsServer(now)) this.servers.want(now);
     this.paths.work(now);
+    this.servers.work(this.state === 'qualified' ? 'refresh' : 'solicitation', now);
+    if (this.servers.checkKept(this.paths.peers, now)) this.giveAddress(this.core.address!);
     this.pings.work(now);
     // A timer that has just run is announced again even if it was set to the same time.
     if (this.announced <= now) this.announced = NaN;
   }
 
+  /** Flows need no server: while a peer speaks, or the network is the one in which our mapping was seen, all stays. */
   private serverSilent(): void {
-    if (this.core.address) {
+    this.silent = true;
+    if (this.core.address && (this.confirmed || this.paths.peers.heardSince(this.changedAt)))
       this.setState('qualified', 'server-silent');
-    } else
-      this.setState(
-        'qualifying',
-        this.reason === 'mapping-refused' ? 'mapping-refused' : 'no-answer',
-      );
+    else this.setState('qualifying', this.silentReason());
   }
 
-  private networkChanged(networks: readonly Ip4Network[], now: number): void {
+  private silentReason(): ClientReason {
+    if (this.networks === '') return 'no-network';
+    if (this.reason === 'mapping-refused') return 'mapping-refused';
+    const since = this.servers.current.unansweredSince ?? Infinity;
+    return this.junkAt >= since ? 'server-junk' : 'no-answer';
+  }
+
+  /** Another server changes the address: wanted at once when this one is of no use, else after a long silence. */
+  private wantsServer(now: number): boolean {
+    if (!this.silent) return false;
+    if (this.state === 'qualifying') return this.reason !== 'no-network';
+    const since = this.servers.current.unansweredSince;
+    return since !== null && now - since >= this.core.config.failoverMs;
+  }
+
+  private networkChanged(networks: readonly Ip4Network[], route: string, now: number): void {
     const key = networks
       .map((n) => `${n.address}/${n.prefix}`)
       .sort()
       .join();
-    if (key === this.networks) return;
+    if (key === this.networks && route === this.route) return;
     const first = this.networks === null;
     this.networks = key;
+    this.route = route;
     this.core.policy.setNetworks(networks);
-    if (!this.core.policy.isPublic(this.qualification.primaryEndpoint.ip)) {
-      this.qualification.stop();
+    const { current } = this.servers;
+    if (!this.core.policy.isPublic(current.primaryEndpoint.ip)) {
+      current.stop();
       this.setState('refused', 'server-address-refused');
       return;
     }
+    // The address and all ways stay until the server says that our mapping is another.
     this.origins = { primary: null, secondary: null };
     this.early = null;
     this.nat = 'unknown';
-    if (!first) this.paths.reset(now);
-    this.setState('qualifying', first ? 'starting' : 'network-changed');
-    this.qualification.start(now, this.core.address !== null);
+    this.confirmed = false;
+    this.changedAt = now;
+    const reason = networks.length === 0 ? 'no-network' : 'network-changed';
+    this.setState('qualifying', first ? 'starting' : reason);
+    current.start(now, this.core.address !== null);
   }
 
   private setState(state: ClientState, reason: ClientReason): void {
@@ -223,10 +260,11 @@ export class TeredoClient {
     const parsed = parseDatagram(bytes);
     if (!parsed.ok) {
       this.core.discards.count(parsed.reason);
+      if (this.servers.isServer(from)) this.junkAt = now;
       return;
     }
     const datagram = parsed.value;
-    if (this.qualification.isServer(from)) {
+    if (this.servers.isServer(from)) {
       this.receiveFromServer(from, datagram, now);
       return;
     }
@@ -243,17 +281,22 @@ export class TeredoClient {
       this.traffic.receiveForwarded(datagram, now);
     } else if (isLinkLocal6(datagram.header.source)) {
       this.advertised(from, datagram, now);
-    } else this.core.discards.count('serverPacket');
+    } else {
+      this.core.discards.count('serverPacket');
+      this.junkAt = now;
+    }
   }
 
   private advertised(from: Endpoint, datagram: Datagram, now: number): void {
-    const judgement = this.qualification.judge(from, datagram, now);
+    const { whose, judgement } = this.servers.judge(from, datagram, now);
     if (judgement.kind === 'discard') {
       this.core.discards.count(judgement.reason);
+      this.junkAt = now;
       return;
     }
     if (judgement.kind === 'keyRefused') {
-      if (this.state !== 'qualified') this.setState('refused', 'key-refused');
+      if (whose === 'current' && this.state !== 'qualified')
+        this.setState('refused', 'key-refused');
       this.core.discards.count('keyRefused');
       return;
     }
@@ -261,6 +304,12 @@ export class TeredoClient {
     if (!this.core.policy.maySendTo(advertisement.origin)) {
       this.core.discards.count('originNotGlobal');
       if (this.state !== 'qualified') this.setState('qualifying', 'mapping-refused');
+      return;
+    }
+    // An older server's answer keeps our router open to it; what it says of our mapping the one in use says, too.
+    if (whose === 'kept') return;
+    if (whose === 'candidate') {
+      this.moveToCandidate(advertisement, now);
       return;
     }
     this.origins[advertisement.role] = advertisement.origin;
@@ -280,31 +329,52 @@ export class TeredoClient {
     else this.learnNat();
   }
 
+  /** The server that we tried answers: it is ours now. */
+  private moveToCandidate(advertisement: Advertisement, now: number): void {
+    const { address } = this.core;
+    const peers = address === null ? [] : this.paths.peers.usedSince(now - KEPT_IDLE_MS);
+    this.servers.moveToCandidate(address, peers, now);
+    this.origins = { primary: advertisement.origin, secondary: null };
+    this.early = null;
+    this.nat = 'unknown';
+    this.qualify(advertisement, now, address !== null);
+  }
+
   /** A valid advertisement counts: take the address it gives us, or notice that the mapping changed. */
-  private qualify(advertisement: Advertisement, now: number): void {
+  private qualify(advertisement: Advertisement, now: number, moved = false): void {
     const { origin } = advertisement;
     const changed = this.mapped !== null && !sameEndpoint(this.mapped, origin);
     this.mtu = advertisement.mtu ?? TEREDO_MTU;
+    const back = this.silent || advertisement.rttMs >= SERVER_DOUBT_MS;
+    this.silent = false;
+    this.confirmed = true;
     if (!this.mapped || changed) {
       this.mapped = origin;
       this.core.policy.setMapped(origin);
       this.core.event({ kind: 'mapped', mapped: origin });
     }
+    // What peers know of us is the mapping: with another one no older address is ours.
+    if (changed) this.servers.dropKept(now);
     const address = this.addressFor(origin);
-    const isNew = address !== this.core.address;
-    this.core.address = address;
-    if (isNew) this.core.output({ kind: 'address', address, mtu: this.mtu });
+    if (address !== this.core.address) this.giveAddress(address);
     if (changed) {
       this.nat = 'unknown';
       this.origins.secondary = null;
       this.setState('qualified', 'mapping-changed');
       this.paths.reset(now);
       // The second answer tells anew what kind of NAT this is.
-      this.qualification.start(now, true);
+      this.servers.current.start(now, true);
       return;
     }
-    this.setState('qualified', 'qualified');
+    this.setState('qualified', moved ? 'server-changed' : 'qualified');
+    if (back) this.paths.serverReturned(now);
     this.learnNat();
+  }
+
+  private giveAddress(address: Ip6): void {
+    this.core.address = address;
+    const { deprecated } = this.core;
+    this.core.output({ kind: 'address', address, mtu: this.mtu, deprecated });
   }
 
   /** Two servers' views of one socket tell the kind of NAT (RFC 4380 §5.2.1). */
@@ -321,7 +391,7 @@ export class TeredoClient {
 
   /** Flags are drawn for each new address and kept for the same server and mapping (RFC 5991 §3). */
   private addressFor(origin: Endpoint): Ip6 {
-    const { server } = this.core.config;
+    const { server } = this.servers.current;
     for (const known of [this.core.address, this.lastAddress]) {
       const parts = known === null ? undefined : decodeTeredo(known);
       if (parts && parts.server === server && sameEndpoint(parts.client, origin)) return known!;

@@ -6,10 +6,24 @@ import type { ClientConfig, ClientLimits } from './types.ts';
 export const SOLICITATION_TIMEOUT_MS = 4_000;
 /** N: solicitations sent before the server counts as silent (RFC 4380 §5.2.1). */
 export const SOLICITATION_TRIES = 3;
-/** Longest wait between solicitations to a server that stays silent, ms. Our choice: one small datagram each half minute. */
-export const SOLICITATION_BACKOFF_MS = 30_000;
-/** While we hold an address the server's return is noticed within this time, ms. */
-export const SILENT_SERVER_RETRY_MS = 10_000;
+/** Longest wait between solicitations to a server that stays silent, ms. Our choice: one small datagram each ten seconds. */
+export const SOLICITATION_BACKOFF_MS = 10_000;
+/** While we hold an address the server's return is noticed within this time, ms; each wait is drawn from 75 % to 100 % of it. */
+export const SILENT_SERVER_RETRY_MS = 4_000;
+/** A solicitation that is unanswered for so long casts doubt on the server, ms: few paths on Earth are slower. */
+export const SERVER_DOUBT_MS = 1_500;
+/** A sign that the mapping changed makes us ask the server at once, but not sooner than this after the last time, ms. */
+export const EARLY_REFRESH_MS = 2_000;
+/** Silence after which a server is left for another while we hold an address, ms: it changes the address, so it is the last resort. */
+const FAILOVER_MS = 300_000;
+/** Another server is wanted again after this time, ms: the one before was asked N times in vain. */
+export const WANT_SERVER_MS = SOLICITATION_TIMEOUT_MS * SOLICITATION_TRIES;
+/** An older address goes when the peers of its time have been quiet for so long, ms: longer than a keep-alive of any sense. */
+export const KEPT_IDLE_MS = 300_000;
+/** Older addresses are looked over this often, ms. */
+export const KEPT_CHECK_MS = 30_000;
+/** Older addresses kept at most. */
+export const KEPT_ADDRESSES = 2;
 /** Teredo refresh interval, ms; each wait is drawn from 75 % to 100 % of it (RFC 4380 §5.2, §5.2.5). */
 const REFRESH_INTERVAL_MS = 30_000;
 /** A peer entry serves this long after the last reception, ms (RFC 4380 §5.2.4). */
@@ -21,6 +35,8 @@ export const BUBBLE_LIMIT = 4;
 export const BUBBLE_WINDOW_MS = 300_000;
 /** A queue lives until the last bubble plus this, ms: long enough for an answer through two slow links. */
 export const BUBBLE_GRACE_MS = 1_000;
+/** An attempt to open a path lasts no longer than this, ms: a local sender waits for it. */
+export const ATTEMPT_MS = 8_500;
 /** The direct IPv6 connectivity test is repeated after this time, ms, up to 3 times more (RFC 4380 §5.2.4 case 2). */
 export const PING_TEST_INTERVAL_MS = 2_000;
 export const PING_TEST_TRIES = 4;
@@ -28,8 +44,14 @@ export const PING_TEST_TRIES = 4;
 export const PING_TEST_TRIES_IN = 1;
 /** Length of a connectivity test, bytes: IPv6 header 40, ICMPv6 header 8, 128 unguessable bits. */
 export const PING_TEST_LENGTH = 64;
-/** Peers are looked over this often while any of them is in use, ms; sending unanswered for so long asks again. */
-export const PEER_CHECK_MS = 3_000;
+/** Peers are looked over this often while any of them is in use, ms. */
+export const PEER_CHECK_MS = 1_000;
+/** Sending unanswered for so long asks a trusted peer again, ms. */
+export const PEER_UNANSWERED_MS = 3_000;
+/** An ICMPv4 error counts only about what was sent within this time, ms. */
+export const ICMP_FRESH_MS = 10_000;
+/** Bubbles saved for the server's return while it is in doubt: of the 4 in 300 s (RFC 4380 §5.2.6) none would be left. */
+export const BUBBLES_SAVED = 2;
 /** An entry without trust is forgotten after this time, ms: by then its bubble limit has lapsed. */
 export const PEER_FORGET_MS = BUBBLE_WINDOW_MS + 10_000;
 /** Echo requests of the user's `ping` are repeated this often, ms. */
@@ -60,6 +82,7 @@ export function clientConfig(settings: ClientSettings): ClientConfig {
     server2: (settings.server + 1) >>> 0,
     allowPrivate: false,
     refreshIntervalMs: REFRESH_INTERVAL_MS,
+    failoverMs: FAILOVER_MS,
     ...settings,
     limits: { ...DEFAULT_LIMITS, ...settings.limits },
   };

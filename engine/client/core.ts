@@ -32,6 +32,8 @@ export class Core {
   readonly probeId: number;
   /** Our Teredo address; null before the first qualification. */
   address: Ip6 | null = null;
+  /** Older addresses, kept for their flows. */
+  deprecated: readonly Ip6[] = [];
   private readonly errors: TokenBucket;
   private outputs: ClientOutput[] = [];
 
@@ -43,6 +45,11 @@ export class Core {
     const id = random.bytes(2);
     this.probeId = (id[0]! << 8) | id[1]!;
     this.errors = new TokenBucket(config.limits.icmpPerSecond, config.limits.icmpPerSecond);
+  }
+
+  /** True for our address and for those of the past that still have flows. */
+  isOurs(address: Ip6): boolean {
+    return address === this.address || this.deprecated.includes(address);
   }
 
   output(output: ClientOutput): void {

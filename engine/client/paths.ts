@@ -12,10 +12,14 @@ import {
 } from '../wire/index.ts';
 import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
 import {
+  ATTEMPT_MS,
   BUBBLE_GRACE_MS,
   BUBBLE_INTERVAL_MS,
+  BUBBLES_SAVED,
+  ICMP_FRESH_MS,
   PEER_CHECK_MS,
   PEER_FORGET_MS,
+  PEER_UNANSWERED_MS,
   PEER_VALID_MS,
   PING_TEST_INTERVAL_MS,
   PING_TEST_TRIES,
@@ -23,7 +27,7 @@ import {
 } from './config.ts';
 import type { Core } from './core.ts';
 import { PeerList } from './peers.ts';
-import type { Peer, PeerRefusal } from './peers.ts';
+import type { Attempt, Peer, PeerRefusal } from './peers.ts';
 import type { ClientEvent, PeerPath, PeerRow } from './types.ts';
 
 export type PathRefusal = PeerRefusal | 'newPeerLimit';
@@ -34,12 +38,21 @@ const BUBBLE_REPLIES_PER_SECOND = 50;
 const BUBBLE_REPLY_INTERVAL_S = 2;
 const BUBBLE_REPLY_KEYS = 4_096;
 
+/** What the ways need to know of our server, and what they tell it. */
+export interface ServerView {
+  /** Its primary endpoint, through which connectivity tests go. */
+  readonly endpoint: () => Endpoint;
+  /** An answer of the server is overdue. */
+  readonly inDoubt: (now: number) => boolean;
+  /** A peer does not answer: perhaps our mapping changed, or the server is back. */
+  readonly hurry: (now: number) => void;
+}
+
 /** The ways to all peers. Every method that sends requires that we hold an address. */
 export class Paths {
   readonly peers: PeerList;
   private readonly core: Core;
-  /** Our server's primary endpoint, through which connectivity tests go. */
-  private readonly server: Endpoint;
+  private readonly server: ServerView;
   private readonly active = new Set<Peer>();
   private readonly newIn: TokenBucket;
   private readonly newOut: TokenBucket;
@@ -54,7 +67,7 @@ export class Paths {
   /** Told when a peer's path opened (true) or could not be opened. */
   onPath: (peer: Peer, open: boolean) => void = () => undefined;
 
-  constructor(core: Core, server: Endpoint) {
+  constructor(core: Core, server: ServerView) {
     this.core = core;
     this.server = server;
     const { limits } = core.config;
@@ -92,7 +105,7 @@ export class Paths {
   /** Queues a local packet until the way to `peer` opens, and sees to it that it does. */
   queue(peer: Peer, packet: Uint8Array, now: number): void {
     this.open(peer, now);
-    if (!peer.attempt) {
+    if (!peer.attempt || peer.gone) {
       this.unreachable(packet, now);
       this.core.discards.count('peerSilent');
       return;
@@ -116,10 +129,11 @@ export class Paths {
     }
     this.peers.touch(peer, now);
     if (peer.trusted) this.distrust(peer, 'silent');
-    if (peer.teredo && peer.bubblesLeft(now) <= 0) return;
+    if (peer.teredo && this.bubblesFor(peer, now) <= 0) return;
     peer.attempt = {
       tries: 0,
       maxTests,
+      until: now + ATTEMPT_MS,
       next: Math.max(now, peer.teredo ? peer.lastBubble + BUBBLE_INTERVAL_MS : now),
     };
     this.active.add(peer);
@@ -183,11 +197,23 @@ export class Paths {
   }
 
   /** Peers at `to` refuse UDP (ICMPv4 port unreachable): they lose our trust, and local senders are told on their next packet. */
-  refusedBy(to: Endpoint): void {
+  refusedBy(to: Endpoint, now: number): void {
     const key = endpointKey(to);
-    for (const peer of this.peers.values())
-      if (peer.trusted && peer.endpoint && endpointKey(peer.endpoint) === key)
-        this.distrust(peer, 'unreachable');
+    for (const peer of this.peers.values()) {
+      if (!peer.trusted || !peer.endpoint || endpointKey(peer.endpoint) !== key) continue;
+      const sent = Math.max(this.core.stamps(peer.address)?.lastSentMs ?? 0, peer.lastUsed);
+      if (now - sent >= ICMP_FRESH_MS) continue;
+      this.distrust(peer, 'unreachable');
+      peer.gone = true;
+      this.server.hurry(now);
+    }
+  }
+
+  /** Our server answers again: attempts that waited for that go on at once. */
+  serverReturned(now: number): void {
+    for (const peer of this.active)
+      if (peer.attempt && (!peer.teredo || this.bubblesFor(peer, now) > 0))
+        peer.attempt.next = Math.min(peer.attempt.next, now);
   }
 
   /** Our mapping or network changed: no path counts any more, what waits for one is asked for again. */
@@ -217,8 +243,9 @@ export class Paths {
     const attempt = peer.attempt!;
     if (now < attempt.next) return;
     if (peer.teredo) {
-      if (peer.bubblesLeft(now) <= 0 || !this.core.address) {
-        this.fail(peer, now);
+      if (this.bubblesFor(peer, now) <= 0 || !this.core.address) {
+        if (this.mayWait(peer, attempt, now)) attempt.next = now + BUBBLE_INTERVAL_MS;
+        else this.fail(peer, now);
         return;
       }
       if (!peer.mayBubble(now)) {
@@ -227,6 +254,7 @@ export class Paths {
       }
       this.sendBubbles(peer, peer.teredo, now);
       attempt.next = now + (peer.bubblesLeft(now) > 0 ? BUBBLE_INTERVAL_MS : BUBBLE_GRACE_MS);
+      if (attempt.tries > 0) this.server.hurry(now);
     } else {
       if (attempt.tries >= attempt.maxTests || !this.core.address) {
         this.fail(peer, now);
@@ -234,8 +262,24 @@ export class Paths {
       }
       this.sendTest(peer, attempt.tries, now);
       attempt.next = now + PING_TEST_INTERVAL_MS;
+      if (attempt.tries > 0) this.server.hurry(now);
     }
     attempt.tries += 1;
+  }
+
+  /** Bubbles are left, but the server is in doubt: its next answer may still come in time. */
+  private mayWait(peer: Peer, attempt: Attempt, now: number): boolean {
+    this.server.hurry(now);
+    return peer.bubblesLeft(now) > 0 && now + BUBBLE_INTERVAL_MS <= attempt.until;
+  }
+
+  /** Bubbles that may go to `peer` now; some are saved while the server that would forward them is in doubt. */
+  private bubblesFor(peer: Peer, now: number): number {
+    const saved =
+      peer.teredo?.server === this.server.endpoint().ip && this.server.inDoubt(now)
+        ? BUBBLES_SAVED
+        : 0;
+    return peer.bubblesLeft(now) - saved;
   }
 
   /** A direct and an indirect bubble, which count as one: the first opens our NAT, the second asks the peer to open his. */
@@ -263,7 +307,7 @@ export class Paths {
       sequence,
       data: peer.testPayload,
     });
-    this.core.transmit(this.server, buildDatagram({ packet }), 'ping-test');
+    this.core.transmit(this.server.endpoint(), buildDatagram({ packet }), 'ping-test');
   }
 
   private fail(peer: Peer, now: number): void {
@@ -295,15 +339,13 @@ export class Paths {
       const sent = stamps?.lastSentMs ?? 0;
       if (sent <= received) peer.unansweredSince = null;
       else if (peer.unansweredSince === null) peer.unansweredSince = sent;
-      else if (now - peer.unansweredSince >= PEER_CHECK_MS && this.core.address) {
+      else if (now - peer.unansweredSince >= PEER_UNANSWERED_MS && this.core.address) {
+        this.server.hurry(now);
         // One pair of bubbles a silence: they would use up the limit that a real attempt needs.
-        if (peer.teredo) {
-          if (peer.mayBubble(now)) this.sendBubbles(peer, peer.teredo, now);
-          peer.unansweredSince = Infinity;
-        } else {
-          this.sendTest(peer, 0, now);
-          peer.unansweredSince = now;
-        }
+        if (!peer.teredo) this.sendTest(peer, 0, now);
+        else if (!peer.asked && peer.mayBubble(now)) this.sendBubbles(peer, peer.teredo, now);
+        peer.unansweredSince = now;
+        peer.asked = true;
       }
     }
     this.peers.forget(now);
@@ -316,6 +358,9 @@ export class Paths {
     peer.endpoint = null;
     peer.path = null;
     peer.unansweredSince = null;
+    // It was asked why and said nothing: whoever still sends has waited long enough.
+    peer.gone = why === 'silent' && peer.asked;
+    peer.asked = false;
     this.core.output({ kind: 'peer', address: peer.address, endpoint: null, receivedMs: 0 });
     this.core.event({ kind: 'peerDown', address: peer.address, why });
   }

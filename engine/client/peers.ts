@@ -23,6 +23,8 @@ export interface HeldPacket {
 export interface Attempt {
   /** When to try again or give up. */
   next: number;
+  /** By then it must be over, ms. */
+  readonly until: number;
   /** Bubbles or ping tests sent in this attempt. */
   tries: number;
   /** Connectivity tests that this attempt may send. */
@@ -50,8 +52,12 @@ export class Peer {
   testPayload: Uint8Array | null = null;
   testSentAt = -Infinity;
   rttMs: number | null = null;
-  /** Since when our packets stay unanswered; null while they don't, Infinity once the peer was asked why. */
+  /** Since when our packets stay unanswered, or since we asked why; null while they don't. */
   unansweredSince: number | null = null;
+  /** It was asked why. */
+  asked = false;
+  /** Refused our packets, or stayed silent although asked why: local senders are told at once, while we ask on. */
+  gone = false;
   private bubbles: number[] = [];
 
   constructor(
@@ -100,6 +106,8 @@ export class Peer {
     this.lastReceived = now;
     this.lastUsed = now;
     this.unansweredSince = null;
+    this.asked = false;
+    this.gone = false;
     this.bubbles = [];
   }
 
@@ -179,6 +187,29 @@ export class PeerList {
       const last = Math.max(peer.lastUsed, peer.receivedAt(stamps), stamps?.lastSentMs ?? 0);
       if (!peer.attempt && now - last >= PEER_FORGET_MS) this.remove(peer);
     }
+  }
+
+  /** True when a trusted peer was heard at or after `time`. */
+  heardSince(time: number): boolean {
+    for (const peer of this.entries.values())
+      if (peer.trusted && peer.receivedAt(this.stamps(peer.address)) >= time) return true;
+    return false;
+  }
+
+  /** Peers with which there was traffic at or after `time`. */
+  usedSince(time: number): Ip6[] {
+    return [...this.entries.keys()].filter((address) => this.lastTraffic([address]) >= time);
+  }
+
+  /** Last time that anything went to or came from one of `addresses`; -Infinity: never. */
+  lastTraffic(addresses: readonly Ip6[]): number {
+    let last = -Infinity;
+    for (const address of addresses) {
+      const stamps = this.stamps(address);
+      const peer = this.entries.get(address);
+      if (peer) last = Math.max(last, peer.receivedAt(stamps), stamps?.lastSentMs ?? 0);
+    }
+    return last;
   }
 
   rows(now: number): PeerRow[] {

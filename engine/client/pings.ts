@@ -43,7 +43,7 @@ export class Pings {
       this.core.output({ kind: 'pong', id: input.id, result: { ok: false, code } });
     if (!qualified) return fail('not-qualified');
     const destination = this.core.policy.judge(input.address);
-    if (destination.kind === 'refused' || input.address === this.core.address)
+    if (destination.kind === 'refused' || this.core.isOurs(input.address))
       return fail('address-refused');
     if (this.running.size >= MAX_PINGS || this.running.has(input.id)) return fail('busy');
     const teredo = destination.kind === 'teredo' ? destination.teredo : null;

@@ -11,8 +11,10 @@ import {
   TEREDO_PORT,
   teredoPrefix,
 } from '../wire/index.ts';
-import type { Datagram, Endpoint, Ip6, Random } from '../wire/index.ts';
+import type { Datagram, Endpoint, Ip4, Ip6, Random } from '../wire/index.ts';
 import {
+  EARLY_REFRESH_MS,
+  SERVER_DOUBT_MS,
   SILENT_SERVER_RETRY_MS,
   SOLICITATION_BACKOFF_MS,
   SOLICITATION_TIMEOUT_MS,
@@ -62,6 +64,9 @@ class Solicitor {
   next = Infinity;
   /** Solicitations sent since the last answer (or since `start`). */
   tries = 0;
+  /** When the first of `tries` was sent, and the last; -Infinity: never. */
+  firstAt = -Infinity;
+  lastAt = -Infinity;
   private readonly config: ClientConfig;
   private outstanding: Outstanding[] = [];
 
@@ -90,6 +95,8 @@ class Solicitor {
     this.outstanding = this.outstanding.filter((o) => now - o.sentAt < keepMs);
     this.outstanding.push({ nonce, source, sentAt: now });
     this.tries += 1;
+    if (this.tries === 1) this.firstAt = now;
+    this.lastAt = now;
     this.next = now + retryMs;
     const authentication = this.config.credentials
       ? authenticate({ ...this.config.credentials, nonce, confirmation: 0, packet })
@@ -159,11 +166,14 @@ export interface Solicitation {
 export class Qualification {
   private readonly primary: Solicitor;
   private readonly secondary: Solicitor;
+  /** Primary address; it is part of the addresses that this server gives. */
+  readonly server: Ip4;
   private readonly random: Random;
   private readonly refreshIntervalMs: number;
   private haveAddress = false;
 
   constructor(config: ClientConfig, random: Random) {
+    this.server = config.server;
     this.random = random;
     this.refreshIntervalMs = config.refreshIntervalMs;
     this.primary = new Solicitor('primary', config.server, config);
@@ -185,8 +195,17 @@ export class Qualification {
 
   /** Begins anew with both addresses. */
   start(now: number, haveAddress: boolean): void {
+    this.startPrimary(now, haveAddress);
+    this.startSecondary(now);
+  }
+
+  startPrimary(now: number, haveAddress: boolean): void {
     this.haveAddress = haveAddress;
     this.primary.start(now);
+  }
+
+  /** Asks for the second view of our mapping, which tells the kind of NAT. */
+  startSecondary(now: number): void {
     if (sameEndpoint(this.primary.endpoint, this.secondary.endpoint)) this.secondary.stop();
     else this.secondary.start(now);
   }
@@ -198,7 +217,29 @@ export class Qualification {
 
   /** True once N solicitations to the primary stayed without an answer for T each. */
   isSilent(now: number): boolean {
-    return this.primary.tries >= SOLICITATION_TRIES && now >= this.primary.next;
+    const { tries, firstAt } = this.primary;
+    return (
+      tries >= SOLICITATION_TRIES && now - firstAt >= SOLICITATION_TRIES * SOLICITATION_TIMEOUT_MS
+    );
+  }
+
+  /** Since when solicitations to the primary stay unanswered; null: the last one was answered, or none was sent. */
+  get unansweredSince(): number | null {
+    return this.primary.tries > 0 ? this.primary.firstAt : null;
+  }
+
+  /** True while an answer of the primary is overdue, long before it counts as silent. */
+  isInDoubt(now: number): boolean {
+    return this.primary.tries > 0 && now - this.primary.firstAt >= SERVER_DOUBT_MS;
+  }
+
+  /** Something looks as if the mapping had changed or the server were back: asks at once, unless that was done just now. */
+  hurry(now: number): void {
+    const { primary } = this;
+    // Before the first answer the protocol's own pace holds (RFC 4380 §5.2.1).
+    if (!this.haveAddress || primary.next === Infinity) return;
+    if (now - primary.lastAt < EARLY_REFRESH_MS) return;
+    primary.next = Math.min(primary.next, now);
   }
 
   get nextAt(): number {
@@ -234,9 +275,14 @@ export class Qualification {
   /** The next refresh: drawn from 75 % to 100 % of the interval (RFC 4380 §5.2.5). */
   private refreshLater(now: number): void {
     this.haveAddress = true;
+    this.primary.next = now + this.drawn(this.refreshIntervalMs);
+  }
+
+  /** 75 % to 100 % of `ms`: many clients of one server must not march in step. */
+  private drawn(ms: number): number {
     const draw = this.random.bytes(2);
     const fraction = ((draw[0]! << 8) | draw[1]!) / 0xffff;
-    this.primary.next = now + this.refreshIntervalMs * (0.75 + 0.25 * fraction);
+    return ms * (0.75 + 0.25 * fraction);
   }
 
   private ask(solicitor: Solicitor, now: number, retryMs: number): Solicitation {
@@ -246,7 +292,7 @@ export class Qualification {
 
   private primaryRetryMs(): number {
     if (this.primary.tries + 1 <= SOLICITATION_TRIES) return SOLICITATION_TIMEOUT_MS;
-    if (this.haveAddress) return SILENT_SERVER_RETRY_MS;
+    if (this.haveAddress) return this.drawn(SILENT_SERVER_RETRY_MS);
     const doublings = this.primary.tries + 1 - SOLICITATION_TRIES;
     return Math.min(SOLICITATION_TIMEOUT_MS * 2 ** doublings, SOLICITATION_BACKOFF_MS);
   }

@@ -4,11 +4,17 @@ import type { ClientReason } from './types.ts';
 const TEXTS: Record<ClientReason, string> = {
   starting: 'Asking the Teredo server for an address.',
   'network-changed': 'The network changed; asking the server again.',
+  'no-network':
+    'This PC is in no IPv4 network just now. It goes on by itself when one is back; the address is kept for that.',
   qualified: 'The tunnel works.',
   'server-silent':
     'The server does not answer just now; the address and all connections stay, and it is asked again.',
   'no-answer':
     'No answer from the Teredo server: it is down, its name or address is wrong, or the network blocks UDP port 3544. Trying again.',
+  'server-junk':
+    'Something other than a Teredo server answers in its place: a login page of this network, or a wrong --server. Log in to the network first; asking goes on.',
+  'server-changed':
+    'Another server serves us now, so the Teredo address is new; the old one stays for the connections that use it.',
   'key-refused':
     'The server does not accept the client id and key. Ask whoever runs it for a new key.',
   'server-address-refused':

@@ -22,9 +22,9 @@ export class Traffic {
   private readonly core: Core;
   private readonly paths: Paths;
   private readonly pings: Pings;
-  private readonly servers: readonly Endpoint[];
+  private readonly servers: () => readonly Endpoint[];
 
-  constructor(core: Core, paths: Paths, pings: Pings, servers: readonly Endpoint[]) {
+  constructor(core: Core, paths: Paths, pings: Pings, servers: () => readonly Endpoint[]) {
     this.core = core;
     this.paths = paths;
     this.pings = pings;
@@ -34,8 +34,8 @@ export class Traffic {
   /** A bubble that our server forwarded: somebody wants to reach us and is told so directly. */
   receiveForwarded(datagram: Datagram, now: number): void {
     const { origin, header } = datagram;
-    const own = this.core.address;
-    if (own === null || header.destination !== own) {
+    const own = header.destination;
+    if (!this.core.isOurs(own)) {
       this.core.discards.count('destinationNotUs');
       return;
     }
@@ -43,7 +43,10 @@ export class Traffic {
       this.core.discards.count('bubbleNoOrigin');
       return;
     }
-    if (!this.core.policy.maySendTo(origin) || this.servers.some((s) => sameEndpoint(s, origin))) {
+    if (
+      !this.core.policy.maySendTo(origin) ||
+      this.servers().some((s) => sameEndpoint(s, origin))
+    ) {
       this.core.discards.count('originNotGlobal');
       return;
     }
@@ -73,10 +76,9 @@ export class Traffic {
 
   receive(from: Endpoint, datagram: Datagram, now: number): void {
     const { header, packet } = datagram;
-    const own = this.core.address;
     const refusal = this.refusalFrom(from, header.source, header.destination);
-    if (own === null || refusal) {
-      this.core.discards.count(refusal ?? 'destinationNotUs');
+    if (refusal) {
+      this.core.discards.count(refusal);
       return;
     }
     const judged = this.core.policy.judge(header.source);
@@ -153,8 +155,8 @@ export class Traffic {
   /** Why a packet from a peer is refused whoever the peer is. */
   private refusalFrom(from: Endpoint, source: Ip6, destination: Ip6): string | null {
     if (!this.core.policy.maySendTo(from)) return 'endpointNotGlobal';
-    if (destination !== this.core.address) return 'destinationNotUs';
-    if (source === this.core.address) return 'sourceIsUs';
+    if (!this.core.isOurs(destination)) return 'destinationNotUs';
+    if (this.core.isOurs(source)) return 'sourceIsUs';
     if (isMulticast6(source)) return 'sourceNotUnicast';
     return null;
   }
@@ -185,7 +187,7 @@ export class Traffic {
       this.core.discards.count('adapterMulticast');
       return;
     }
-    if (header.source !== this.core.address) {
+    if (!this.core.isOurs(header.source)) {
       this.core.discards.count('adapterSource');
       return;
     }

@@ -16,6 +16,8 @@ export interface ClientConfig {
   readonly lastAddress?: Ip6;
   /** Teredo refresh interval, ms (RFC 4380 §5.2.5). */
   readonly refreshIntervalMs: number;
+  /** While we hold an address, a silent server is left for another after this time, ms; Infinity: never. */
+  readonly failoverMs: number;
   readonly limits: ClientLimits;
 }
 
@@ -50,8 +52,22 @@ export type ClientInput =
   | { readonly kind: 'packet'; readonly bytes: Uint8Array }
   /** The time named by the last `timeout` output has come (or any later time). */
   | { readonly kind: 'timeout' }
-  /** The host's IPv4 networks; a changed list means that the network changed and the client qualifies anew. */
-  | { readonly kind: 'network'; readonly networks: readonly Ip4Network[] }
+  /**
+   * The host's IPv4 networks, and what its default route leads through. A change means that the mapping may be another: the server
+   * is asked at once, and what is there stays until it says so.
+   */
+  | {
+      readonly kind: 'network';
+      readonly networks: readonly Ip4Network[];
+      readonly route?: string;
+    }
+  /** Ask this server as well; we move to it when it answers, unless `wantServer` is over and `always` is not set. */
+  | {
+      readonly kind: 'server';
+      readonly server: Ip4;
+      readonly server2: Ip4;
+      readonly always: boolean;
+    }
   /** IPv4 ICMP error about a datagram of ours to `to`. */
   | { readonly kind: 'icmp4'; readonly to: Endpoint; readonly type: number; readonly code: number }
   /** Ping `address` through the tunnel on behalf of the user; answered by one `pong` output with the same `id`. */
@@ -68,9 +84,12 @@ export type ClientState = 'off' | 'qualifying' | 'qualified' | 'refused';
 export type ClientReason =
   | 'starting'
   | 'network-changed'
+  | 'no-network'
   | 'qualified'
   | 'server-silent'
   | 'no-answer'
+  | 'server-junk'
+  | 'server-changed'
   | 'key-refused'
   | 'server-address-refused'
   | 'mapping-changed'
@@ -99,8 +118,17 @@ export type ClientOutput =
       readonly endpoint: Endpoint | null;
       readonly receivedMs: number;
     }
-  /** Our address: null while there is none. `mtu` is that of the advertisement (1280). */
-  | { readonly kind: 'address'; readonly address: Ip6 | null; readonly mtu: number }
+  /** Our address, `mtu` that of the advertisement (1280), and the older addresses that are kept for their flows. */
+  | {
+      readonly kind: 'address';
+      readonly address: Ip6;
+      readonly mtu: number;
+      readonly deprecated: readonly Ip6[];
+    }
+  /** Endpoints of the servers that we have to do with changed, for `Datapath.setServers`. */
+  | { readonly kind: 'servers'; readonly endpoints: readonly Endpoint[] }
+  /** Our server has been silent for too long: name another by a `server` input. Repeated while that lasts. */
+  | { readonly kind: 'wantServer' }
   | { readonly kind: 'event'; readonly event: ClientEvent }
   | { readonly kind: 'pong'; readonly id: number; readonly result: PingResult }
   /** Come back with a `timeout` input at this time; replaces the one before. Infinity: nothing to wait for. */

@@ -32,6 +32,8 @@ export interface DumpedRoute {
   readonly family: 4 | 6;
   /** Index of the outgoing interface; a route with several next hops gives one entry each. */
   readonly oif: number;
+  /** IPv4 address of the next hop, 0 for none and for IPv6. */
+  readonly gateway: Ip4;
   readonly table: number;
 }
 

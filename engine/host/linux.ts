@@ -158,6 +158,10 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
         .map((a) => ({ interface: a.interface, address: a.address, prefix: a.prefix })),
       nativeIpv6: foreign.some((route) => route.family === 6),
       ipv4: foreign.some((route) => route.family === 4),
+      route: foreign
+        .filter((route) => route.family === 4)
+        .map(({ oif, gateway, table }) => `${oif} ${gateway} ${table}`)
+        .join(),
     };
   }
 }

@@ -41,6 +41,8 @@ export interface NetworkState {
   readonly nativeIpv6: boolean;
   /** A default IPv4 route exists. */
   readonly ipv4: boolean;
+  /** What the default IPv4 routes lead through; another text is another way to the Internet. */
+  readonly route: string;
 }
 
 /** The TUN adapter, held through the privileged helper. Whatever it made goes away when it is closed, or when either side dies. */

@@ -61,12 +61,15 @@ export class ClientService {
   private readonly tunnel: Tunnel;
   private datapath: SocketDatapath | null = null;
   private networks: readonly Ip4Network[] = [];
+  private route = '';
   private nativeIpv6 = false;
   private stopWatching: () => void = () => undefined;
   private closed = false;
   /** Adapter changes, one after the other. */
   private adapterWork: Promise<void> = Promise.resolve();
   private onAdapter: Ip6 | null = null;
+  /** Older addresses on the adapter, kept for their flows. */
+  private deprecated: readonly Ip6[] = [];
   private readonly waking = new PacketQueue(WAKING_BYTES, WAKING_PACKETS);
 
   /** @param owners names programs and writes verdicts; null: without it nothing passes, but for `exposeAll` */
@@ -89,7 +92,7 @@ export class ClientService {
       log: hooks.log,
       onChange: () => hooks.onChange?.(),
       received: (packet) => this.keeper.inward(packet),
-      address: (address) => this.addressGiven(address),
+      address: (address, deprecated) => this.addressGiven(address, deprecated),
     });
     this.keeper = new Gatekeeper(this.gateSettings(), this.keptRules(), state.damaged, {
       now: () => host.now(),
@@ -108,6 +111,7 @@ export class ClientService {
     this.adapter.onLost((error) => this.fail(error));
     const network = await this.host.networkState();
     this.networks = network.networks;
+    this.route = network.route;
     this.nativeIpv6 = network.nativeIpv6;
     this.datapath = this.openDatapath(await this.choosePort());
     this.keeper.attach(this.datapath, this.owners);
@@ -263,7 +267,7 @@ export class ClientService {
     if (!datapath || this.closed) return;
     try {
       datapath.wake();
-      this.tunnel.wake(datapath, this.networks);
+      this.tunnel.wake(datapath, { networks: this.networks, route: this.route });
     } catch (error) {
       this.fail(error as HostError);
     }
@@ -316,19 +320,23 @@ export class ClientService {
     }
   }
 
-  private addressGiven(address: Ip6): void {
-    const old = this.onAdapter;
-    if (address !== old) {
-      this.onAdapter = address;
-      this.state.update({ address: formatIp6(address) });
-      this.changeAdapter(async () => {
-        await this.adapter.setAddress(address, true);
-        if (old !== null) await this.adapter.removeAddress(old);
-        await this.adapter.setDefaultRoute(!this.nativeIpv6);
-      });
-    }
-    this.datapath?.setAddresses([address]);
-    this.keeper.setAddress(address);
+  private addressGiven(address: Ip6, deprecated: readonly Ip6[]): void {
+    const old = [...(this.onAdapter === null ? [] : [this.onAdapter]), ...this.deprecated];
+    const changed = address !== this.onAdapter;
+    this.onAdapter = address;
+    this.deprecated = deprecated;
+    if (changed) this.state.update({ address: formatIp6(address) });
+    this.changeAdapter(async () => {
+      if (changed) await this.adapter.setAddress(address, true);
+      for (const each of old) {
+        if (each === address) continue;
+        if (deprecated.includes(each)) await this.adapter.setAddress(each, false);
+        else await this.adapter.removeAddress(each);
+      }
+      if (changed) await this.adapter.setDefaultRoute(!this.nativeIpv6);
+    });
+    this.datapath?.setAddresses([address, ...deprecated]);
+    this.keeper.setAddresses([address, ...deprecated]);
     // Not from within the machine's own output.
     queueMicrotask(() => this.sendWaking(address));
     this.keeper.input({ kind: 'qualified' });
@@ -356,10 +364,11 @@ export class ClientService {
 
   private networkChanged(state: NetworkState): void {
     this.networks = state.networks;
+    this.route = state.route;
     const native = this.nativeIpv6;
     this.nativeIpv6 = state.nativeIpv6;
     this.keeper.input({ kind: 'network', network: this.gateNetwork() });
-    this.tunnel.setNetworks(state.networks);
+    this.tunnel.setNetwork(state);
     if (state.nativeIpv6 !== native && this.onAdapter !== null)
       this.changeAdapter(() => this.adapter.setDefaultRoute(!this.nativeIpv6));
   }

@@ -21,6 +21,8 @@ export interface Settings {
   readonly servers: readonly string[];
   readonly server2: string | null;
   readonly port: number;
+  /** Seconds of silence; 0: never. */
+  readonly failoverAfter: number;
   readonly adapter: string;
   readonly control: string | null;
   readonly logLevel: LogLevel;
@@ -79,6 +81,7 @@ function complete(
     servers,
     server2: server2 ?? null,
     port: merged.port ?? 0,
+    failoverAfter: merged.failoverAfter ?? 300,
     adapter: merged.adapter ?? 'teredo',
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',

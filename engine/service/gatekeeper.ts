@@ -62,7 +62,7 @@ export class Gatekeeper {
   private readonly errors = new TokenBucket(ERRORS_PER_SECOND, ERRORS_PER_SECOND);
   private datapath: Datapath | null = null;
   private owners: Owners | null = null;
-  private own: Ip6 | null = null;
+  private own: readonly Ip6[] = [];
   private timer: NodeJS.Timeout | null = null;
   private applying: Promise<void> | null = null;
   private passedBefore = 0;
@@ -86,9 +86,10 @@ export class Gatekeeper {
     datapath.setDefaultVerdict(this.exposeAll ? 'pass' : 'ask');
   }
 
-  setAddress(own: Ip6 | null): void {
+  /** Our addresses, the preferred one first. */
+  setAddresses(own: readonly Ip6[]): void {
     this.own = own;
-    this.owners?.setAddresses(own === null ? [] : [own]);
+    this.owners?.setAddresses(own);
   }
 
   /** What the system tells of sockets and programs. */
@@ -116,7 +117,7 @@ export class Gatekeeper {
     }
     const header = parseIp6Header(packet);
     // Who sends with another address (a container that is not masqueraded) is no program of ours.
-    if (header.ok && header.value.source !== this.own) {
+    if (header.ok && !this.own.includes(header.value.source)) {
       this.discards.count('adapterSource');
       return;
     }

@@ -41,6 +41,12 @@ export const settingsSchema = z.strictObject({
   }),
   server2: ip4,
   port: udpPort,
+  /** Seconds that a server may be silent before another is used; 0: never another. */
+  failoverAfter: z
+    .number('must be a number of seconds')
+    .int('must be a whole number of seconds')
+    .min(0, 'must be 0 (never) or a number of seconds')
+    .max(86_400, 'must be at most 86400 seconds'),
   adapter: interfaceName,
   control,
   logLevel,

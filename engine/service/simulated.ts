@@ -15,7 +15,7 @@ import type { ServerSettings, ServerSide } from '../server/index.ts';
 import { openStation } from '../sim/index.ts';
 import type { Host, Node6, Simulation, Station } from '../sim/index.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
-import type { Ip6 } from '../wire/index.ts';
+import type { Ip4, Ip6 } from '../wire/index.ts';
 
 /** A client on a simulated host, its tunnel open to all programs there. */
 export interface SimulatedClient {
@@ -24,6 +24,8 @@ export interface SimulatedClient {
   /** Starts to qualify. */
   start(): void;
   input(input: ClientInput): void;
+  /** The computer sleeps: nothing comes in, and a timer that is due waits until it wakes. */
+  suspend(asleep: boolean): void;
   ping(address: Ip6, timeoutMs: number, done: (result: PingResult) => void): void;
 }
 
@@ -36,10 +38,14 @@ export function simulateClient(
     readonly config: ClientConfig;
     readonly onDeliver: (packet: Uint8Array, own: SimulatedClient) => void;
     readonly onEvent?: (event: ClientEvent) => void;
+    /** Names another server when ours is silent for too long. */
+    readonly otherServer?: () => { readonly server: Ip4; readonly server2: Ip4 };
   },
 ): SimulatedClient {
-  const { host, port, config, onDeliver, onEvent } = options;
+  const { host, port, config, onDeliver, onEvent, otherServer } = options;
   let cancelTimer = (): void => undefined;
+  let asleep = false;
+  let overdue = false;
   const pings = new Map<number, (result: PingResult) => void>();
   let nextPing = 1;
   const station: Station = openStation(simulation, {
@@ -52,7 +58,7 @@ export function simulateClient(
   const { datapath } = station;
   const random = simulation.random.fork(host.name);
   const client = new TeredoClient(config, random, (address) => datapath.readPeer(address));
-  datapath.setServers(client.servers);
+  datapath.setServers(client.serverEndpoints);
   datapath.setProbeId(client.probeId);
   datapath.setDefaultVerdict('pass');
 
@@ -69,7 +75,7 @@ export function simulateClient(
         else datapath.removePeer(output.address);
         break;
       case 'address':
-        datapath.setAddresses(output.address === null ? [] : [output.address]);
+        datapath.setAddresses([output.address, ...output.deprecated]);
         break;
       case 'pong':
         pings.get(output.id)?.(output.result);
@@ -80,12 +86,22 @@ export function simulateClient(
         if (output.at !== Infinity)
           cancelTimer = simulation.schedule(output.at, () => input({ kind: 'timeout' }));
         break;
+      case 'servers':
+        datapath.setServers(output.endpoints);
+        break;
+      case 'wantServer':
+        if (otherServer) input({ kind: 'server', ...otherServer(), always: false });
+        break;
       case 'event':
         onEvent?.(output.event);
         break;
     }
   };
   const input = (given: ClientInput): void => {
+    if (asleep) {
+      overdue ||= given.kind === 'timeout';
+      return;
+    }
     client.handleInput(given, simulation.now);
     for (let output = client.pollOutput(); output; output = client.pollOutput()) perform(output);
   };
@@ -93,7 +109,17 @@ export function simulateClient(
     client,
     station,
     input,
-    start: () => input({ kind: 'network', networks: host.networks() }),
+    start: () => {
+      const look = (): void => input({ kind: 'network', networks: host.networks() });
+      host.onNetworkChange = look;
+      look();
+    },
+    suspend: (sleeps) => {
+      asleep = sleeps;
+      if (asleep || !overdue) return;
+      overdue = false;
+      input({ kind: 'timeout' });
+    },
     ping: (address, timeoutMs, done) => {
       const id = nextPing++;
       pings.set(id, done);

@@ -10,19 +10,14 @@ import type {
   PingResult,
 } from '../client/types.ts';
 import type { Host, SocketDatapath } from '../host/types.ts';
-import {
-  formatEndpoint,
-  formatIp6,
-  isGlobalUnicast4,
-  parseIp4,
-  TEREDO_MTU,
-  TEREDO_PORT,
-} from '../wire/index.ts';
+import { formatEndpoint, formatIp6, TEREDO_MTU, TEREDO_PORT } from '../wire/index.ts';
 import type { Ip4, Ip6 } from '../wire/index.ts';
 import type { Status } from './api.ts';
 import type { Settings } from './config.ts';
 import { describeEvent } from './log.ts';
 import type { LogEntry } from './log.ts';
+import { ServerList } from './server-list.ts';
+import type { ServerPlace } from './server-list.ts';
 
 /** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
 const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
@@ -34,8 +29,14 @@ export interface TunnelHooks {
   readonly onChange: () => void;
   /** A packet from a proven peer, for a program here. */
   readonly received: (packet: Uint8Array) => void;
-  /** An advertisement gave this address (perhaps the one that we had). */
-  readonly address: (address: Ip6) => void;
+  /** An advertisement gave this address (perhaps the one that we had); `deprecated` are older ones that still have flows. */
+  readonly address: (address: Ip6, deprecated: readonly Ip6[]) => void;
+}
+
+/** The host's IPv4 networks, and what its default route leads through. */
+export interface TunnelNetwork {
+  readonly networks: readonly Ip4Network[];
+  readonly route: string;
 }
 
 interface PendingPing {
@@ -53,7 +54,11 @@ export class Tunnel {
   private client: TeredoClient | null = null;
   private networks: readonly Ip4Network[] = [];
   private lastAddress: Ip6 | null;
+  private route = '';
+  private readonly servers: ServerList;
   private serverIndex = 0;
+  /** The address that was asked last. */
+  private tried: Ip4 = 0;
   private unresolved: string | null = null;
   private timer: NodeJS.Timeout | null = null;
   private readonly pings = new Map<number, PendingPing>();
@@ -68,6 +73,7 @@ export class Tunnel {
   constructor(host: Host, settings: Settings, lastAddress: Ip6 | null, hooks: TunnelHooks) {
     this.host = host;
     this.settings = settings;
+    this.servers = new ServerList((name) => host.resolve(name), settings);
     this.lastAddress = lastAddress;
     this.hooks = hooks;
   }
@@ -82,9 +88,10 @@ export class Tunnel {
   }
 
   /** Asks the server from `datapath`, whose socket is open. */
-  wake(datapath: SocketDatapath, networks: readonly Ip4Network[]): void {
+  wake(datapath: SocketDatapath, network: TunnelNetwork): void {
     this.datapath = datapath;
-    this.networks = networks;
+    this.networks = network.networks;
+    this.route = network.route;
     void this.connect(datapath, 0);
   }
 
@@ -97,9 +104,10 @@ export class Tunnel {
     this.settlePings();
   }
 
-  setNetworks(networks: readonly Ip4Network[]): void {
+  setNetwork({ networks, route }: TunnelNetwork): void {
     this.networks = networks;
-    this.input({ kind: 'network', networks });
+    this.route = route;
+    this.input({ kind: 'network', networks, route });
   }
 
   status(): ClientStatus | null {
@@ -149,10 +157,10 @@ export class Tunnel {
   private async connect(datapath: SocketDatapath, attempt: number): Promise<void> {
     const name = this.settings.servers[this.serverIndex]!;
     try {
-      const server = await this.serverAddress(name);
+      const [place] = await this.servers.lookUp(name);
       if (this.datapath !== datapath) return;
       this.unresolved = null;
-      this.startClient(datapath, server);
+      this.startClient(datapath, place!);
     } catch (error) {
       if (this.datapath !== datapath) return;
       this.unresolved = `${(error as Error).message} Trying again.`;
@@ -164,23 +172,15 @@ export class Tunnel {
     }
   }
 
-  private async serverAddress(name: string): Promise<Ip4> {
-    const found = await this.host.resolve(name);
-    const usable = found.find((ip) => this.settings.allowPrivate || isGlobalUnicast4(ip));
-    if (usable === undefined)
-      throw new Error(
-        `${name} has no public IPv4 address, so it can’t be a Teredo server; check --server.`,
-      );
-    return usable;
-  }
-
-  private startClient(datapath: SocketDatapath, server: Ip4): void {
-    const { credentials, server2, allowPrivate, refreshRate } = this.settings;
+  private startClient(datapath: SocketDatapath, place: ServerPlace): void {
+    const { credentials, allowPrivate, failoverAfter, refreshRate } = this.settings;
+    const { server, server2 } = place;
     const config = clientConfig({
       server,
-      ...(server2 !== null && { server2: parseIp4(server2)! }),
+      server2,
       allowPrivate,
       ...(refreshRate !== null && { refreshIntervalMs: refreshRate * 1000 }),
+      failoverMs: failoverAfter === 0 ? Infinity : failoverAfter * 1000,
       ...(this.lastAddress !== null && { lastAddress: this.lastAddress }),
       ...(credentials && {
         credentials: { clientId: utf8(credentials.clientId), key: utf8(credentials.key) },
@@ -190,13 +190,11 @@ export class Tunnel {
       datapath.readPeer(address),
     );
     this.setClient(client);
-    datapath.setServers(client.servers);
+    datapath.setServers(client.serverEndpoints);
     datapath.setProbeId(client.probeId);
-    this.hooks.log({
-      level: 'info',
-      text: `Asking ${this.settings.servers[this.serverIndex]!} (${formatEndpoint({ ip: server, port: TEREDO_PORT })}) from UDP port ${datapath.local.port}.`,
-    });
-    this.input({ kind: 'network', networks: this.networks });
+    this.tried = server;
+    this.tellAsking(place);
+    this.input({ kind: 'network', networks: this.networks, route: this.route });
   }
 
   private setClient(client: TeredoClient | null): void {
@@ -204,13 +202,26 @@ export class Tunnel {
     this.client = client;
   }
 
-  /** No answer and no address yet: another server of the list may do. */
-  private tryNextServer(): void {
-    if (this.settings.servers.length < 2 || this.address !== null || !this.datapath) return;
-    this.serverIndex = (this.serverIndex + 1) % this.settings.servers.length;
-    this.setClient(null);
-    this.settlePings();
-    void this.connect(this.datapath, 0);
+  /**
+   * Asks the next of the servers' addresses, their names looked up anew; the client moves there when it answers, and else stays.
+   * `always`: even if the one in use is well. Null when there is no other.
+   */
+  async askOther(always: boolean): Promise<ServerPlace | null> {
+    const { client } = this;
+    const current = client?.status().server.ip;
+    if (current === undefined) return null;
+    const place = await this.servers.after(this.tried, current);
+    if (!place || this.client !== client) return null;
+    this.tried = place.server;
+    this.tellAsking(place);
+    this.input({ kind: 'server', server: place.server, server2: place.server2, always });
+    return place;
+  }
+
+  private tellAsking({ name, server }: ServerPlace): void {
+    const { port } = this.datapath!.local;
+    const endpoint = formatEndpoint({ ip: server, port: TEREDO_PORT });
+    this.hooks.log({ level: 'info', text: `Asking ${name} (${endpoint}) from UDP port ${port}.` });
   }
 
   /** Nobody will answer the pings under way. */
@@ -255,9 +266,8 @@ export class Tunnel {
         else datapath.removePeer(output.address);
         break;
       case 'address':
-        if (output.address === null) break;
         this.lastAddress = output.address;
-        this.hooks.address(output.address);
+        this.hooks.address(output.address, output.deprecated);
         for (const ping of this.early.splice(0)) this.startPing(ping);
         break;
       case 'pong':
@@ -266,6 +276,12 @@ export class Tunnel {
         break;
       case 'timeout':
         this.wakeAt(output.at);
+        break;
+      case 'servers':
+        datapath.setServers(output.endpoints);
+        break;
+      case 'wantServer':
+        void this.askOther(false);
         break;
       case 'event':
         this.tell(output);
@@ -280,7 +296,6 @@ export class Tunnel {
       this.tellQualified(event.reason, event.text);
     else if (entry && (!peer || this.mayTellPeer())) this.hooks.log(entry);
     this.hooks.onChange();
-    if (event.kind === 'state' && event.reason === 'no-answer') this.tryNextServer();
   }
 
   private tellQualified(reason: string, text: string): void {

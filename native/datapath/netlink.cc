@@ -26,6 +26,7 @@ struct DumpedAddress {
 struct DumpedRoute {
   int family;
   int oif;
+  uint32_t gateway;  // IPv4, 0: none
   uint32_t table;
 };
 struct NetworkDump {
@@ -59,21 +60,35 @@ void takeRoute(const nlmsghdr* header, NetworkDump& dump) {
   if (message->rtm_family != AF_INET && message->rtm_family != AF_INET6) return;
   const int family = message->rtm_family == AF_INET ? 4 : 6;
   uint32_t table = message->rtm_table;
-  std::vector<int> interfaces;
+  struct Hop {
+    int index = 0;
+    uint32_t gateway = 0;
+  };
+  Hop single;
+  std::vector<Hop> hops;
+  const auto isGateway = [family](const rtattr* item) {
+    return family == 4 && item->rta_type == RTA_GATEWAY && RTA_PAYLOAD(item) >= sizeof(uint32_t);
+  };
   auto left = static_cast<int>(RTM_PAYLOAD(header));
   for (const rtattr* item = RTM_RTA(message); RTA_OK(item, left); item = RTA_NEXT(item, left)) {
     if (item->rta_type == RTA_TABLE && RTA_PAYLOAD(item) >= sizeof(uint32_t)) table = read32(item);
     if (item->rta_type == RTA_OIF && RTA_PAYLOAD(item) >= sizeof(uint32_t))
-      interfaces.push_back(static_cast<int>(read32(item)));
+      single.index = static_cast<int>(read32(item));
+    if (isGateway(item)) single.gateway = ntohl(read32(item));
     if (item->rta_type != RTA_MULTIPATH) continue;
     auto hopsLeft = static_cast<int>(RTA_PAYLOAD(item));
     for (auto* hop = static_cast<const rtnexthop*>(RTA_DATA(item)); RTNH_OK(hop, hopsLeft);) {
-      interfaces.push_back(hop->rtnh_ifindex);
+      Hop one{hop->rtnh_ifindex, 0};
+      auto hopLeft = static_cast<int>(hop->rtnh_len - RTNH_LENGTH(0));
+      for (const rtattr* inner = RTNH_DATA(hop); RTA_OK(inner, hopLeft); inner = RTA_NEXT(inner, hopLeft))
+        if (isGateway(inner)) one.gateway = ntohl(read32(inner));
+      hops.push_back(one);
       hopsLeft -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
       hop = RTNH_NEXT(hop);
     }
   }
-  for (const int index : interfaces) dump.routes.push_back({family, index, table});
+  if (single.index != 0) hops.push_back(single);
+  for (const Hop& hop : hops) dump.routes.push_back({family, hop.index, hop.gateway, table});
 }
 
 // One dump request; 0, or the errno of what failed. EINTR: the kernel's tables changed meanwhile.
@@ -149,6 +164,7 @@ napi_value dumpNetwork(napi_env env, napi_callback_info) {
     napi_create_object(env, &item);
     setField(env, item, "family", makeNumber(env, route.family));
     setField(env, item, "oif", makeNumber(env, route.oif));
+    setField(env, item, "gateway", makeNumber(env, route.gateway));
     setField(env, item, "table", makeNumber(env, route.table));
     napi_set_element(env, routes, count++, item);
   }

@@ -178,8 +178,8 @@ describe('the network', () => {
         ].sort((a, b) => a.index - b.index),
       );
       expect(dump.after.defaultRoutes).toEqual([
-        { family: 4, oif: dump.n0, table: 254 },
-        { family: 6, oif: dump.n1, table: 1000 },
+        { family: 4, oif: dump.n0, gateway: 0xc0000201, table: 254 },
+        { family: 6, oif: dump.n1, gateway: 0, table: 1000 },
       ]);
     },
   );

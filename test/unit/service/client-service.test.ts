@@ -74,7 +74,7 @@ class MemoryHost implements Host {
   serves = true;
   taken = new Set<number>();
   readonly names = new Map([['teredo.example', SERVERS[0]]]);
-  network: NetworkState = { networks: [HOME], nativeIpv6: false, ipv4: true };
+  network: NetworkState = { networks: [HOME], nativeIpv6: false, ipv4: true, route: '' };
   /** Who owns what a program sends; none: nobody can be named. */
   owners: MemoryOwners | null = null;
   /** The UDP socket is open. */

@@ -39,6 +39,7 @@ it('command line rules over user over system over default', () => {
     servers: ['b.example', 'c.example'],
     server2: null,
     port: 3000,
+    failoverAfter: 300,
     adapter: 'sys0',
     control: null,
     exposeAll: false,

@@ -74,7 +74,7 @@ function keeper(exposeAll: boolean, owners: Owners | null = null): Gatekeeper {
     },
   });
   made.attach(datapath, owners);
-  made.setAddress(OWN);
+  made.setAddresses([OWN]);
   made.input({ kind: 'network', network: { id: 'home', nativeIpv6: false } });
   return made;
 }
