@@ -50,6 +50,8 @@ export const PEER_CHECK_MS = 1_000;
 export const PEER_UNANSWERED_MS = 3_000;
 /** An ICMPv4 error counts only about what was sent within this time, ms. */
 export const ICMP_FRESH_MS = 10_000;
+/** So long the senders to a peer that just refused or fell silent are told at once, ms; after that they wait for an answer again. */
+export const GONE_MS = 10_000;
 /** Bubbles saved for the server's return while it is in doubt: of the 4 in 300 s (RFC 4380 §5.2.6) none would be left. */
 export const BUBBLES_SAVED = 2;
 /** An entry without trust is forgotten after this time, ms: by then its bubble limit has lapsed. */

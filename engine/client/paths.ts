@@ -16,6 +16,7 @@ import {
   BUBBLE_GRACE_MS,
   BUBBLE_INTERVAL_MS,
   BUBBLES_SAVED,
+  GONE_MS,
   ICMP_FRESH_MS,
   PEER_CHECK_MS,
   PEER_FORGET_MS,
@@ -105,7 +106,7 @@ export class Paths {
   /** Queues a local packet until the way to `peer` opens, and sees to it that it does. */
   queue(peer: Peer, packet: Uint8Array, now: number): void {
     this.open(peer, now);
-    if (!peer.attempt || peer.gone) {
+    if (!peer.attempt || now < peer.goneUntil) {
       this.unreachable(packet, now);
       this.core.discards.count('peerSilent');
       return;
@@ -128,7 +129,7 @@ export class Paths {
       return;
     }
     this.peers.touch(peer, now);
-    if (peer.trusted) this.distrust(peer, 'silent');
+    if (peer.trusted) this.fellSilent(peer, now);
     if (peer.teredo && this.bubblesFor(peer, now) <= 0) return;
     peer.attempt = {
       tries: 0,
@@ -204,7 +205,7 @@ export class Paths {
       const sent = Math.max(this.core.stamps(peer.address)?.lastSentMs ?? 0, peer.lastUsed);
       if (now - sent >= ICMP_FRESH_MS) continue;
       this.distrust(peer, 'unreachable');
-      peer.gone = true;
+      peer.goneUntil = now + GONE_MS;
       this.server.hurry(now);
     }
   }
@@ -330,7 +331,7 @@ export class Paths {
       const stamps = this.core.stamps(peer.address);
       const received = peer.receivedAt(stamps);
       if (now - received >= PEER_VALID_MS) {
-        this.distrust(peer, 'silent');
+        this.fellSilent(peer, now);
         continue;
       }
       busy = true;
@@ -353,13 +354,17 @@ export class Paths {
     else this.nextCheck = this.peers.size > 0 ? now + PEER_FORGET_MS : Infinity;
   }
 
+  private fellSilent(peer: Peer, now: number): void {
+    // It was asked why and said nothing: whoever still sends has waited long enough.
+    if (peer.asked) peer.goneUntil = now + GONE_MS;
+    this.distrust(peer, 'silent');
+  }
+
   private distrust(peer: Peer, why: (ClientEvent & { kind: 'peerDown' })['why']): void {
     peer.trusted = false;
     peer.endpoint = null;
     peer.path = null;
     peer.unansweredSince = null;
-    // It was asked why and said nothing: whoever still sends has waited long enough.
-    peer.gone = why === 'silent' && peer.asked;
     peer.asked = false;
     this.core.output({ kind: 'peer', address: peer.address, endpoint: null, receivedMs: 0 });
     this.core.event({ kind: 'peerDown', address: peer.address, why });

@@ -56,8 +56,8 @@ export class Peer {
   unansweredSince: number | null = null;
   /** It was asked why. */
   asked = false;
-  /** Refused our packets, or stayed silent although asked why: local senders are told at once, while we ask on. */
-  gone = false;
+  /** Refused our packets, or stayed silent although asked why: until then local senders are told at once, while we ask on. */
+  goneUntil = -Infinity;
   private bubbles: number[] = [];
 
   constructor(
@@ -107,7 +107,7 @@ export class Peer {
     this.lastUsed = now;
     this.unansweredSince = null;
     this.asked = false;
-    this.gone = false;
+    this.goneUntil = -Infinity;
     this.bubbles = [];
   }
 
