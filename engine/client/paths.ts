@@ -225,7 +225,10 @@ export class Paths {
       peer.testPayload = null;
       const waiting = peer.attempt !== null;
       this.endAttempt(peer);
-      if (waiting && peer.queue.length > 0) this.open(peer, now);
+      if (!waiting || peer.queue.length === 0) continue;
+      this.open(peer, now);
+      // No bubble is left: nothing would ever come for what waits.
+      if (!peer.attempt) this.fail(peer, now);
     }
   }
 

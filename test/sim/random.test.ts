@@ -20,6 +20,10 @@ describe('random networks', () => {
     },
   );
 
+  test.each([8, 80, 107_270, 114_478])('seed %i, which found a fault, keeps every rule', (seed) => {
+    expect(play(drawScenario(seed)).violation).toBeNull();
+  });
+
   test('a seed replays a run exactly, and another seed is another run', () => {
     const hash = (seed: number): string => play(drawScenario(seed), { trace: [] }).hash;
     expect(hash(5)).toBe(hash(5));
