@@ -19,6 +19,8 @@ constexpr uint64_t kSweepNs = 5'000'000'000;
 // An engine that reads nothing is gone, or as good as.
 constexpr size_t kMaxOut = 8 << 20;
 constexpr size_t kMaxAnswered = 65'536;
+// Without programs: how long the holders that were found are believed to be all.
+constexpr uint64_t kSearchedNs = 2'000'000'000;
 // Flows of one socket that are given free as soon as it is gone; those beyond wait for the sweep.
 constexpr size_t kMaxFlowsNoted = 256;
 // One more try for a socket that is just being set up.
@@ -278,12 +280,20 @@ void Service::resolveByDiag(uint32_t id, const FlowKey& flow) {
     row = diag_.exact(flow, start_.interface);
   }
   if (!row) return answer(id, 0, false, nullptr);
+  if (answered_.size() < kMaxAnswered) answered_.emplace_back(flow, row->cookie);
   std::vector<SocketRow> rows{*row};
   if (flow.protocol == IPPROTO_UDP)
     for (const SocketRow& other : diag_.all(flow.protocol, ~0U))
       if (other.localPort == row->localPort && other.cookie != row->cookie) rows.push_back(other);
-  if (answered_.size() < kMaxAnswered) answered_.emplace_back(flow, row->cookie);
-  finder_.holding(rows, [this, id, cookie = row->cookie](const OwnerPointer& owner) { answer(id, cookie, true, owner); });
+  // A socket that talks to many, and shares its port with none, is not searched for again each time.
+  const auto known = searched_.find(row->cookie);
+  if (rows.size() == 1 && known != searched_.end() && bootNs() < known->second.second)
+    return answer(id, row->cookie, true, known->second.first);
+  finder_.holding(rows, [this, id, cookie = row->cookie](const OwnerPointer& owner) {
+    if (searched_.size() >= kMaxAnswered) searched_.clear();
+    if (owner) searched_[cookie] = {owner, bootNs() + kSearchedNs};
+    answer(id, cookie, true, owner);
+  });
 }
 
 void Service::release(const FlowKey& flow) {

@@ -86,6 +86,7 @@ class Service {
   std::unordered_set<uint64_t> forgotten_;                       // closed, and the engine has no flow of it any more
   std::unordered_map<uint64_t, std::vector<FlowKey>> flows_;     // root -> flows that were asked about
   std::vector<std::pair<FlowKey, uint64_t>> answered_;           // without programs: flows to look at again
+  std::unordered_map<uint64_t, std::pair<OwnerPointer, uint64_t>> searched_;  // without programs: cookie -> holders, until when
   std::map<uint64_t, SocketRow> listening_;
   std::unordered_set<uint64_t> toldListening_;
   uint64_t listenersAtNs_ = 0, sweepAtNs_ = 0;

@@ -41,6 +41,14 @@ export const FAR = '2001:0:c000:201:1234:56:7890:2';
 const NEAR_ADDRESS = parseIp6(NEAR)!;
 const LOOPBACK = 0x7f000001;
 
+/** Builds test/lab/actor.cc if it changed, and makes `path` a copy of it: a program of its own. */
+export function copyActor(path: string): string {
+  buildActor();
+  copyFileSync(ACTOR, path);
+  chmodSync(path, 0o755);
+  return path;
+}
+
 function buildActor(): void {
   const source = 'test/lab/actor.cc';
   if (existsSync(ACTOR) && statSync(ACTOR).mtimeMs > statSync(source).mtimeMs) return;
@@ -209,10 +217,7 @@ export class Field {
 
   /** A copy of the actor's program, so that it is a file of its own. */
   program(name: string, folder = this.folder): string {
-    const path = join(folder, name);
-    copyFileSync(ACTOR, path);
-    chmodSync(path, 0o755);
-    return path;
+    return copyActor(join(folder, name));
   }
 
   /** Starts `command` on the near side, or on the far one; it is ready when this resolves. */
