@@ -44,7 +44,7 @@ describe.skipIf(reason !== null)('a client with programs in the kernel', () => {
     expect(told).toMatchObject({ code: 0 });
     outside = await act({ space: lab.native }, allowed);
     actors.pop();
-    for (const line of ['udp u', 'bind u :: 4000']) await outside!.do(line);
+    for (const line of ['udp u', 'bind u :: 4000']) await outside.do(line);
   });
   afterEach(() => {
     for (const actor of actors.splice(0)) actor.kill();
