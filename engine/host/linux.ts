@@ -6,6 +6,7 @@ import { parseIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
+import { findDomain, searchSuffixes, watchSuffixes } from './domain.ts';
 import { openDatapath } from './linux-datapath.ts';
 import { readAddresses6 } from './linux-addresses6.ts';
 import { openLinuxRaw6 } from './linux-raw6.ts';
@@ -109,6 +110,10 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
     }
   }
 
+  findDomain(suffixes: readonly string[]): Promise<string | null> {
+    return findDomain(suffixes);
+  }
+
   networkState(): Promise<NetworkState> {
     return Promise.resolve(this.readNetwork());
   }
@@ -127,8 +132,10 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
       }, ms);
     };
     const stop = nativeAddon().openNetlink(() => tellAfter(SETTLE_MS));
+    const stopSuffixes = watchSuffixes(() => tellAfter(SETTLE_MS));
     return () => {
       clearTimeout(timer);
+      stopSuffixes();
       stop();
     };
   }
@@ -162,6 +169,7 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
         .filter((route) => route.family === 4)
         .map(({ oif, gateway, table }) => `${oif} ${gateway} ${table}`)
         .join(),
+      suffixes: searchSuffixes(),
     };
   }
 }

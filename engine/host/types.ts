@@ -43,6 +43,8 @@ export interface NetworkState {
   readonly ipv4: boolean;
   /** What the default IPv4 routes lead through; another text is another way to the Internet. */
   readonly route: string;
+  /** DNS search suffixes, as the network gave them. */
+  readonly suffixes: readonly string[];
 }
 
 /** The TUN adapter, held through the privileged helper. Whatever it made goes away when it is closed, or when either side dies. */
@@ -174,6 +176,8 @@ export interface Host {
   /** IPv4 addresses of a host name, or of a dotted quad. Rejects with an Error whose message says why. */
   resolve(name: string): Promise<readonly Ip4[]>;
   networkState(): Promise<NetworkState>;
+  /** The one of `suffixes` whose domain controller answers on this network; null when none does. Takes a few seconds at most. */
+  findDomain(suffixes: readonly string[]): Promise<string | null>;
   /** Calls back (debounced) when addresses, links or routes changed. Returns a stop function. */
   watchNetwork(callback: (state: NetworkState) => void): () => void;
 }

@@ -63,6 +63,7 @@ export class ClientService {
   private networks: readonly Ip4Network[] = [];
   private route = '';
   private nativeIpv6 = false;
+  private suffixes: readonly string[] = [];
   private stopWatching: () => void = () => undefined;
   private closed = false;
   /** Adapter changes, one after the other. */
@@ -113,6 +114,7 @@ export class ClientService {
     this.networks = network.networks;
     this.route = network.route;
     this.nativeIpv6 = network.nativeIpv6;
+    this.suffixes = network.suffixes;
     this.datapath = this.openDatapath(await this.choosePort());
     this.keeper.attach(this.datapath, this.owners);
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
@@ -230,7 +232,7 @@ export class ClientService {
   private gateNetwork(): GateNetwork {
     const names = this.networks.map(({ address, prefix }) => `${formatIp4(address)}/${prefix}`);
     return {
-      id: names.length === 0 ? null : names.sort().join(' '),
+      id: names.length === 0 ? null : [...names.sort(), ...this.suffixes].join(' '),
       nativeIpv6: this.nativeIpv6,
     };
   }
@@ -254,7 +256,9 @@ export class ClientService {
         });
         break;
       case 'discover':
-        this.keeper.input({ kind: 'domain', domain: null });
+        void this.host
+          .findDomain(this.suffixes)
+          .then((domain) => !this.closed && this.keeper.input({ kind: 'domain', domain }));
         break;
       case 'question':
         this.hooks.onChange?.();
@@ -365,6 +369,7 @@ export class ClientService {
   private networkChanged(state: NetworkState): void {
     this.networks = state.networks;
     this.route = state.route;
+    this.suffixes = state.suffixes;
     const native = this.nativeIpv6;
     this.nativeIpv6 = state.nativeIpv6;
     this.keeper.input({ kind: 'network', network: this.gateNetwork() });

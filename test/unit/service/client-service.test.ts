@@ -3,18 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { MemoryDatapath } from '../../../engine/datapath/memory.ts';
 import { HostError } from '../../../engine/host/types.ts';
-import type {
-  Adapter,
-  DatapathOptions,
-  Host,
-  NetworkState,
-  Owners,
-  SocketDatapath,
-} from '../../../engine/host/types.ts';
-import type { SocketVerdict } from '../../../engine/gate/index.ts';
-import { TeredoServer } from '../../../engine/server/index.ts';
 import { ClientService } from '../../../engine/service/client-service.ts';
 import { readSettings } from '../../../engine/service/config.ts';
 import type { FileSettings } from '../../../engine/service/config.ts';
@@ -25,156 +14,12 @@ import {
   formatIp4,
   formatIp6,
   parseIcmp6,
-  parseIp4,
   parseIp6,
   PROTOCOL,
 } from '../../../engine/wire/index.ts';
-import type { Endpoint, Ip4, Ip6 } from '../../../engine/wire/index.ts';
-
-import { ALLOW_CURL, program } from '../gate/harness.ts';
-
-const ip4 = (text: string): Ip4 => parseIp4(text)!;
-const SERVERS = [ip4('192.0.2.1'), ip4('192.0.2.2')] as const;
-/** What the router makes of us. */
-const MAPPED: Endpoint = { ip: ip4('198.51.100.7'), port: 40_000 };
-const HOME = { interface: 'eth0', address: ip4('192.168.1.10'), prefix: 24 };
-
-/** Names one program for every flow, as the system would, and keeps what is written into the kernel. */
-class MemoryOwners implements Owners {
-  readonly mode = 'programs';
-  readonly why = null;
-  readonly calls: string[] = [];
-  program = '/usr/bin/curl';
-  private cookie = 0n;
-  setAddresses = (): void => undefined;
-  watch = (): void => undefined;
-  releaseFlow = (): void => undefined;
-  releaseSocket = (cookie: bigint): void => void this.calls.push(`release ${cookie}`);
-  listeners = () => Promise.resolve([]);
-  close = (): Promise<void> => Promise.resolve();
-
-  setVerdict(cookie: bigint, { out }: SocketVerdict): Promise<void> {
-    this.calls.push(`${out} ${cookie}`);
-    return Promise.resolve();
-  }
-
-  resolve() {
-    const identity = program(this.program);
-    const process = { pid: 100, startedMs: 1 };
-    this.cookie += 1n;
-    return Promise.resolve({
-      cookie: this.cookie,
-      owner: { identities: [identity], process, comm: 'x', confidence: 'exact' as const },
-    });
-  }
-}
-
-/** A computer behind a router that maps it to `MAPPED`, and a server on the other side unless `serves` is false. */
-class MemoryHost implements Host {
-  serves = true;
-  taken = new Set<number>();
-  readonly names = new Map([['teredo.example', SERVERS[0]]]);
-  network: NetworkState = { networks: [HOME], nativeIpv6: false, ipv4: true, route: '' };
-  /** Who owns what a program sends; none: nobody can be named. */
-  owners: MemoryOwners | null = null;
-  /** The UDP socket is open. */
-  socketOpen = false;
-  /** What was asked of the adapter, in order. */
-  readonly adapterCalls: string[] = [];
-  readonly delivered: Uint8Array[] = [];
-  readonly asked: Endpoint[] = [];
-  socket: MemoryDatapath | null = null;
-  bound = 0;
-  mapped = MAPPED;
-  lose: (error: HostError) => void = () => undefined;
-  changeNetwork: (state: NetworkState) => void = () => undefined;
-  private seed = 1;
-  private readonly server = new TeredoServer({
-    primary: SERVERS[0],
-    secondary: SERVERS[1],
-    allowPrivate: true,
-  });
-
-  readonly random = {
-    bytes: (length: number): Uint8Array =>
-      Uint8Array.from({ length }, () => (this.seed = (this.seed * 48271) % 0x7fffffff) >>> 8),
-  };
-  now = (): number => performance.now() + 1000;
-  isPortFree = (port: number): Promise<boolean> => Promise.resolve(!this.taken.has(port));
-  openRaw6 = (): Promise<never> =>
-    Promise.reject(new HostError('helper-refused', 'A client has no use for a raw socket.'));
-  networkState = (): Promise<NetworkState> => Promise.resolve(this.network);
-
-  watchNetwork(callback: (state: NetworkState) => void): () => void {
-    this.changeNetwork = callback;
-    return () => this.adapterCalls.push('stopped watching');
-  }
-
-  resolve(name: string): Promise<readonly Ip4[]> {
-    const found = parseIp4(name) ?? this.names.get(name);
-    return found === undefined
-      ? Promise.reject(new Error(`${name} could not be looked up.`))
-      : Promise.resolve([found]);
-  }
-
-  openAdapter(): Promise<Adapter> {
-    const call = (text: string): Promise<void> => {
-      this.adapterCalls.push(text);
-      return Promise.resolve();
-    };
-    return Promise.resolve({
-      name: 'teredo',
-      index: 7,
-      queues: [],
-      vnetHeader: false,
-      setAddress: (address, preferred) => call(`set ${formatIp6(address)} ${preferred}`),
-      removeAddress: (address) => call(`remove ${formatIp6(address)}`),
-      setDefaultRoute: (on) => call(`default ${on}`),
-      onLost: (callback) => (this.lose = callback),
-      close: () => call('close'),
-    });
-  }
-
-  openDatapath({ bind, validMs, onUpcalls }: DatapathOptions): SocketDatapath {
-    const { now } = this;
-    this.bound = bind.port;
-    const socket = new MemoryDatapath({
-      now,
-      validMs,
-      upcall: onUpcalls,
-      transmit: (to, datagram) => this.leave(to, datagram.slice()),
-      deliver: (packet) => this.delivered.push(packet),
-    });
-    this.socket = socket;
-    this.socketOpen = true;
-    return Object.assign(socket, {
-      local: bind,
-      offloads: [],
-      sleep: () => {
-        this.socketOpen = false;
-        socket.clearFlows();
-      },
-      wake: () => void (this.socketOpen = true),
-    });
-  }
-
-  private leave(to: Endpoint, bytes: Uint8Array): void {
-    this.asked.push(to);
-    const side = (['primary', 'secondary'] as const)[SERVERS.indexOf(to.ip)];
-    if (!this.serves || side === undefined) return;
-    for (const out of this.server.handleDatagram(
-      { from: this.mapped, arrivedOn: side, bytes },
-      this.now(),
-    ))
-      if (out.kind === 'transmit')
-        setImmediate(() =>
-          this.socket!.fromSocket(
-            { ip: SERVERS[out.via === 'primary' ? 0 : 1], port: 3544 },
-            out.bytes,
-          ),
-        );
-  }
-}
+import type { Ip6 } from '../../../engine/wire/index.ts';
+import { ALLOW_CURL } from '../gate/harness.ts';
+import { ip4, MAPPED, MemoryHost, MemoryOwners, SERVERS } from './memory-host.ts';
 
 let folder: string;
 let host: MemoryHost;
@@ -255,6 +100,32 @@ it('is not needed where there is native IPv6, but for who wants it, and leaves t
   await vi.waitFor(() => expect(host.adapterCalls.at(-1)).toBe('default false'));
   host.changeNetwork({ ...host.network, nativeIpv6: false });
   await vi.waitFor(() => expect(host.adapterCalls.at(-1)).toBe('default true'));
+});
+
+it('stays off where a domain controller answers, says so, and looks again on another network', async () => {
+  host.domain = 'corp.example';
+  const { service } = await start();
+  await vi.waitFor(() =>
+    expect(service.status()).toMatchObject({
+      state: 'managed',
+      reason: { code: 'domain-controller' },
+    }),
+  );
+  expect(host.asked).toEqual([]);
+  expect(host.socketOpen).toBe(false);
+  host.domain = null;
+  host.changeNetwork({ ...host.network, suffixes: ['home.arpa'] });
+  await vi.waitFor(() => expect(service.status().state).toBe('qualified'));
+});
+
+it('remembers what was chosen for a network', async () => {
+  const { service } = await qualified();
+  expect(await service.api.network({})).toMatchObject({ choice: 'on' });
+  await service.api.network({ choice: 'off' });
+  expect(service.status()).toMatchObject({ state: 'off', reason: { code: 'network-off' } });
+  expect(host.socketOpen).toBe(false);
+  await service.close();
+  expect((await start()).service.status().reason.code).toBe('network-off');
 });
 
 /** An address, asleep, and what curl and the others may. */
