@@ -13,6 +13,7 @@ import {
   listReachable,
   showPolicy,
 } from './gate.ts';
+import { runProgram } from './run-program.ts';
 
 const json = (): Option => new Option('--json', 'print JSON for scripts');
 const control = (): Option =>
@@ -25,6 +26,25 @@ function verb(parent: Command, name: string, description: string): Command {
 
 export function addGateCommands(root: Command): void {
   addApps(root);
+  root
+    .command('run')
+    .description('start one program that may use the tunnel until it ends')
+    .argument('<program>')
+    .argument('[args...]')
+    .addOption(control())
+    .option(
+      '--reachable [ports]',
+      'RISK: the whole Internet may reach it, on these ports or on all',
+    )
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      `
+It gets a control group of its own, so that no other process is taken for it, and the same program started otherwise is
+not allowed by this. Ends with the program's exit code.
+Example: shipworm run -- python3 fetch.py`,
+    )
+    .action(runProgram);
   verb(root, 'flows', 'list who uses the tunnel, or tried to, and why it passes or not').action(
     listFlows,
   );

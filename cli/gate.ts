@@ -135,7 +135,7 @@ function userOf({ user }: AllowOptions): number {
   return number;
 }
 
-function reachOf(reachable: AllowOptions['reachable']): Reach {
+export function reachOf(reachable: AllowOptions['reachable']): Reach {
   if (reachable === undefined) return 'none';
   if (reachable === true) return 'all';
   const ports = reachable.split(',').map(Number);

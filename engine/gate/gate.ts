@@ -118,6 +118,7 @@ export class Gate {
         this.exited(input, now);
         break;
       case 'rule':
+        this.lifetimes.hold(input.rule.id, input.processes ?? []);
         this.setRule(input.rule, now);
         break;
       case 'forget':

@@ -164,8 +164,8 @@ export type GateInput =
   /** A process runs one of the files of the last `watch`; `exit`: it has ended. */
   | { readonly kind: 'exec'; readonly process: Process; readonly identity: Identity }
   | { readonly kind: 'exit'; readonly process: Process }
-  /** The user adds or changes a rule (by its id), or takes one away. */
-  | { readonly kind: 'rule'; readonly rule: Rule }
+  /** The user adds or changes a rule (by its id), or takes one away. A rule until it quits ends with `processes`. */
+  | { readonly kind: 'rule'; readonly rule: Rule; readonly processes?: readonly Process[] }
   | { readonly kind: 'forget'; readonly id: string }
   /** The answer to a question. */
   | { readonly kind: 'answer'; readonly id: string; readonly answer: Answer }

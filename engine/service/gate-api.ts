@@ -8,9 +8,11 @@ import type {
   Matcher,
   NetworkChoice,
   Owner,
+  Process,
   Reach,
   Rule,
 } from '../gate/index.ts';
+import { processStart } from '../host/cgroup.ts';
 import { programAt } from '../host/program.ts';
 import type { Listener, Owners } from '../host/types.ts';
 import { formatIp6, PROTOCOL } from '../wire/index.ts';
@@ -156,8 +158,16 @@ async function setApp(
     never: params.never,
   };
   for (const { id } of same.slice(1)) input({ kind: 'forget', id });
-  input({ kind: 'rule', rule });
+  input({ kind: 'rule', rule, processes: heldBy(params.pid) });
   return { app: appOf(rule, now()), warning: warningAbout(gate, rule) };
+}
+
+/** The process whose end ends the rule. Throws ServiceError when it is gone already. */
+function heldBy(pid: number | undefined): Process[] {
+  if (pid === undefined) return [];
+  const startedMs = processStart(pid);
+  if (startedMs === null) throw new ServiceError('failed', `There is no process ${pid} any more.`);
+  return [{ pid, startedMs }];
 }
 
 async function matcherOf(

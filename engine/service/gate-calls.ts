@@ -107,7 +107,9 @@ export const gateCalls = {
       beReached: reach,
       never: z.boolean(),
       forSeconds: z.number().min(1).optional(),
+      /** Until its last process has ended; with `pid`, until that process has. */
       untilQuit: z.boolean().optional(),
+      pid: z.number().int().min(1).optional(),
       /** Where interpreters of scripts are looked for. */
       searchPath: z.string().optional(),
     }),

@@ -58,6 +58,13 @@ GroupKind groupOf(const std::string& cgroups, const std::string& path, std::stri
       id = name;
       return GroupKind::snap;
     }
+    // Made by `shipworm run` for one program; whatever lies below is that program's, too.
+    const auto own = std::find_if(parts.begin(), parts.end(), [](const std::string& part) { return part.starts_with("shipworm-run-"); });
+    if (own != parts.end()) {
+      id.clear();
+      for (auto part = parts.begin(); part <= own; ++part) id += "/" + *part;
+      return GroupKind::run;
+    }
     if (isContainer(parts)) {
       id = group;
       return GroupKind::container;

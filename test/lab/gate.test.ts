@@ -9,6 +9,7 @@ import { eventually, sleep } from './kit/processes.ts';
 import type { Program, Result } from './kit/processes.ts';
 import {
   leavesNothing,
+  SHIPWORM,
   SLOW,
   startMiredoRelay,
   startMiredoServer,
@@ -176,6 +177,26 @@ describe.skipIf(reason !== null)('least exposure', () => {
     await open.says(/hello/, 2_000 * SLOW);
     await open.stop();
     await asleep();
+  });
+
+  test('shipworm run lets one program through until it ends, and no other of its name', async () => {
+    const script = `import urllib.request; print(len(urllib.request.urlopen('http://[${NATIVE}]/', timeout=20).read()))`;
+    // As a user's shell has it: \`ip netns exec\` hides the control groups.
+    const outside = ['-m', '-t', String(process.pid)];
+    const run = await here(
+      'nsenter',
+      ...outside,
+      SHIPWORM,
+      ...['run', '--control', client.place.control, '--'],
+      ...['/usr/bin/python3', '-c', script],
+    );
+    expect(run).toMatchObject({ code: 0, out: `${WEB_PAGE.length}\n` });
+    const other = await here('/usr/bin/python3', '-c', script);
+    expect(other.code).toBe(1);
+    const { length } = await json<CallResult<'apps'>>('apps');
+    const failing = ['run', '--control', client.place.control, '--', 'sh', '-c', 'exit 7'];
+    expect((await here('nsenter', ...outside, SHIPWORM, ...failing)).code).toBe(7);
+    expect(await json<CallResult<'apps'>>('apps')).toHaveLength(length);
   });
 
   test('turning a rule off cuts its connections within a second', async () => {

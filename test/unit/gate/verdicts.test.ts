@@ -305,6 +305,24 @@ describe('questions', () => {
     expect(bench.gate.allRules()).toEqual([]);
   });
 
+  test('a rule about what one command started ends with that command', () => {
+    const started = program('/usr/bin/python3', { group: { kind: 'run', id: '/a/run-1' } });
+    const bench = new GateBench().asleep();
+    const command = { pid: 300, startedMs: 300 };
+    const until = { kind: 'quit' } as const;
+    const outputs = bench.input({
+      kind: 'rule',
+      rule: rule('1', { group: { kind: 'run', id: '/a/run-1' } }, { until }),
+      processes: [command],
+    });
+    expect(outputs).toContainEqual({ kind: 'watch', files: [], processes: [command] });
+    expect(verdict(bench.flow(tcp(1), 1n, owner(started, 301)))).toBe('pass allowed');
+    // The same program started otherwise is another matter.
+    expect(verdict(bench.flow(tcp(2), 2n, owner(PYTHON, 302)))).toBe('refuse no-rule');
+    expect(verdict(bench.input({ kind: 'exit', process: command }))).toBe('refuse no-rule');
+    expect(bench.gate.allRules()).toEqual([]);
+  });
+
   test('a changed file of the user’s is asked about again, and the answer replaces the old pin', () => {
     const mine = program('/home/u/tool', { writable: true, hash: 'aa' });
     const bench = new GateBench([rule('1', matcherFor(mine)!)]).asleep();
