@@ -10,11 +10,14 @@ export class BubbleLimits {
   private readonly bySource: KeyedBuckets<Ip6>;
   private readonly byServer: KeyedBuckets<Ip4>;
   private readonly all: TokenBucket;
+  private readonly unknown: TokenBucket;
 
   constructor(limits: RelayLimits) {
     const { bubblesPerSecondPerSource: source, bubblesPerSecondPerServer: server } = limits;
     this.bySource = new KeyedBuckets(source, Math.max(1, source), limits.maxSources);
     this.byServer = new KeyedBuckets(server, Math.max(1, server), limits.maxSources);
+    const unknown = limits.bubblesPerSecondToUnknown;
+    this.unknown = new TokenBucket(unknown, Math.max(1, unknown));
     this.all = new TokenBucket(limits.bubblesPerSecond, Math.max(1, limits.bubblesPerSecond));
   }
 
@@ -28,5 +31,10 @@ export class BubbleLimits {
       this.byServer.take(server, now) &&
       this.all.take(now)
     );
+  }
+
+  /** May one go to `server` because somebody who says to be its client sent something? */
+  mayAskUnknown(server: Ip4, now: number): boolean {
+    return this.unknown.take(now) && this.byServer.take(server, now) && this.all.take(now);
   }
 }

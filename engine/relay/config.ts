@@ -26,6 +26,8 @@ const DEFAULT_LIMITS: RelayLimits = {
   bubblesPerSecondPerSource: 50,
   bubblesPerSecondPerServer: 200,
   bubblesPerSecond: 1_000,
+  // A tenth of all: who forges such datagrams can't hinder the clients that native hosts ask for.
+  bubblesPerSecondToUnknown: 100,
   maxSources: 4_096,
   icmpPerSecond: 100,
 };

@@ -16,6 +16,8 @@ export interface Pending {
   /** The native host that wanted it. */
   readonly source: Ip6;
   readonly queue: PacketQueue;
+  /** No native host wants it; it sent by itself and is asked once. */
+  unwanted: boolean;
   tries: number;
   /** When to repeat the bubble or give up. */
   next: number;
@@ -102,7 +104,7 @@ export class RelayPeers {
         break;
       }
     const queue = new PacketQueue(this.limits.queueBytesPerPeer, this.limits.queuePacketsPerPeer);
-    const peer: Pending = { ...fields, queue, tries: 0, next: now };
+    const peer: Pending = { ...fields, queue, unwanted: false, tries: 0, next: now };
     this.pending.set(peer.address, peer);
     this.schedule.add(peer);
     return { peer, evicted };

@@ -24,7 +24,15 @@ import {
   UNREACHABLE,
   walkHeaders,
 } from '../wire/index.ts';
-import type { Datagram, Endpoint, Ip6, Ip6Header, Random, UpperLayer } from '../wire/index.ts';
+import type {
+  Datagram,
+  Endpoint,
+  Ip6,
+  Ip6Header,
+  Random,
+  TeredoAddress,
+  UpperLayer,
+} from '../wire/index.ts';
 import { RelayPolicy } from './addresses.ts';
 import {
   BUBBLE_TIMEOUT_MS,
@@ -168,19 +176,21 @@ export class TeredoRelay {
     const known = this.peers.findPending(destination);
     if (!known && !this.bubbles.mayAsk(source, teredo.server, now))
       return this.discard('bubbleLimit');
-    let peer = known;
-    if (!peer) {
-      // The way lapsed: the datapath must not take it up again by itself.
-      if (proven) this.announce(proven, null, 0);
-      const nonce = linkLocalFor(this.random);
-      const added = this.peers.addPending({ address: destination, teredo, nonce, source }, now);
-      if (added.evicted) this.discard('peerEvicted');
-      peer = added.peer;
-      this.bubble(peer, now);
-    }
+    // The way lapsed: the datapath must not take it up again by itself.
+    if (!known && proven) this.announce(proven, null, 0);
+    const peer = known ?? this.ask(destination, teredo, source, now);
+    peer.unwanted = false;
     const { kept, lost } = this.peers.enqueue(peer, packet);
     if (!kept) this.discard('queueFull');
     for (let i = 0; i < lost; i++) this.discard('queueEvicted');
+  }
+
+  private ask(address: Ip6, teredo: TeredoAddress, source: Ip6, now: number): Pending {
+    const nonce = linkLocalFor(this.random);
+    const { peer, evicted } = this.peers.addPending({ address, teredo, nonce, source }, now);
+    if (evicted) this.discard('peerEvicted');
+    this.bubble(peer, now);
+    return peer;
   }
 
   /**
@@ -211,7 +221,7 @@ export class TeredoRelay {
   }
 
   private step(peer: Pending, now: number): void {
-    if (peer.tries >= BUBBLE_TRIES) {
+    if (peer.unwanted || peer.tries >= BUBBLE_TRIES) {
       for (const packet of this.peers.endPending(peer)) {
         this.discard('clientSilent');
         this.answer(packet, ICMP6.unreachable, UNREACHABLE.address, now);
@@ -242,7 +252,13 @@ export class TeredoRelay {
     if (!walked.ok) return this.discard(walked.reason);
     const proven = this.peers.findProven(header.source);
     const pending = this.peers.findPending(header.source);
-    if (!proven && !pending) return this.discard('clientUnknown');
+    if (!proven && !pending) {
+      this.discard('clientUnknown');
+      const mayBeMeant = sameEndpoint(from, teredo.client) && !isBubble(header);
+      if (mayBeMeant && !this.inwardRefusal(datagram, walked.value))
+        this.askUnknown(header, teredo, now);
+      return;
+    }
     const proof = this.proof(from, teredo.client, header, proven, pending, now);
     if (!proof) return this.discard('clientMismatch');
     if (proof === 'renews') {
@@ -258,6 +274,16 @@ export class TeredoRelay {
     const refusal = this.inwardRefusal(datagram, walked.value);
     if (refusal) return this.discard(refusal);
     this.outputs.push({ kind: 'deliver', bytes: packet, error: false });
+  }
+
+  /**
+   * The way of a client that trusts us since before our restart is open on its side, and nobody else may have anything to send: it is
+   * asked once, by a packet no longer than its own, so that its next one passes (the RFC lets us discard it for good).
+   */
+  private askUnknown({ source, destination }: Ip6Header, teredo: TeredoAddress, now: number): void {
+    if (this.bubbles.mayAskUnknown(teredo.server, now))
+      this.ask(source, teredo, destination, now).unwanted = true;
+    else this.discard('bubbleLimit');
   }
 
   /**

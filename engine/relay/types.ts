@@ -19,6 +19,8 @@ export interface RelayLimits {
   readonly bubblesPerSecondPerServer: number;
   /** Bubbles per second in all. */
   readonly bubblesPerSecond: number;
+  /** Bubbles per second to clients that send by themselves, as they do after the relay's restart. */
+  readonly bubblesPerSecondToUnknown: number;
   /** Native networks and servers whose rate is remembered, each. */
   readonly maxSources: number;
   /** ICMPv6 errors to native senders, per second. */

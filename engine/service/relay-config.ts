@@ -67,6 +67,7 @@ const fileSchema = z
           bubblesPerSecondPerSource: rate,
           bubblesPerSecondPerServer: rate,
           bubblesPerSecond: rate,
+          bubblesPerSecondToUnknown: rate,
           maxSources: rate,
           icmpPerSecond: rate,
         },

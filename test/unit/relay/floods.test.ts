@@ -167,7 +167,7 @@ describe('H-queue: large packets for clients that do not answer', () => {
 });
 
 describe('H-inducement and R-reflection: what outsiders make us send', () => {
-  test('packets from ever new sources outside make no entry and no packet', () => {
+  test('packets from ever new sources outside get nothing through; few make a bubble, and for a moment an entry', () => {
     const bench = Bench.connected();
     const before = bench.relay.status();
     for (let n = 0; n < 5_000; n++) {
@@ -178,8 +178,12 @@ describe('H-inducement and R-reflection: what outsiders make us send', () => {
         at('198.51.100.21:1'),
       );
     }
-    expect(bench.sent).toEqual([]);
+    // 100 a second to those who say where they are; never to who doesn't.
+    expect(bench.sent).toHaveLength(100);
+    expect(new Set(bench.story())).toEqual(new Set(['indirect-bubble 192.0.2.1:3544']));
+    bench.pass(2_000);
     expect(bench.delivered).toEqual([]);
+    expect(bench.sent).toEqual([]);
     expect(bench.relay.status()).toEqual(before);
   });
 

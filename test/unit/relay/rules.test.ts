@@ -218,11 +218,41 @@ describe('reception from clients (§5.4.2)', () => {
 
   test('a client that nobody sent to is discarded', () => {
     const bench = new Bench();
-    expect(bench.refusal(() => bench.fromClient(answer()))).toBe('clientUnknown');
     expect(bench.refusal(() => bench.fromClient(buildBubble(CLIENT, ROUTER)))).toBe(
       'clientUnknown',
     );
+    expect(bench.refusal(() => bench.fromClient(answer()))).toBe('clientUnknown');
     expect(bench.delivered).toEqual([]);
+  });
+
+  test('but asked, once, if its packet could have passed: after a restart it may be the only one with something to send', () => {
+    const bench = new Bench();
+    bench.fromClient(answer(1));
+    expect(bench.story()).toEqual(['indirect-bubble 192.0.2.1:3544']);
+    bench.pass(60_000);
+    expect(bench.story()).toEqual([]);
+    expect(bench.relay.status()).toMatchObject({ clients: 0, pending: 0 });
+    bench.fromClient(answer(2));
+    const { source } = open(bench.takeSent()[0]!).header;
+    bench.fromClient(buildBubble(CLIENT, source));
+    bench.fromClient(answer(3));
+    expect(bench.takeDelivered().map((d) => tagOf(d.bytes))).toEqual([3]);
+  });
+
+  test('a native host’s wish makes of that asking a full one', () => {
+    const bench = new Bench();
+    bench.fromClient(answer());
+    bench.fromNative(packet());
+    bench.pass(60_000);
+    expect(bench.story()).toEqual(Array<string>(4).fill('indirect-bubble 192.0.2.1:3544'));
+    expect(bench.takeDelivered().map((d) => d.error)).toEqual([true]);
+  });
+
+  test('nobody is asked whose packet could not have passed', () => {
+    const bench = new Bench({}, [{ address: ip6('2001:db8:7::'), prefix: 48 }]);
+    bench.fromClient(answer());
+    bench.fromClient(packet(0, CLIENT, ip6('2001:db8:7::1')), at('198.51.100.8:40000'));
+    expect(bench.story()).toEqual([]);
   });
 
   test('another endpoint than the one inside is discarded', () => {
