@@ -148,6 +148,8 @@ export interface NativeAddon {
    * (ENETUNREACH without native IPv6, EINVAL for less than a header).
    */
   sendRaw6(fd: number, packet: Uint8Array): void;
+  /** Gives freed memory back to the system, which the C library otherwise keeps for later. */
+  trimMemory(): void;
   /** No new privileges by exec, no core dump, no ptrace by others of the same user. */
   lockDown(): void;
   /** IPv4 addresses and default routes of this network namespace. Throws SystemError. */

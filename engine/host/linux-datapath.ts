@@ -27,8 +27,8 @@ const HEAD_BYTES = 16;
 /** The add-on writes in host byte order. */
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** Decodes what `NativeDatapath.drain` left in the first `used` bytes; each upcall gets bytes of its own. */
-function decodeUpcalls(buffer: Uint8Array, used: number): Upcall[] {
+/** Decodes what `NativeDatapath.drain` left in the first `used` bytes; each upcall gets bytes of its own unless they are `lent`. */
+function decodeUpcalls(buffer: Uint8Array, used: number, lent: boolean): Upcall[] {
   const view = new DataView(buffer.buffer, buffer.byteOffset, used);
   const batch: Upcall[] = [];
   for (let at = 0; at < used;) {
@@ -38,7 +38,8 @@ function decodeUpcalls(buffer: Uint8Array, used: number): Upcall[] {
       ip: view.getUint32(at + 8, LITTLE_ENDIAN),
       port: view.getUint16(at + 12, LITTLE_ENDIAN),
     };
-    const bytes = buffer.slice(at + HEAD_BYTES, at + HEAD_BYTES + length);
+    const end = at + HEAD_BYTES + length;
+    const bytes = lent ? buffer.subarray(at + HEAD_BYTES, end) : buffer.slice(at + HEAD_BYTES, end);
     if (kind === 2) batch.push({ kind: 'packet', bytes });
     else if (kind === 3)
       batch.push({
@@ -210,7 +211,8 @@ class LinuxDatapath implements SocketDatapath {
 
   #onWake(): void {
     const used = this.#native.drain(this.#buffer);
-    if (used > 0) this.#options.onUpcalls(decodeUpcalls(this.#buffer, used));
+    if (used > 0)
+      this.#options.onUpcalls(decodeUpcalls(this.#buffer, used, this.#options.lend ?? false));
     // The receiver may have closed us; then nothing failed that anybody waits to hear of.
     if (this.#closed) return;
     const failure = this.#native.failure();

@@ -140,6 +140,10 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
     };
   }
 
+  releaseMemory(): void {
+    nativeAddon().trimMemory();
+  }
+
   native6(): ReturnType<RelayHost['native6']> {
     const addresses = readAddresses6().filter(({ name }) => name !== this.adapterName);
     const route = nativeAddon()

@@ -83,6 +83,8 @@ export interface DatapathOptions {
   /** Use what this kernel has of segmentation, joining and checksum offloads. */
   readonly offloads: boolean;
   readonly onUpcalls: (batch: readonly Upcall[]) => void;
+  /** The bytes of upcalls are the receiver's only until `onUpcalls` returns: a flood then leaves no garbage to collect. */
+  readonly lend?: boolean;
   /** The datapath died by itself (adapter or socket broke): it is closed already. */
   readonly onFailed: (error: HostError) => void;
 }
@@ -239,6 +241,8 @@ export interface RelayHost extends Pick<
 > {
   /** Rejects with HostError. */
   openRelayAdapter(options: AdapterOptions): Promise<RelayAdapter>;
+  /** Gives memory back to the system that is free but kept for later. */
+  releaseMemory(): void;
   /** Global addresses of all interfaces but the adapter and loopback, and the interface of the IPv6 default route, if any. */
   native6(): {
     readonly addresses: readonly HostAddress6[];

@@ -6,8 +6,19 @@ import type { RelayLimits } from './types.ts';
 /** A native host has the whole /64 to take source addresses from. */
 const NETWORK_SHIFT = 64n;
 
+/** Who pays for a bubble. */
+export type Payer = bigint & { readonly payer: true };
+
+/**
+ * The network of `source` pays; its echo replies have a purse of their own, since one of them answers a client's connectivity test
+ * (RFC 4380 §5.2.9): a host that floods made-up clients, or the neighbour of one, can still be reached by new real ones.
+ */
+export function payerOf(source: Ip6, isEchoReply: boolean): Payer {
+  return (((source >> NETWORK_SHIFT) << 1n) | (isEchoReply ? 1n : 0n)) as Payer;
+}
+
 export class BubbleLimits {
-  private readonly bySource: KeyedBuckets<Ip6>;
+  private readonly bySource: KeyedBuckets<Payer>;
   private readonly byServer: KeyedBuckets<Ip4>;
   private readonly all: TokenBucket;
   private readonly unknown: TokenBucket;
@@ -22,15 +33,10 @@ export class BubbleLimits {
   }
 
   /**
-   * May a bubble go to `server` because `source` sent something? The source pays first, for repetitions too: it can't use up what
-   * others share.
+   * May a bubble go to `server`? The `payer` pays first, for repetitions too: it can't use up what others share.
    */
-  mayAsk(source: Ip6, server: Ip4, now: number): boolean {
-    return (
-      this.bySource.take(source >> NETWORK_SHIFT, now) &&
-      this.byServer.take(server, now) &&
-      this.all.take(now)
-    );
+  mayAsk(payer: Payer, server: Ip4, now: number): boolean {
+    return this.bySource.take(payer, now) && this.byServer.take(server, now) && this.all.take(now);
   }
 
   /** May one go to `server` because somebody who says to be its client sent something? */

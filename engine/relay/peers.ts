@@ -4,6 +4,7 @@
 // made-up addresses can fill the first, never touch the second.
 import { PacketQueue } from '../datapath/limits.ts';
 import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
+import type { Payer } from './bubbles.ts';
 import { PEER_FORGET_MS, PEER_VALID_MS } from './config.ts';
 import type { RelayLimits, RelayPeerRow, RelayStamps } from './types.ts';
 
@@ -13,8 +14,8 @@ export interface Pending {
   readonly teredo: TeredoAddress;
   /** Source of our bubbles to it: a link-local address that holds 60 random bits; whoever repeats it has our bubble. */
   readonly nonce: Ip6;
-  /** The native host that wanted it. */
-  readonly source: Ip6;
+  /** Of the native host that wanted it. */
+  readonly payer: Payer;
   readonly queue: PacketQueue;
   /** No native host wants it; it sent by itself and is asked once. */
   unwanted: boolean;
@@ -94,7 +95,7 @@ export class RelayPeers {
 
   /** Adds an entry; the oldest one goes if the table is full, and is returned. */
   addPending(
-    fields: Pick<Pending, 'address' | 'teredo' | 'nonce' | 'source'>,
+    fields: Pick<Pending, 'address' | 'teredo' | 'nonce' | 'payer'>,
     now: number,
   ): { readonly peer: Pending; readonly evicted: boolean } {
     const evicted = this.pending.size >= this.limits.maxPending;

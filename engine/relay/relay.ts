@@ -42,7 +42,8 @@ import {
   relayLimits,
 } from './config.ts';
 import { RelayErrors } from './errors.ts';
-import { BubbleLimits } from './bubbles.ts';
+import { BubbleLimits, payerOf } from './bubbles.ts';
+import type { Payer } from './bubbles.ts';
 import { RelayPeers } from './peers.ts';
 import type { Pending, Proven } from './peers.ts';
 import type {
@@ -174,20 +175,21 @@ export class TeredoRelay {
     const proven = this.peers.findProven(destination);
     if (proven && this.peers.isValid(proven, now)) return this.data(proven.endpoint, packet);
     const known = this.peers.findPending(destination);
-    if (!known && !this.bubbles.mayAsk(source, teredo.server, now))
+    const payer = payerOf(source, isEchoReply(packet, walked.value));
+    if (!known && !this.bubbles.mayAsk(payer, teredo.server, now))
       return this.discard('bubbleLimit');
     // The way lapsed: the datapath must not take it up again by itself.
     if (!known && proven) this.announce(proven, null, 0);
-    const peer = known ?? this.ask(destination, teredo, source, now);
+    const peer = known ?? this.ask(destination, teredo, payer, now);
     peer.unwanted = false;
     const { kept, lost } = this.peers.enqueue(peer, packet);
     if (!kept) this.discard('queueFull');
     for (let i = 0; i < lost; i++) this.discard('queueEvicted');
   }
 
-  private ask(address: Ip6, teredo: TeredoAddress, source: Ip6, now: number): Pending {
+  private ask(address: Ip6, teredo: TeredoAddress, payer: Payer, now: number): Pending {
     const nonce = linkLocalFor(this.random);
-    const { peer, evicted } = this.peers.addPending({ address, teredo, nonce, source }, now);
+    const { peer, evicted } = this.peers.addPending({ address, teredo, nonce, payer }, now);
     if (evicted) this.discard('peerEvicted');
     this.bubble(peer, now);
     return peer;
@@ -226,7 +228,7 @@ export class TeredoRelay {
         this.discard('clientSilent');
         this.answer(packet, ICMP6.unreachable, UNREACHABLE.address, now);
       }
-    } else if (this.bubbles.mayAsk(peer.source, peer.teredo.server, now)) {
+    } else if (this.bubbles.mayAsk(peer.payer, peer.teredo.server, now)) {
       this.bubble(peer, now);
     } else {
       this.discard('bubbleLimit');
@@ -282,7 +284,7 @@ export class TeredoRelay {
    */
   private askUnknown({ source, destination }: Ip6Header, teredo: TeredoAddress, now: number): void {
     if (this.bubbles.mayAskUnknown(teredo.server, now))
-      this.ask(source, teredo, destination, now).unwanted = true;
+      this.ask(source, teredo, payerOf(destination, false), now).unwanted = true;
     else this.discard('bubbleLimit');
   }
 
@@ -363,4 +365,8 @@ export class TeredoRelay {
   private discard(reason: string): void {
     this.counted.count(reason);
   }
+}
+
+function isEchoReply(packet: Uint8Array, { protocol, offset, fragment }: UpperLayer): boolean {
+  return protocol === PROTOCOL.icmp6 && fragment === null && packet[offset] === ICMP6.echoReply;
 }

@@ -17,6 +17,9 @@ import type { LiveRelaySettings, RelaySettings } from './relay-config.ts';
 import { servedNetworks, standsBehindNat } from './relay-place.ts';
 import type { RelayPlace } from './relay-place.ts';
 
+/** So many clients asked for at once are a flood; what it took is given back once none is left. */
+const FLOOD_CLIENTS = 64;
+
 /** One running relay. Construct it with an open adapter, `start` it, `close` it; it opens nothing before `start`. */
 export class RelayService {
   private readonly host: RelayHost;
@@ -32,6 +35,7 @@ export class RelayService {
   private timer: NodeJS.Timeout | null = null;
   private stopWatching: () => void = () => undefined;
   private addressGone = false;
+  private flooded = false;
   private closed = false;
 
   constructor(
@@ -63,6 +67,8 @@ export class RelayService {
       bind: { ip: bind, port },
       validMs: PEER_VALID_MS,
       offloads,
+      // The machine copies what it keeps.
+      lend: true,
       onUpcalls: (batch) => this.receive(batch),
       onFailed: (error) => this.fail(error),
     });
@@ -173,6 +179,11 @@ export class RelayService {
     if (!relay || this.closed) return;
     relay.handleInput(input, this.host.now());
     for (let output = relay.pollOutput(); output; output = relay.pollOutput()) this.perform(output);
+    const { pending } = relay.status();
+    if (pending >= FLOOD_CLIENTS) this.flooded = true;
+    if (!this.flooded || pending > 0) return;
+    this.flooded = false;
+    this.host.releaseMemory();
   }
 
   private perform(output: RelayOutput): void {

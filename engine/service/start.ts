@@ -16,6 +16,7 @@ import { controlPath, stateDirectory, SYSTEM_STATE } from './paths.ts';
 import { LIVE_RELAY_SETTINGS } from './relay-config.ts';
 import type { RelaySettings } from './relay-config.ts';
 import { findPlace } from './relay-place.ts';
+import { rehearseFlood } from './relay-rehearsal.ts';
 import { RelayService } from './relay-service.ts';
 import type { AnyStatus } from './metrics.ts';
 import { serveMetrics } from './metrics-server.ts';
@@ -245,6 +246,8 @@ export async function startRelay(
     offloads: settings.offloads,
   });
   warmUp();
+  rehearseFlood();
+  host.releaseMemory();
   const adapter = await opening;
   let opened: ControlServer | null = null;
   try {

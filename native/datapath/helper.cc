@@ -1,5 +1,6 @@
 // Clock, descriptors, privileges, a server's raw socket, and one frame there and back on the helper's SEQPACKET socket.
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
@@ -66,6 +67,13 @@ napi_value sendRaw6(napi_env env, napi_callback_info info) {
   if (sendto(arguments.i32(0), packet.data, packet.length, MSG_DONTWAIT | MSG_NOSIGNAL,
              reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0)
     return throwSystemError(env, errno, "sendto");
+  return nullptr;
+}
+
+napi_value trimMemory(napi_env, napi_callback_info) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
   return nullptr;
 }
 
@@ -192,7 +200,7 @@ napi_value helperCall(napi_env env, napi_callback_info info) {
 void defineHelper(napi_env env, napi_value exports) {
   defineMethods(env, exports,
                 {{"now", now}, {"socketpair", makeSocketPair}, {"connectUnixSeqpacket", connectUnixSeqpacket},
-                 {"helperCall", helperCall}, {"closeFd", closeFd}, {"sendRaw6", sendRaw6}, {"lockDown", lockDown}});
+                 {"helperCall", helperCall}, {"closeFd", closeFd}, {"sendRaw6", sendRaw6}, {"lockDown", lockDown}, {"trimMemory", trimMemory}});
 }
 
 }  // namespace shipworm

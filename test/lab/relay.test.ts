@@ -1,5 +1,6 @@
 // Tries our relay with real peers: Miredo's clients and ours, both servers, who speaks first, its errors, and its end.
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { encodeTeredo, formatIp6, parseIp4 } from '../../engine/wire/index.ts';
 import { Lab, NATIVE, noLab, SERVER, SERVER2 } from './kit/lab.ts';
@@ -101,34 +102,34 @@ describe.skipIf(reason !== null)('our relay', () => {
     });
   });
 
-  test.each(['SIGKILL', 'SIGTERM'] as const)(
-    'ended by %s and started again in the middle: the connections go on',
-    async (signal) => {
-      await startMiredoServer(lab);
-      const relay = await startRelay(lab, lab.relay);
-      const theirs = startMiredoClient(lab, lab.home1);
-      const ours = startShipworm(lab, lab.home2, ['--expose-all']);
-      await Promise.all([theirs.address(), ours.address()]);
-      await answers(lab, lab.home1, NATIVE);
-      await answers(lab, lab.home2, NATIVE);
-      const count = 60;
-      const stream = await startStream(lab, lab.home1, lab.native, NATIVE, count, 100);
-      const second = lab.start(lab.home2.space, process.execPath, [
-        '--input-type=module',
-        '-e',
-        `import { connect } from 'node:net';
-         connect(7, '${NATIVE}').on('data', (bytes) => process.stdout.write(bytes));`,
-      ]);
-      for (const program of [stream, second]) await program.says(/^10$/m, 5_000 * SLOW);
+  test('killed and started again in the middle, then stopped and started: the connections go on', async () => {
+    await startMiredoServer(lab);
+    let relay = await startRelay(lab, lab.relay);
+    const theirs = startMiredoClient(lab, lab.home1);
+    const ours = startShipworm(lab, lab.home2, ['--expose-all']);
+    await Promise.all([theirs.address(), ours.address()]);
+    const to = { space: lab.native, address: NATIVE };
+    const count = 60;
+    // One where only the native host has something to send, one where only the client has.
+    const streams = [
+      await startStream(lab, { from: lab.home1, ...to }, 'to', count, 100),
+      await startStream(lab, { from: lab.home2, ...to }, 'from', count, 100),
+    ];
+    for (const [line, signal] of [
+      [10, 'SIGKILL'],
+      [30, 'SIGTERM'],
+    ] as const) {
+      for (const stream of streams) await stream.says(new RegExp(`^${line}$`, 'm'), 8_000 * SLOW);
       relay.program.signal(signal);
       await relay.program.end(3_000 * SLOW);
-      await startRelay(lab, lab.relay);
-      for (const program of [stream, second]) await program.end(30_000);
-      const all = Array.from({ length: count }, (_, i) => `${i}\n`).join('');
-      expect(stream.out).toBe(all);
-      expect(second.out).toBe(all);
-    },
-  );
+      relay = await startRelay(lab, lab.relay);
+    }
+    for (const stream of streams) {
+      await stream.end(10_000 * SLOW);
+      const numbers = Array.from({ length: count }, (_, i) => `${i}\n`).join('');
+      expect(stream.out.replace('ready\n', '')).toBe(numbers);
+    }
+  });
 
   test('of two relays one dies: the client finds the other', async () => {
     await startMiredoServer(lab);
@@ -208,5 +209,39 @@ describe.skipIf(reason !== null)('our relay', () => {
     expect(counters.discards['clientSilent']).toBeGreaterThan(0);
     expect(counters.discards['teredoClientNotGlobal']).toBe(1);
     expect(counters.errors).toBeGreaterThanOrEqual(2);
+  });
+
+  test('B-relay-flood: 60,000 made-up addresses in two seconds; memory comes back, and real clients are served meanwhile', async () => {
+    await startMiredoServer(lab);
+    const relay = await startRelay(lab, lab.relay);
+    const old = startShipworm(lab, lab.home1, ['--expose-all']);
+    await old.address();
+    await answers(lab, lab.home1, NATIVE);
+    const fresh = startMiredoClient(lab, lab.home2);
+    await fresh.address();
+    const memory = (): number => {
+      const text = readFileSync(`/proc/${relay.program.pid}/status`, 'utf8');
+      return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)![1]) * 1024;
+    };
+    expect((await relay.status()).pending).toBe(0);
+    const before = memory();
+    execFileSync('cp', [`/proc/${relay.program.pid}/smaps`, '/tmp/smaps.a']);
+    const flooding = ['test/lab/kit/flood6.ts', SERVER, '60000', '30000', '1200'];
+    const flood = lab.start(lab.native, process.execPath, flooding);
+    const limited = async (): Promise<number> =>
+      (await relay.status()).counters.discards['bubbleLimit'] ?? 0;
+    await eventually('the flood has begun', 5_000 * SLOW, async () => (await limited()) > 0);
+    // One that is known to the relay, and one that it never heard of; the native host is the one that floods.
+    await Promise.all([answers(lab, lab.home1, NATIVE), answers(lab, lab.home2, NATIVE)]);
+    expect(flood.ending).toBeNull();
+    await flood.says(/took/, 2_000 * SLOW);
+    await eventually('all of it came', 3_000, async () => (await limited()) > 50_000);
+    const { pending, queuedBytes, counters } = await relay.status();
+    expect(pending).toBeLessThanOrEqual(200);
+    expect(queuedBytes).toBeLessThanOrEqual(pending * 1_200);
+    expect(counters.bubbles).toBeLessThanOrEqual(1_000);
+    await eventually(`memory is back (${before} B before)`, 20_000, () => memory() - before < 5e6);
+    execFileSync('cp', [`/proc/${relay.program.pid}/smaps`, '/tmp/smaps.b']);
+    process.stdout.write(`memory after the flood: ${memory() - before} B more than before\n`);
   });
 });

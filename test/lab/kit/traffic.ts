@@ -54,35 +54,42 @@ export async function fetches(lab: Lab, from: Host, address: string): Promise<st
   return out;
 }
 
-const STREAM_SERVER = `
-import { createServer } from 'node:net';
-const [address, count, ms] = process.argv.slice(1);
-createServer((socket) => {
+/** One end of a TCP connection: `listen` or `connect`, address, port; writes numbers from 0 up to COUNT, MS apart, prints what it reads. */
+const STREAM = `
+import { connect, createServer } from 'node:net';
+const [role, address, port, count, ms] = process.argv.slice(1);
+const talk = (socket) => {
+  socket.on('data', (bytes) => process.stdout.write(bytes));
+  socket.on('error', (error) => console.log(error.message));
+  socket.on('close', () => process.exit());
   let line = 0;
-  socket.on('error', () => undefined);
   const timer = setInterval(() => {
-    socket.write(line++ + '\\n');
-    if (line === Number(count)) { clearInterval(timer); socket.end(); }
-  }, Number(ms));
-}).listen(7, address, () => console.log('ready'));`;
+    if (line < count) socket.write(line++ + '\\n');
+    if (line >= count && line > 0) { clearInterval(timer); socket.end(); }
+  }, ms);
+};
+if (role === 'connect') talk(connect(port, address));
+else createServer(talk).listen(port, address, () => console.log('ready'));`;
 
-const STREAM_READER = `
-import { connect } from 'node:net';
-connect(7, process.argv[1]).on('data', (bytes) => process.stdout.write(bytes)).on('error', (error) => console.log(error.message));`;
-
-/** One TCP connection from `from` to a server in `space`, which writes a number `ms` apart, from 0 up to `count`; gives the reader. */
+/**
+ * One TCP connection from `from` to `address` in `space`, over which `writer` sends the numbers from 0 up to `count`, one each `ms`;
+ * gives the program that prints them.
+ */
 export async function startStream(
   lab: Lab,
-  from: Host,
-  space: string,
-  address: string,
+  ends: { readonly from: Host; readonly space: string; readonly address: string },
+  writer: 'from' | 'to',
   count: number,
   ms: number,
 ): Promise<Program> {
-  const script = ['--input-type=module', '-e'];
-  const node = process.execPath;
-  const numbers = [`${count}`, `${ms}`];
-  const server = lab.start(space, node, [...script, STREAM_SERVER, address, ...numbers]);
+  const { from, space, address } = ends;
+  const end = (where: string, role: string, writes: boolean): Program => {
+    const numbers = [writer === 'to' ? '7' : '9', `${writes ? count : 0}`, `${ms}`];
+    const script = ['--input-type=module', '-e', STREAM, role, address, ...numbers];
+    return lab.start(where, process.execPath, script);
+  };
+  const server = end(space, 'listen', writer === 'to');
   await server.says(/ready/, 10_000);
-  return lab.start(from.space, node, [...script, STREAM_READER, address]);
+  const client = end(from.space, 'connect', writer === 'from');
+  return writer === 'to' ? client : server;
 }

@@ -1,6 +1,6 @@
 // Module relay/floods.test tries to make the relay keep or send without end; each test is named by the attack's id.
 import { describe, expect, test } from 'vitest';
-import { buildBubble } from '../../../engine/wire/index.ts';
+import { buildBubble, buildEcho } from '../../../engine/wire/index.ts';
 import type { Ip6 } from '../../../engine/wire/index.ts';
 import {
   answer,
@@ -65,6 +65,21 @@ describe('B-relay-flood: one native host names 60,000 made-up clients in 2 s', (
     bench.fromNative(packet(2));
     expect(bench.takeSent().map((s) => tagOf(s.bytes))).toEqual([2]);
     expect(bench.relay.status().clients).toBe(1);
+  });
+
+  test('echo replies have a limit of their own: a new client can test the way to a host that floods', () => {
+    const bench = new Bench();
+    for (let n = 0; n < 1_000; n++) bench.fromNative(packet(0, NATIVE, madeUp(n)));
+    expect(bench.takeSent()).toHaveLength(50);
+    const fields = { source: NATIVE, destination: CLIENT, identifier: 1, sequence: 1 };
+    const data = new Uint8Array(8);
+    bench.fromNative(buildEcho({ ...fields, reply: false, data }));
+    expect(bench.takeSent()).toEqual([]);
+    bench.fromNative(buildEcho({ ...fields, reply: true, data }));
+    expect(bench.story()).toEqual(['indirect-bubble 192.0.2.1:3544']);
+    for (let n = 1_000; n < 2_000; n++)
+      bench.fromNative(buildEcho({ ...fields, destination: madeUp(n), reply: true, data }));
+    expect(bench.takeSent()).toHaveLength(49);
   });
 
   test('a host that uses its whole /64 as sources gains nothing', () => {
