@@ -203,7 +203,13 @@ describe.skipIf(reason !== null)('least exposure', () => {
     const warned = await client.cli('apps', 'allow', process.execPath);
     expect(warned.err).toMatch(/node runs what others wrote/);
     // A number each 50 ms, from outside to a program here.
-    const reader = await startStream(lab, lab.home1, lab.native, NATIVE, 1_000, 50);
+    const reader = await startStream(
+      lab,
+      { from: lab.home1, space: lab.native, address: NATIVE },
+      'to',
+      1_000,
+      50,
+    );
     const numbers = (): number => reader.out.split('\n').length;
     await eventually('it flows', 10_000 * SLOW, () => numbers() > 10);
     expect((await client.cli('apps', 'forget', process.execPath)).code).toBe(0);

@@ -150,7 +150,13 @@ describe.skipIf(reason !== null)('an operator', () => {
     });
     await answers(lab, lab.home1, NATIVE);
     const count = 40;
-    const stream = await startStream(lab, lab.home1, lab.native, NATIVE, count, 50);
+    const stream = await startStream(
+      lab,
+      { from: lab.home1, space: lab.native, address: NATIVE },
+      'to',
+      count,
+      50,
+    );
     for (let n = 1; n <= 5; n++) {
       await sleep(300);
       configure(50 + n);
