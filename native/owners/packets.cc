@@ -37,10 +37,12 @@ void readFlow(Assembler& a, const Tables& tables, const Scope& scope, Way way) {
   a.move(R6, R1);
   a.load(Size::word, R1, R6, offsetof(__sk_buff, ifindex));
   a.ifNot(R1, static_cast<int32_t>(scope.interface), "pass");
-  a.move(R1, R6);
-  a.call(BPF_FUNC_get_netns_cookie);
-  a.set64(R1, scope.namespaceCookie);
-  a.ifDiffer(R0, R1, "pass");
+  if (scope.byNamespace) {
+    a.move(R1, R6);
+    a.call(BPF_FUNC_get_netns_cookie);
+    a.set64(R1, scope.namespaceCookie);
+    a.ifDiffer(R0, R1, "pass");
+  }
   a.storeValue(Size::full, R10, kFlow, 0);
   loadBytes(a, kSourceAt, out ? kLocal : kRemote, sizeof(Address));
   a.ifNot(R0, 0, "drop");

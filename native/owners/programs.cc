@@ -67,14 +67,16 @@ std::string Programs::attach(const Tables& tables, const Scope& scope) {
     uint32_t attachType;
     std::vector<bpf_insn> code;
   };
+  Scope packets = scope;
+  if (!loadProgram(BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, packetOut(tables, packets), "sw_out").valid()) packets.byNamespace = false;
   // The sockets are known before their packets are judged.
   const Part parts[] = {
       {"sw_made", BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, socketMade(tables, scope)},
       {"sw_released", BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_RELEASE, socketReleased(tables)},
       {"sw_bound", BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET6_POST_BIND, socketBound(tables)},
       {"sw_tcp", BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS, tcpChanged(tables)},
-      {"sw_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS, packetIn(tables, scope)},
-      {"sw_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, packetOut(tables, scope)},
+      {"sw_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS, packetIn(tables, packets)},
+      {"sw_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, packetOut(tables, packets)},
   };
   const Descriptor exec = loadProgram(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, processExecuted(tables), "sw_exec");
   if (!exec.valid()) return std::string("the kernel took no program for exec (") + std::strerror(errno) + ")";

@@ -13,6 +13,8 @@ namespace owners {
 struct Scope {
   uint32_t interface;
   uint64_t namespaceCookie;
+  // A packet's namespace is looked at. Older kernels (before about 6.13) can't: there the interface and our own address must do.
+  bool byNamespace = true;
 };
 
 // Programs attached beside those of others; they end with this object, or with this process.

@@ -143,7 +143,7 @@ describe.skipIf(reason !== null)('pitfalls of owners', () => {
     });
     await run(field.nearSpace, 'bash', [
       '-c',
-      `exec 3<>/dev/udp/${FAR}/4000; echo x >&3; sleep 0.3`,
+      `exec 3<>/dev/udp/${FAR}/4000; echo x >&3; sleep 0.3; :`,
     ]);
     await eventually('bash was asked about', SOON_MS, () =>
       field.asked.some(({ owner }) => owner?.comm === 'bash'),
