@@ -2,14 +2,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Packet4 } from '../../engine/sim/index.ts';
-import {
-  formatIp4,
-  isBubble,
-  parseAdvertisement,
-  parseDatagram,
-  parseEcho,
-  parseSolicitation,
-} from '../../engine/wire/index.ts';
+import { formatIp4 } from '../../engine/wire/index.ts';
+import { kindOf } from '../sim/kinds.ts';
 import { RandomWorld } from '../sim/random/play.ts';
 import type { HomeKind } from '../sim/random/scenario.ts';
 import { Lab, NATIVE, noLab, RELAY, SERVER, SERVER2 } from './kit/lab.ts';
@@ -42,20 +36,6 @@ interface Seen {
   readonly remotePort: number;
   readonly port: number;
   readonly bytes: Uint8Array;
-}
-
-/** What a datagram is, in one word. */
-function kindOf(bytes: Uint8Array): string {
-  const datagram = parseDatagram(bytes);
-  if (!datagram.ok) return datagram.reason;
-  const { packet, header, origin } = datagram.value;
-  const from = origin ? ' with origin' : '';
-  if (parseSolicitation(packet).ok) return 'solicitation';
-  if (parseAdvertisement(packet).ok) return `advertisement${from}`;
-  if (isBubble(header)) return `bubble${from}`;
-  const echo = parseEcho(packet);
-  if (echo.ok) return echo.value.reply ? 'echo reply' : 'echo request';
-  return `data${from}`;
 }
 
 /** Lines to compare: direction, kind, remote role and port, our external port by the order in which it first appears. */
