@@ -149,7 +149,7 @@ export function readPolicy(directory: string = policyDirectory()): MachinePolicy
       ...(clientPort !== undefined && { port: clientPort }),
     },
     refreshRate: merged.refreshRate ?? null,
-    files,
+    files: files.sort((a, b) => (a.path < b.path ? -1 : 1)),
     sources,
   };
 }
