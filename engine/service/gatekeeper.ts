@@ -278,21 +278,29 @@ export class Gatekeeper {
     const text = flowText(flow);
     const waiting = this.waiting.get(text);
     this.waiting.delete(text);
-    if (verdict === 'pass') this.datapath?.setFlow(flow, 'pass');
-    else this.release(flow);
     const packets = waiting?.queue.drain() ?? [];
-    if (verdict === 'pass') this.passAll(packets, waiting?.direction ?? 'out');
-    else
-      for (const packet of packets) {
-        this.refused(waiting!.direction);
-        if (verdict === 'refuse') this.refuse(packet, UNREACHABLE.prohibited);
-      }
+    if (verdict === 'pass') {
+      this.whenApplied(() => this.passAll(flow, packets, waiting?.direction ?? 'out'));
+      return;
+    }
+    this.release(flow);
+    for (const packet of packets) {
+      this.refused(waiting!.direction);
+      if (verdict === 'refuse') this.refuse(packet, UNREACHABLE.prohibited);
+    }
   }
 
-  private passAll(packets: readonly Uint8Array[], direction: Direction): void {
-    const pass = (): void => packets.forEach((packet) => this.pass(packet, direction));
-    if (direction === 'in' && this.applying) void this.applying.then(() => this.datapath && pass());
-    else pass();
+  /** Without its verdict the kernel drops what comes for a socket, the answer to what is sent too early as well. */
+  private whenApplied(act: () => void): void {
+    if (this.applying) void this.applying.then(act);
+    else act();
+  }
+
+  private passAll(flow: FlowKey, packets: readonly Uint8Array[], direction: Direction): void {
+    // A rule may have ended meanwhile.
+    if (!this.datapath || !this.gate.passes(flow)) return;
+    this.datapath.setFlow(flow, 'pass');
+    for (const packet of packets) this.pass(packet, direction);
   }
 
   private release(flow: FlowKey): void {

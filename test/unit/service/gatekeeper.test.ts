@@ -28,6 +28,7 @@ beforeEach(() => {
 class SlowOwners {
   found: Owner | null = null;
   readonly verdicts: string[] = [];
+  private apply: () => void = () => undefined;
   private readonly pending: (() => void)[] = [];
   readonly owners = {
     mode: 'programs',
@@ -35,7 +36,7 @@ class SlowOwners {
     setAddresses: () => undefined,
     setVerdict: (cookie, verdict) => {
       this.verdicts.push(`${cookie} ${verdict.out}`);
-      return Promise.resolve();
+      return new Promise((resolve) => (this.apply = resolve));
     },
     resolve: () =>
       new Promise((resolve) =>
@@ -51,10 +52,18 @@ class SlowOwners {
   async answer(found: Owner | null): Promise<void> {
     this.found = found;
     for (const answer of this.pending.splice(0)) answer();
-    await Promise.resolve();
-    await Promise.resolve();
+    await settled();
+  }
+
+  /** The kernel has the verdict. */
+  async applied(): Promise<void> {
+    this.apply();
+    await settled();
   }
 }
+
+/** Whatever was waiting for a promise has run. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function keeper(exposeAll: boolean, owners: Owners | null = null): Gatekeeper {
   const datapath = new MemoryDatapath({
@@ -139,8 +148,11 @@ it('holds the first packets of a flow until its owner is known, a few of them', 
   expect(sent).toEqual([]);
   expect(delivered).toEqual([]);
   await slow.answer(owner(CURL));
-  expect(sent).toEqual(packets.slice(0, 8));
   expect(slow.verdicts).toEqual(['1 allow']);
+  // An answer that came before the kernel has the verdict would be dropped there.
+  expect(sent).toEqual([]);
+  await slow.applied();
+  expect(sent).toEqual(packets.slice(0, 8));
   expect(open.discards.snapshot()).toEqual({ ownerQueueFull: 12 });
   // An error that quotes the flow passes now.
   const error = buildIcmp6Error({
