@@ -51,6 +51,11 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
     return nativeAddon().now();
   }
 
+  after(ms: number, run: () => void): () => void {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  }
+
   openAdapter(options: AdapterOptions): Promise<Adapter> {
     return this.adapter(options, 'client');
   }

@@ -170,7 +170,11 @@ export interface RawSocket6 {
 export interface Host {
   /** Milliseconds of a clock that never steps back and counts suspend (CLOCK_BOOTTIME); the datapath stamps with it. */
   now(): number;
+  /** Runs `run` once `ms` of that clock have gone by. Returns a function that cancels it. */
+  after(ms: number, run: () => void): () => void;
   readonly random: Random;
+  /** The whole network is inside this process, and nothing that is said of it is true of this PC. */
+  readonly builtIn?: boolean;
   openAdapter(options: AdapterOptions): Promise<Adapter>;
   openDatapath(options: DatapathOptions): SocketDatapath;
   /** Whether `port` can be bound to just now. */

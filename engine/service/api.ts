@@ -43,6 +43,8 @@ export const statusSchema = z.object({
   offloads: z.array(z.string()),
   attribution: z.string().nullable(),
   adapter: z.string().nullable(),
+  /** It runs on the network inside this process, not on a real one. */
+  builtIn: z.boolean(),
   /** Named discards of the protocol and counters of the datapath. */
   counters: z.object({ discards: count, datapath: count }),
 });

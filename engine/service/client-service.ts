@@ -31,7 +31,7 @@ import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
 import { peerEntry, pingResult } from './present.ts';
 import { policyView } from './policy-view.ts';
-import type { StateFile } from './state-file.ts';
+import type { StateStore } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
 
 /** Ports from which ours is drawn: the dynamic ones (RFC 6335 §6). */
@@ -56,7 +56,7 @@ export class ClientService {
   private readonly settings: Settings;
   private readonly adapter: Adapter;
   private readonly owners: Owners | null;
-  private readonly state: StateFile;
+  private readonly state: StateStore;
   private readonly hooks: ServiceHooks;
   private readonly tunnel: Tunnel;
   private datapath: SocketDatapath | null = null;
@@ -79,7 +79,7 @@ export class ClientService {
     settings: Settings,
     adapter: Adapter,
     owners: Owners | null,
-    state: StateFile,
+    state: StateStore,
     hooks: ServiceHooks,
   ) {
     this.host = host;
@@ -97,6 +97,7 @@ export class ClientService {
     });
     this.keeper = new Gatekeeper(this.gateSettings(), this.keptRules(), state.damaged, {
       now: () => host.now(),
+      after: (ms, run) => host.after(ms, run),
       send: (packet) => this.send(packet),
       deliver: (packet) => this.datapath?.deliver(packet),
       passed: () => {
@@ -173,6 +174,7 @@ export class ClientService {
       offloads: [...(this.datapath?.offloads ?? [])],
       attribution: this.attribution(),
       adapter: this.adapter.name,
+      builtIn: this.host.builtIn ?? false,
       counters: {
         discards: { ...this.tunnel.discards(), ...this.keeper.discards.snapshot() },
         datapath: { ...this.datapath?.counters() },

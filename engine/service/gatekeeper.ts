@@ -32,6 +32,8 @@ const WAITING_MS = 2_000;
 export interface GatekeeperHooks {
   /** Milliseconds of the host's clock. */
   readonly now: () => number;
+  /** Runs it once so many ms of that clock have gone by. Returns a function that cancels it. */
+  readonly after: (ms: number, run: () => void) => () => void;
   /** An allowed packet of a program goes into the tunnel, one from outside to the adapter. */
   readonly send: (packet: Uint8Array) => void;
   readonly deliver: (packet: Uint8Array) => void;
@@ -63,8 +65,8 @@ export class Gatekeeper {
   private datapath: Datapath | null = null;
   private owners: Owners | null = null;
   private own: readonly Ip6[] = [];
-  private timer: NodeJS.Timeout | null = null;
   private applying: Promise<void> | null = null;
+  private cancelTimer: () => void = () => undefined;
   private passedBefore = 0;
   private draining = false;
 
@@ -100,8 +102,7 @@ export class Gatekeeper {
   }
 
   close(): void {
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = null;
+    this.cancelTimer();
     this.waiting.clear();
     this.datapath = null;
     this.owners = null;
@@ -254,15 +255,14 @@ export class Gatekeeper {
   }
 
   private wakeAt(at: number): void {
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = null;
+    this.cancelTimer();
     if (at === Infinity) return;
     const wait = Math.max(0, Math.ceil(at - this.hooks.now()));
-    this.timer = setTimeout(() => {
+    this.cancelTimer = this.hooks.after(wait, () => {
       this.noteActivity();
       this.dropWaiting(this.hooks.now());
       this.input({ kind: 'timeout' });
-    }, wait);
+    });
   }
 
   /** The datapath passes what is allowed without a word, so it is asked before the tunnel goes to sleep. */

@@ -65,11 +65,18 @@ export interface Remembered {
   readonly networks: Readonly<Record<string, NetworkChoice>>;
 }
 
-const NOTHING: Remembered = { port: null, address: null, rules: [], networks: {} };
+export const NOTHING: Remembered = { port: null, address: null, rules: [], networks: {} };
+
+/** What a client keeps between its runs. */
+export interface StateStore {
+  readonly value: Remembered;
+  /** What was kept could not be read, so that nobody knows what had been allowed. */
+  readonly damaged: boolean;
+  update(change: Partial<Remembered>): void;
+}
 
 /** State in one small JSON file. Writing replaces it whole; a damaged one is kept aside. */
-export class StateFile {
-  /** What was kept could not be read, so that nobody knows what had been allowed. */
+export class StateFile implements StateStore {
   damaged = false;
   private readonly directory: string;
   private readonly path: string;

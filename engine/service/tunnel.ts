@@ -60,7 +60,7 @@ export class Tunnel {
   /** The address that was asked last. */
   private tried: Ip4 = 0;
   private unresolved: string | null = null;
-  private timer: NodeJS.Timeout | null = null;
+  private cancelTimer: () => void = () => undefined;
   private readonly pings = new Map<number, PendingPing>();
   /** Pings that wait for an address. */
   private early: PendingPing[] = [];
@@ -136,11 +136,11 @@ export class Tunnel {
       else if (!this.isAwake) resolve({ ok: false, code: 'not-qualified' });
       else {
         this.early.push(ping);
-        setTimeout(() => {
+        this.host.after(timeoutMs, () => {
           if (!this.early.includes(ping)) return;
           this.early = this.early.filter((each) => each !== ping);
           resolve({ ok: false, code: 'not-qualified' });
-        }, timeoutMs).unref();
+        });
       }
     });
   }
@@ -168,7 +168,7 @@ export class Tunnel {
       this.hooks.onChange();
       this.serverIndex = (this.serverIndex + 1) % this.settings.servers.length;
       const wait = RESOLVE_RETRY_MS[Math.min(attempt, RESOLVE_RETRY_MS.length - 1)]!;
-      this.timer = setTimeout(() => void this.connect(datapath, attempt + 1), wait);
+      this.cancelTimer = this.host.after(wait, () => void this.connect(datapath, attempt + 1));
     }
   }
 
@@ -323,12 +323,11 @@ export class Tunnel {
   }
 
   private wakeAt(at: number): void {
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = null;
+    this.cancelTimer();
     if (at === Infinity) return;
     // A timer that fires a little early is harmless: the machine names the same time again.
     const wait = Math.max(0, Math.ceil(at - this.host.now()));
-    this.timer = setTimeout(() => this.input({ kind: 'timeout' }), wait);
+    this.cancelTimer = this.host.after(wait, () => this.input({ kind: 'timeout' }));
   }
 }
 

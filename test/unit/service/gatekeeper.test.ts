@@ -75,6 +75,10 @@ function keeper(exposeAll: boolean, owners: Owners | null = null): Gatekeeper {
   });
   const made = new Gatekeeper({ ...SETTINGS, exposeAll }, [ALLOW_CURL], false, {
     now: () => now,
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
     send: (packet) => sent.push(packet),
     deliver: (packet) => datapath.deliver(packet),
     passed: () => 0,

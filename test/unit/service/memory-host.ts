@@ -91,6 +91,10 @@ export class MemoryHost implements Host {
       Uint8Array.from({ length }, () => (this.seed = (this.seed * 48271) % 0x7fffffff) >>> 8),
   };
   now = (): number => performance.now() + 1000;
+  after = (ms: number, run: () => void): (() => void) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  };
   isPortFree = (port: number): Promise<boolean> => Promise.resolve(!this.taken.has(port));
   openRaw6 = (): Promise<never> =>
     Promise.reject(new HostError('helper-refused', 'A client has no use for a raw socket.'));

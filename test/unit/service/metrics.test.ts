@@ -59,6 +59,7 @@ const CLIENT: Status = {
   offloads: [],
   attribution: null,
   adapter: 'teredo',
+  builtIn: false,
   counters: { discards: {}, datapath: {} },
 };
 
