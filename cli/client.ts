@@ -2,36 +2,57 @@
 import { readSettings } from '../engine/service/config.ts';
 import type { FileSettings, Settings } from '../engine/service/config.ts';
 import { configPaths } from '../engine/service/paths.ts';
+import { startBuiltIn } from '../engine/service/builtin/start.ts';
+import type { ServiceHooks } from '../engine/service/client-service.ts';
 import { startClient } from '../engine/service/start.ts';
 import type { RunningClient } from '../engine/service/start.ts';
 import { EXIT, logLine } from './output.ts';
 import { exitCodeOf, exitOf, untilSignal } from './run.ts';
 
-export type ClientOptions = FileSettings & { readonly config?: string; readonly once?: boolean };
+export type ClientOptions = FileSettings & {
+  readonly config?: string;
+  readonly once?: boolean;
+  readonly builtIn?: boolean;
+};
+
+/** Whatever network it runs on. */
+type Running = Pick<RunningClient, 'status' | 'reload' | 'close'>;
 
 /** Without an answer by then `--once` gives up; a little more than N time-outs of T (RFC 4380 §5.2.1). */
 const ONCE_MS = 15_000;
 
 export async function runClient(options: ClientOptions): Promise<void> {
-  const { config, once, ...overrides } = options;
+  const { config, once, builtIn, ...overrides } = options;
+  const reread = (): Settings => readSettings(configPaths(), config, overrides);
   try {
-    await run(() => readSettings(configPaths(), config, overrides), once ?? false);
+    await run(
+      builtIn
+        ? (hooks) =>
+            startBuiltIn(
+              overrides.control === undefined ? {} : { control: overrides.control },
+              hooks,
+            )
+        : (hooks) => startClient(reread(), { ...hooks, reread }),
+      once ?? false,
+    );
   } catch (error) {
     throw exitOf(error);
   }
 }
 
 /** Runs until a signal or a failure and ends the process. */
-async function run(reread: () => Settings, once: boolean): Promise<never> {
-  let running: RunningClient | null = null;
+async function run(
+  start: (hooks: ServiceHooks) => Promise<Running>,
+  once: boolean,
+): Promise<never> {
+  let running: Running | null = null;
   const { finished, finish } = untilSignal(() => running);
 
   const endIfQualified = (): void => {
     if (once && running?.status().reason.code === 'qualified') finish(EXIT.done);
   };
-  running = await startClient(reread(), {
+  running = await start({
     log: logLine,
-    reread,
     onChange: endIfQualified,
     onFailed: (error) => {
       logLine({ level: 'error', text: error.message });

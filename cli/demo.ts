@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { demoSteps } from '../engine/service/demo.ts';
 import type { DemoResult, DemoStep } from '../engine/service/demo.ts';
+import { runInteractive } from './interactive.ts';
 import { EXIT, mayColour, print, printJson } from './output.ts';
 
 const WIDTH = 78;
@@ -78,9 +79,20 @@ function stepText(step: DemoStep, styles: Style): string {
   }
 }
 
-export async function runDemo(options: { readonly json?: boolean }): Promise<void> {
+export interface DemoOptions {
+  readonly json?: boolean;
+  /** Without pauses. */
+  readonly fast?: boolean;
+  readonly interactive?: boolean;
+}
+
+export async function runDemo(options: DemoOptions): Promise<void> {
+  if (options.interactive) {
+    await runInteractive({ control: null });
+    return;
+  }
   const styles = style(mayColour(process.stdout));
-  const paced = process.stdout.isTTY;
+  const paced = process.stdout.isTTY && !options.fast;
   const steps: DemoStep[] = [];
   for (const step of demoSteps()) {
     if (step.kind === 'result' && !step.result.ok) process.exitCode = EXIT.failed;

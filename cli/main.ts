@@ -2,6 +2,8 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { Command, CommanderError, Option } from 'commander';
 import { addressDecode, addressEncode } from './address.ts';
+import { driveBuiltIn } from './built-in.ts';
+import { BUILT_IN_HELP } from './built-in-words.ts';
 import { runClient } from './client.ts';
 import { runDemo } from './demo.ts';
 import { addGateCommands } from './gate-commands.ts';
@@ -69,6 +71,10 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not running, 4 no priv
     .option(
       '--allow-private',
       'closed labs only: take private IPv4 addresses for servers and peers',
+    )
+    .option(
+      '--built-in',
+      'run on a whole Internet inside this process: no root, no real network; shipworm built-in drives it',
     )
     .option('--once', 'end with 0 once qualified, with 1 when no server answers')
     .addHelpText(
@@ -210,11 +216,22 @@ as a Shipworm that exposes nothing does.`,
     .action(addressEncode);
 
   root
+    .command('built-in')
+    .description('show or change the built-in network of a running "shipworm client --built-in"')
+    .argument('[words...]', 'what to do; nothing: show it')
+    .addOption(control())
+    .addOption(json())
+    .addHelpText('after', `\n${BUILT_IN_HELP}`)
+    .action(driveBuiltIn);
+
+  root
     .command('demo')
     .description(
       'watch the client work on the built-in network, packet by packet; touches no real network',
     )
     .addOption(json())
+    .option('--fast', 'tell it without pauses')
+    .option('-i, --interactive', 'no story: try the network yourself, with commands')
     .action(runDemo);
   return root;
 }

@@ -77,7 +77,7 @@ function textOf(status: AnyStatus): string {
   return status.role === 'server' ? serverText(status) : relayText(status);
 }
 
-function statusText(status: Status): string {
+export function statusText(status: Status): string {
   const trusted = status.peers.filter((peer) => peer.trusted).length;
   const refused = Object.values(status.counters.discards).reduce((sum, n) => sum + n, 0);
   const rows: [string, string][] = [
@@ -86,6 +86,9 @@ function statusText(status: Status): string {
     ['Server', status.server ?? 'not found yet'],
     ['Mapped', status.mapped ?? 'unknown'],
     ['NAT', status.nat],
+    ...(status.builtIn
+      ? [['Network', 'BUILT IN: all of it is inside the client’s process'] as [string, string]]
+      : []),
     ['Adapter', `${status.adapter ?? 'none'}${status.mtu === null ? '' : `, MTU ${status.mtu}`}`],
     ['Peers', `${trusted} with an open path, ${status.peers.length} known`],
     ['Exposure', status.exposure.text],
@@ -148,16 +151,16 @@ export async function showPeers(options: QueryOptions): Promise<void> {
     printJson(peers);
     return;
   }
-  if (peers.length === 0) {
-    print('No peers yet: one appears when a packet goes to it or comes from it.');
-    return;
-  }
-  print(
-    table([
-      ['ADDRESS', 'KIND', 'PATH', 'ENDPOINT', 'RTT', 'IN', 'OUT', 'HEARD'],
-      ...peers.map(peerRow),
-    ]),
-  );
+  print(peersText(peers));
+}
+
+export function peersText(peers: readonly PeerEntry[]): string {
+  if (peers.length === 0)
+    return 'No peers yet: one appears when a packet goes to it or comes from it.';
+  return table([
+    ['ADDRESS', 'KIND', 'PATH', 'ENDPOINT', 'RTT', 'IN', 'OUT', 'HEARD'],
+    ...peers.map(peerRow),
+  ]);
 }
 
 function peerRow(peer: PeerEntry): string[] {

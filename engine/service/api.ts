@@ -1,5 +1,6 @@
 // Module service/api declares every call of the running service once; the control socket's two ends derive from it.
 import { z } from 'zod';
+import { builtInCalls } from './builtin/calls.ts';
 import { gateCalls } from './gate-calls.ts';
 
 /** Endpoint as text, e.g. `198.51.100.7:40000`. */
@@ -120,6 +121,7 @@ export const calls = {
   },
   reload: { params: z.strictObject({}), result: reloadSchema },
   ...gateCalls,
+  ...builtInCalls,
 } as const;
 
 /** The calls of a server. */
@@ -145,7 +147,12 @@ export type ReloadResult = z.infer<typeof reloadSchema>;
 export type PeerEntry = z.infer<typeof peerSchema>;
 
 /** What a client offers: one method a call. */
-export type Api = { [C in CallName]: (params: Params<C>) => Promise<CallResult<C>> };
+export type Api = { [C in Exclude<CallName, BuiltInCall>]: Method<C> } & BuiltInApi;
+
+/** What a client on the built-in network offers besides. */
+export type BuiltInApi = { [C in BuiltInCall]?: Method<C> };
+type BuiltInCall = keyof typeof builtInCalls;
+type Method<C extends CallName> = (params: Params<C>) => Promise<CallResult<C>>;
 
 /** What a server offers. */
 export interface ServerApi {

@@ -139,7 +139,7 @@ export class ClientService {
   }
 
   /** The calls of service/api. */
-  readonly api: Omit<Api, 'reload'> = {
+  readonly api: Omit<Api, 'reload' | 'builtIn' | 'changeBuiltIn'> = {
     status: () => Promise.resolve(this.status()),
     peers: () => Promise.resolve(this.peerEntries()),
     ping: ({ address, timeoutMs }) => this.ping(address, timeoutMs),

@@ -87,7 +87,7 @@ function warmUp(): void {
 }
 
 /** Opens and guards the control socket, then gives root's rights up, after `prepare` did what else needs them. */
-async function openControl(
+export async function openControl(
   path: string,
   user: User | null,
   prepare: (user: User) => void = () => undefined,

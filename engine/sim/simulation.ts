@@ -12,6 +12,11 @@ interface Entry {
 
 /** Where time starts, in milliseconds. Not 0, because a stamp of 0 means "never" to the datapath. */
 export const START_MS = 1000;
+/**
+ * Ticks of the clock in a millisecond, a power of two: sums and differences of times and whole milliseconds are exact then. Else
+ * `now - then >= 2000` can be false at the very time `then + 2000`, and who asks to be woken then is woken for ever.
+ */
+const TICKS = 1024;
 /** Events at one instant after which the simulation says that it does not move. */
 const LIVELOCK = 1_000_000;
 
@@ -44,7 +49,11 @@ export class Simulation {
 
   /** Runs `run` at time `at` (at once, in its turn, if that is past). Returns a function that cancels it. */
   schedule(at: number, run: () => void): () => void {
-    const entry: Entry = { at: Math.max(at, this.now), order: this.#order++, run };
+    const entry: Entry = {
+      at: Math.max(Math.ceil(at * TICKS) / TICKS, this.now),
+      order: this.#order++,
+      run,
+    };
     if (Number.isNaN(at)) throw new RangeError('An event needs a time; NaN is none.');
     if (at !== Infinity) this.#push(entry);
     return () => {
@@ -86,7 +95,8 @@ export class Simulation {
           `The simulation stands still at ${this.now} ms: events follow without delay.`,
         );
     }
-    if (time > this.now && time !== Infinity) this.#now = time;
+    if (time > this.now && time !== Infinity)
+      this.#now = Math.max(this.now, Math.floor(time * TICKS) / TICKS);
   }
 
   /** A fresh number for a packet. */

@@ -70,3 +70,58 @@ export const YOU = { name: 'Your PC', router: 'Your router' } as const;
 export const LINE = { delayMs: 10 } as const;
 /** The port on which everybody here sends back what he gets. */
 export const ECHO_PORT = 4242;
+
+/** What a program does while it runs. */
+export interface ProgramPlace {
+  readonly name: string;
+  readonly path: string;
+  readonly text: string;
+  /** Name of the host that it talks to, and how often, ms; null: it does not begin anything. */
+  readonly talks: { readonly to: string; readonly everyMs: number } | null;
+  /** UDP port on which it waits for everybody; null: it does not. */
+  readonly listens: number | null;
+  /** It runs so long, ms, and comes again after a while; null: until it is stopped. */
+  readonly comes: { readonly runMs: number; readonly pauseMs: number } | null;
+}
+
+/** The programs on the user's PC. `startsAfterMs`: by itself; null: when the user starts it. */
+export const PROGRAMS: readonly (ProgramPlace & { readonly startsAfterMs: number | null })[] = [
+  {
+    name: 'Chess',
+    path: '/usr/games/chess',
+    text: 'a game with Ana; it is allowed',
+    talks: { to: 'Ana', everyMs: 1_000 },
+    listens: null,
+    comes: { runMs: 120_000, pauseMs: 90_000 },
+    startsAfterMs: 3_000,
+  },
+  {
+    name: 'Photos',
+    path: '/opt/photos/photos',
+    text: 'wants to send pictures to a website; nobody has allowed it',
+    talks: { to: 'Website', everyMs: 5_000 },
+    listens: null,
+    comes: { runMs: 60_000, pauseMs: 60_000 },
+    startsAfterMs: 8_000,
+  },
+  {
+    name: 'Files',
+    path: '/usr/sbin/smbd',
+    text: 'shares files with everybody who can reach it; nobody has allowed it',
+    talks: null,
+    listens: 445,
+    comes: null,
+    startsAfterMs: 0,
+  },
+  {
+    name: 'Homepage',
+    path: '/usr/sbin/homepage',
+    text: 'may be reached from the Internet once you start and allow it',
+    talks: null,
+    listens: 8080,
+    comes: null,
+    startsAfterMs: null,
+  },
+];
+/** What may pass from the start. */
+export const ALLOWED: readonly string[] = ['Chess'];

@@ -115,4 +115,15 @@ describe('demo', () => {
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ ok: true, nat: 'restricted' });
   });
+
+  test('--interactive obeys a pipe, and a wrong word ends it with the words that there are', () => {
+    const tried = spawnSync('bin/shipworm', ['demo', '--interactive'], {
+      input: 'ping website\nfault server\nshow\nnat nonsense\n',
+      encoding: 'utf8',
+    });
+    expect(tried.status).toBe(2);
+    expect(tried.stdout).toMatch(/It answered in \d+ ms/);
+    expect(tried.stdout).toContain('Faults   server: the server says nothing');
+    expect(tried.stderr).toContain('"nat" takes one of: portRestricted,');
+  });
 });

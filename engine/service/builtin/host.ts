@@ -1,0 +1,173 @@
+// Module builtin/host is the operating system of the user's PC on the built-in network.
+import { MemoryDatapath } from '../../datapath/memory.ts';
+import { HostError } from '../../host/types.ts';
+import type {
+  Adapter,
+  DatapathOptions,
+  Host,
+  NetworkState,
+  Owners,
+  OwnersHost,
+  OwnersOptions,
+  SocketDatapath,
+} from '../../host/types.ts';
+import type { Host as SimHost, Simulation, UdpSocket } from '../../sim/index.ts';
+import { parseIp4 } from '../../wire/index.ts';
+import type { Endpoint, Ip4 } from '../../wire/index.ts';
+import type { Pace } from './pace.ts';
+import type { Pc } from './programs.ts';
+
+/** A change of network is looked at this long after it, ms, as a real host waits for the last message of a burst. */
+const SETTLE_MS = 200;
+
+export interface BuiltInHostOptions {
+  readonly simulation: Simulation;
+  readonly pace: Pace;
+  readonly host: SimHost;
+  readonly pc: Pc;
+  /** Looks a name up; undefined when there is none. */
+  readonly lookUp: (name: string) => Ip4 | undefined;
+}
+
+export class BuiltInHost implements Host, OwnersHost {
+  readonly builtIn = true;
+  readonly random;
+  private readonly options: BuiltInHostOptions;
+  private datapath: MemoryDatapath | null = null;
+
+  constructor(options: BuiltInHostOptions) {
+    this.options = options;
+    this.random = options.simulation.random.fork('the client');
+  }
+
+  now(): number {
+    return this.options.simulation.now;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const cancel = this.options.simulation.after(ms, run);
+    this.options.pace.rearm();
+    return cancel;
+  }
+
+  /** A program sends `packet` by the adapter. */
+  send(packet: Uint8Array): void {
+    this.datapath?.fromAdapter(packet);
+  }
+
+  openAdapter(): Promise<Adapter> {
+    const done = (): Promise<void> => Promise.resolve();
+    return Promise.resolve({
+      name: 'built-in',
+      index: 1,
+      queues: [],
+      vnetHeader: false,
+      setAddress: done,
+      removeAddress: done,
+      setDefaultRoute: done,
+      // It goes with the process.
+      onLost: () => undefined,
+      close: done,
+    });
+  }
+
+  openOwners({ onEvent }: OwnersOptions): Promise<Owners> {
+    return Promise.resolve(this.options.pc.open(onEvent));
+  }
+
+  openDatapath({ bind, validMs, onUpcalls }: DatapathOptions): SocketDatapath {
+    const { host, pace, pc } = this.options;
+    let socket: UdpSocket | null = null;
+    let now = bind;
+    let peers = new Set<bigint>();
+    const datapath = new MemoryDatapath({
+      now: () => this.now(),
+      validMs,
+      upcall: onUpcalls,
+      transmit: (to: Endpoint, bytes) => {
+        socket?.send(to, bytes);
+        pace.rearm();
+      },
+      deliver: (packet) => pc.deliver(packet),
+    });
+    const wake = (): void => {
+      if (socket) return;
+      try {
+        socket = host.bind(bind.port, {
+          onDatagram: (from, bytes) => datapath.fromSocket(from, bytes),
+          onIcmp: (to, type, code) => datapath.fromSocketError(to, type, code),
+        });
+      } catch {
+        throw new HostError('port-taken', `UDP port ${bind.port} is taken on the built-in PC.`);
+      }
+      now = { ip: 0, port: socket.port };
+    };
+    wake();
+    this.datapath = datapath;
+    const setPeer = datapath.setPeer.bind(datapath);
+    const close = datapath.close.bind(datapath);
+    return Object.assign(datapath, {
+      get local() {
+        return now;
+      },
+      offloads: [],
+      wake,
+      setPeer: (...args: Parameters<typeof setPeer>) => {
+        peers.add(args[0]);
+        setPeer(...args);
+      },
+      sleep: () => {
+        socket?.close();
+        socket = null;
+        datapath.clearFlows();
+        for (const peer of peers) datapath.removePeer(peer);
+        peers = new Set();
+      },
+      close: () => {
+        socket?.close();
+        socket = null;
+        close();
+      },
+    });
+  }
+
+  isPortFree(port: number): Promise<boolean> {
+    try {
+      this.options.host.bind(port).close();
+      return Promise.resolve(true);
+    } catch {
+      return Promise.resolve(false);
+    }
+  }
+
+  resolve(name: string): Promise<readonly Ip4[]> {
+    const found = parseIp4(name) ?? this.options.lookUp(name);
+    return found === undefined
+      ? Promise.reject(new Error(`The server’s name ${name} could not be looked up: no such name.`))
+      : Promise.resolve([found]);
+  }
+
+  networkState(): Promise<NetworkState> {
+    return Promise.resolve(this.readNetwork());
+  }
+
+  watchNetwork(callback: (state: NetworkState) => void): () => void {
+    const { host } = this.options;
+    let cancel = (): void => undefined;
+    host.onNetworkChange = () => {
+      cancel();
+      cancel = this.after(SETTLE_MS, () => callback(this.readNetwork()));
+    };
+    return () => {
+      cancel();
+      host.onNetworkChange = null;
+    };
+  }
+
+  private readNetwork(): NetworkState {
+    const networks = this.options.host
+      .networks()
+      .map(({ address, prefix }) => ({ interface: 'eth0', address, prefix }));
+    return { networks, nativeIpv6: false, ipv4: networks.length > 0 };
+  }
+}

@@ -1,0 +1,101 @@
+// Module builtin/start brings a client up on the built-in network: the very client service, without root and without a real packet.
+import { targetUser } from '../../host/index.ts';
+import type { Api, ReloadResult, Status } from '../api.ts';
+import { ClientService } from '../client-service.ts';
+import type { ServiceHooks } from '../client-service.ts';
+import { readSettings } from '../config.ts';
+import { removeLeftover } from '../control-server.ts';
+import { ServiceError } from '../errors.ts';
+import { controlPath } from '../paths.ts';
+import { openControl } from '../start.ts';
+import { BuiltInNetwork } from './network.ts';
+import type { AccessKind } from './places.ts';
+
+export interface BuiltInOptions {
+  readonly nat?: AccessKind;
+  readonly speed?: number;
+  /** Where to listen; null: nowhere, undefined: at the usual place. */
+  readonly control?: string | null;
+}
+
+/** A client on the built-in network. */
+export interface RunningBuiltIn {
+  readonly api: Required<Api>;
+  status(): Status;
+  /** There is no configuration: rejects with ServiceError. */
+  reload(): Promise<ReloadResult>;
+  close(): Promise<void>;
+}
+
+/** Throws ServiceError when the control socket can't be had, and has undone everything then. */
+export async function startBuiltIn(
+  options: BuiltInOptions,
+  hooks: ServiceHooks,
+): Promise<RunningBuiltIn> {
+  const path = options.control === undefined ? controlPath() : options.control;
+  if (path !== null) await removeLeftover(path);
+  const control = path === null ? null : await openControl(path, targetUser());
+  const network = new BuiltInNetwork(options);
+  const { host } = network;
+  const settings = readSettings([], undefined, { server: [...network.servers] });
+  const adapter = await host.openAdapter();
+  let service: ClientService | null = null;
+  const owners = await host.openOwners({
+    adapter,
+    onEvent: (event) => service?.ownerEvent(event),
+    onLost: (error) => service?.ownersLost(error),
+  });
+  const client = new ClientService(host, settings, adapter, owners, network.state, hooks);
+  service = client;
+  const { keeper } = client;
+  network.run({
+    rules: () => keeper.gate.allRules(),
+    allow: (rule) => keeper.input({ kind: 'rule', rule }),
+    forget: (id) => keeper.input({ kind: 'forget', id }),
+  });
+  await client.start();
+  const api = { ...timed(network, client.api), ...networkApi(network), reload: refuseReload };
+  control?.serve(api);
+  return {
+    api,
+    status: () => network.at(() => client.status()),
+    reload: refuseReload,
+    close: async () => {
+      await client.close();
+      network.close();
+      control?.close();
+    },
+  };
+}
+
+/** Each call happens at the time that it is by the clock on the wall. */
+function timed<A extends object>(network: BuiltInNetwork, api: A): A {
+  const made = Object.entries(api).map(([name, call]: [string, (given: unknown) => unknown]) => [
+    name,
+    (given: unknown) => network.at(() => call(given)),
+  ]);
+  return Object.fromEntries(made) as A;
+}
+
+function networkApi(network: BuiltInNetwork): Required<Pick<Api, 'builtIn' | 'changeBuiltIn'>> {
+  return {
+    builtIn: () => Promise.resolve(network.at(() => network.show())),
+    changeBuiltIn: (change) =>
+      Promise.resolve(
+        network.at(() => {
+          network.change(change);
+          return network.show();
+        }),
+      ),
+  };
+}
+
+/** There is no configuration that could have changed. */
+function refuseReload(): Promise<ReloadResult> {
+  return Promise.reject(
+    new ServiceError(
+      'failed',
+      'The built-in network has no configuration; stop it and start it anew.',
+    ),
+  );
+}
