@@ -12,7 +12,7 @@ import type {
   SocketDatapath,
 } from '../../host/types.ts';
 import type { Host as SimHost, Simulation, UdpSocket } from '../../sim/index.ts';
-import { parseIp4 } from '../../wire/index.ts';
+import { formatIp4, parseIp4 } from '../../wire/index.ts';
 import type { Endpoint, Ip4 } from '../../wire/index.ts';
 import type { Pace } from './pace.ts';
 import type { Pc } from './programs.ts';
@@ -168,6 +168,7 @@ export class BuiltInHost implements Host, OwnersHost {
     const networks = this.options.host
       .networks()
       .map(({ address, prefix }) => ({ interface: 'eth0', address, prefix }));
-    return { networks, nativeIpv6: false, ipv4: networks.length > 0 };
+    const route = networks.map(({ address }) => formatIp4(address)).join(' ');
+    return { networks, nativeIpv6: false, ipv4: networks.length > 0, route };
   }
 }

@@ -244,8 +244,9 @@ export class Pc implements Owners {
     this.own = own ?? null;
   }
 
-  setVerdict(cookie: bigint, verdict: SocketVerdict): void {
+  setVerdict(cookie: bigint, verdict: SocketVerdict): Promise<void> {
     for (const each of this.programs) if (each.cookie === cookie) each.verdict = verdict;
+    return Promise.resolve();
   }
 
   resolve(flow: FlowKey): ReturnType<Owners['resolve']> {
