@@ -151,6 +151,11 @@ export class BuiltInHost implements Host, OwnersHost {
     return Promise.resolve(this.readNetwork());
   }
 
+  /** The homes here have no search suffix, and no domain controller. */
+  findDomain(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   watchNetwork(callback: (state: NetworkState) => void): () => void {
     const { host } = this.options;
     let cancel = (): void => undefined;
@@ -169,6 +174,6 @@ export class BuiltInHost implements Host, OwnersHost {
       .networks()
       .map(({ address, prefix }) => ({ interface: 'eth0', address, prefix }));
     const route = networks.map(({ address }) => formatIp4(address)).join(' ');
-    return { networks, nativeIpv6: false, ipv4: networks.length > 0, route };
+    return { networks, nativeIpv6: false, ipv4: networks.length > 0, route, suffixes: [] };
   }
 }
