@@ -63,7 +63,7 @@ describe.skipIf(reason !== null)('the helper', () => {
     return { helper, fds: reply.fds };
   }
 
-  test('makes an adapter that is up, with its MTU and queue, and with no link-local address', async () => {
+  test('Miredo fault 9: an adapter that is up, with its MTU, a queue of 5,000 packets and no link-local address', async () => {
     const { helper, fds } = await opened();
     expect(fds).toHaveLength(1);
     expect(ip('-d', 'link', 'show', 'teredo')[0]).toMatchObject({
@@ -118,7 +118,7 @@ describe.skipIf(reason !== null)('the helper', () => {
     await helper.close();
   });
 
-  test('keeps CAP_NET_ADMIN and nothing else', async () => {
+  test('Miredo fault 15: keeps CAP_NET_ADMIN and nothing else', async () => {
     const { helper, fds } = await opened();
     const status = readFileSync(`/proc/${helper.pid}/status`, 'utf8');
     const line = (name: string): string =>

@@ -69,7 +69,7 @@ describe('H-inducement: entries, bubbles and pings without end', () => {
 });
 
 describe('H-cache: packets to many dead addresses', () => {
-  test('entries and queued bytes are bounded, the oldest untrusted go, and all memory is given back', () => {
+  test('Miredo fault 24: entries and queued bytes are bounded, the oldest untrusted go, and all memory is given back', () => {
     const bench = Bench.qualified({
       limits: { maxPeers: 64, queueBytesTotal: 50_000, newPeersPerSecondOut: 1_000_000 },
     });

@@ -172,7 +172,7 @@ describe('advertisement', () => {
     },
   );
 
-  test('R-spoofed-server: from another address, or a second time, or out of the blue, it is discarded', () => {
+  test('Miredo fault 20: R-spoofed-server: an advertisement from another address, a second time, or out of the blue is discarded', () => {
     const bench = new Bench();
     const [first] = solicitations(bench);
     const answer = advertisement(partsFor(open(first!), MAPPED));

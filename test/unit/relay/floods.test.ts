@@ -25,7 +25,7 @@ describe('B-relay-flood: one native host names 60,000 made-up clients in 2 s', (
     }
   };
 
-  test('makes it send 50 bubbles a second, keep a few packets, and lose all of it in seconds', () => {
+  test('Miredo fault 10: the relay sends 50 bubbles a second, keeps a few packets, and loses all of it in seconds', () => {
     const bench = new Bench();
     flood(bench, 60_000, () => ip6('2001:db8:bad::1'));
     expect(bench.takeSent().length).toBeLessThanOrEqual(50 + 2 * 50);

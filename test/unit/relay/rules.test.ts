@@ -270,7 +270,7 @@ describe('reception from clients (§5.4.2)', () => {
     expect(bench.delivered).toEqual([]);
   });
 
-  test('only served ranges are reached; a relay without any serves the native Internet', () => {
+  test('Miredo fault 22: only served ranges are reached; a relay without any serves the native Internet', () => {
     const open = Bench.connected();
     open.fromClient(answer(0, CLIENT, ip6('2a00::1')));
     expect(open.delivered).toHaveLength(1);

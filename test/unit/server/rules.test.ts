@@ -230,7 +230,7 @@ describe('forwarding to clients (§5.3.1)', () => {
     expect(bench.refusal(echo(A, B, 81))).toBe('icmpTooLong');
   });
 
-  test('rule 3: a source that is not global is discarded, private ones but for a lab', () => {
+  test('Miredo fault 27: by rule 3 a source that is not global is refused and counted, private ones but with --allow-private', () => {
     const bench = new Bench();
     const lab = new Bench({ allowPrivate: true });
     for (const ip of ['10.0.0.1', '192.168.1.1', '172.16.0.1', '100.64.0.1', '169.254.1.1']) {

@@ -83,7 +83,7 @@ it('a file that is gone or half written changes nothing', async () => {
   expect(applied).toEqual([]);
 });
 
-it('a log of a level passes that and what is graver', () => {
+it('Miredo fault 11: a log of a level passes that and what is graver', () => {
   const heard: string[] = [];
   const leveled = new LeveledLog('warning', ({ level }) => heard.push(level));
   const all = (): void => {
