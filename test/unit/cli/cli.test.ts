@@ -2,8 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { readSettings } from '../../../engine/service/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'shipworm-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -104,6 +105,60 @@ describe('exit codes', () => {
     const { code, err } = shipworm('client', '--server', '192.168.1.1');
     expect(code).toBe(2);
     expect(err).toContain('192.168.1.1 is not a public IPv4 address');
+  });
+});
+
+/** What is said of the settings in `content`, by the client and by reading them. */
+function judged(content: object): { client: string[]; read: string[]; code: number | null } {
+  const file = join(folder, 'judged.json');
+  writeFileSync(file, JSON.stringify(content));
+  const { code, err } = shipworm('client', '--config', file);
+  let read = '';
+  try {
+    readSettings([], file, {});
+  } catch (error) {
+    read = (error as Error).message;
+  }
+  const lines = (text: string): string[] =>
+    text
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^shipworm: /, ''));
+  return { client: lines(err), read: lines(read), code };
+}
+
+describe('a configuration file', () => {
+  test('Miredo fault 12: an unknown key or a private server ends the client with what reading the file says', () => {
+    for (const content of [
+      { server: 'a.example', sever: 'x' },
+      { server: 'a.example', colour: 1, port: 70_000 },
+      { server: '192.168.1.1' },
+    ]) {
+      const { client, read, code } = judged(content);
+      expect(code).toBe(2);
+      expect(client).toEqual(read);
+      expect(read.join()).toMatch(/sever|colour|192\.168\.1\.1/);
+    }
+  });
+
+  test('Miredo fault 13: a wrong number is told by its limits, without an error of the system that there was not', () => {
+    const { client } = judged({ server: 'a.example', port: 99_999 });
+    expect(client).toHaveLength(1);
+    expect(client[0]).toContain('to 65535');
+    expect(client[0]).not.toMatch(/success|errno|\bE[A-Z]{3,}\b|undefined|null/i);
+    const { code, err } = shipworm('client', '--server', 'a.example', '--port', '99999');
+    expect(code).toBe(2);
+    expect(err).not.toMatch(/success|errno|\bE[A-Z]{3,}\b|undefined|null/i);
+  });
+
+  test('Miredo fault 14: it may be named from the folder one is in, and one that is not there is an error', () => {
+    const file = join(folder, 'relative.json');
+    writeFileSync(file, '{"server": "a.example", "sever": "x"}');
+    const found = shipworm('client', '--config', relative(process.cwd(), file));
+    expect([found.code, found.err]).toEqual([2, expect.stringContaining('"sever"')]);
+    const missing = shipworm('client', '--server', 'a.example', '--config', 'not-there.json');
+    expect(missing.code).toBe(2);
+    expect(missing.err).toContain('not-there.json: could not be read');
   });
 });
 

@@ -106,3 +106,18 @@ describe('the sweeper', () => {
     expect(existsSync(file)).toBe(true);
   });
 });
+
+test('Miredo fault 18: random bytes are the system’s and as many as were asked for, whatever the length', () => {
+  const { random } = createHost();
+  for (const length of [1, 8, 16, 255, 257, 100_000]) {
+    const bytes = random.bytes(length);
+    expect(bytes).toHaveLength(length);
+    if (length >= 8) expect(bytes).not.toEqual(random.bytes(length));
+  }
+  // No part stays as it was: of 100,000 bytes each sixteenth has zeros as seldom as chance has them.
+  const long = random.bytes(160_000);
+  for (let part = 0; part < 16; part++) {
+    const zeros = long.subarray(part * 10_000, (part + 1) * 10_000).filter((b) => b === 0).length;
+    expect(zeros).toBeLessThan(120);
+  }
+});

@@ -275,3 +275,47 @@ it('ends when the adapter is lost, and says so once', async () => {
   await vi.waitFor(() => expect(failures).toEqual([error]));
   expect(host.adapterCalls.slice(-2)).toEqual(['stopped watching', 'close']);
 });
+
+it('Miredo fault 21: while a name is looked up for ever, floods are refused and every question is answered', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const run = await start({
+      server: ['teredo.example', 'slow.example'],
+      failoverAfter: 1,
+      exposeAll: true,
+    });
+    const { service } = run;
+    for (let tries = 0; tries < 100 && service.status().state !== 'qualified'; tries++)
+      await vi.advanceTimersByTimeAsync(10);
+    expect(service.status().state).toBe('qualified');
+    const address = parseIp6(service.status().address!)!;
+    let lookUps = 0;
+    let answer: (found: readonly number[]) => void = () => undefined;
+    host.resolve = () => {
+      lookUps += 1;
+      return new Promise((resolve) => (answer = resolve));
+    };
+    host.serves = false;
+    for (let second = 0; second < 90 && lookUps === 0; second++)
+      await vi.advanceTimersByTimeAsync(1_000);
+    expect(lookUps).toBeGreaterThan(0);
+    // From the server's own endpoint, as what made Miredo wait for its look-up.
+    const junk = new Uint8Array(61).fill(0xff);
+    junk.set([0, 1, 0, 0]);
+    const discards = (): number =>
+      Object.values(service.status().counters.discards).reduce((sum, n) => sum + n, 0);
+    const before = discards();
+    for (let n = 0; n < 2_000; n++) host.socket!.fromSocket({ ip: SERVERS[0], port: 3544 }, junk);
+    expect(discards() - before).toBe(2_000);
+    expect(await service.api.status({})).toMatchObject({ address: formatIp6(address) });
+    const sent = host.asked.length;
+    host.socket!.fromAdapter(udp(address, parseIp6('2001:0:c000:281:0:3cae:34ff:8ef6')!));
+    expect(host.asked.length).toBeGreaterThan(sent);
+    host.serves = true;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(service.status().state).toBe('qualified');
+    answer([SERVERS[0]]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
