@@ -5,10 +5,12 @@ import { parseArgs } from 'node:util';
 import { Lab, NATIVE, noLab } from '../lab/kit/lab.ts';
 import type { Home } from '../lab/kit/lab.ts';
 import { pidsIn, sleep } from '../lab/kit/processes.ts';
+import type { Program } from '../lab/kit/processes.ts';
 import {
   startMiredoClient,
   startMiredoRelay,
   startMiredoServer,
+  startRelay,
   startShipworm,
 } from '../lab/kit/programs.ts';
 import { benchServers, SERVER_ROWS } from './server.ts';
@@ -24,15 +26,18 @@ const ROWS = [
   { key: 'rttMs', label: 'round trip between two clients, ms', better: 'lower' },
   { key: 'tcpMbits', label: 'one TCP stream between two clients, Mbit/s', better: 'higher' },
   { key: 'retransmits', label: 'TCP retransmits in that time', better: 'lower' },
+  { key: 'relayMbits', label: 'one TCP stream through the relay, Mbit/s', better: 'higher' },
+  { key: 'relayRetransmits', label: 'TCP retransmits in that time', better: 'lower' },
   { key: 'memoryKb', label: 'memory of a client, kB (PSS)', better: 'lower' },
   { key: 'idlePerMinute', label: 'packets a minute when idle, both ways', better: 'lower' },
 ] as const;
 type Key = (typeof ROWS)[number]['key'];
 type Sample = Partial<Record<Key, number>>;
 
-/** A product under test. `start` begins a client and gives its address once it is on the adapter. */
+/** A product under test, with a relay of its own. `start` begins a client and gives its address once it is on the adapter. */
 interface Product {
   readonly name: string;
+  readonly startRelay: () => Promise<Program>;
   readonly start: (home: Home) => { address: () => Promise<string>; stop: () => Promise<unknown> };
 }
 
@@ -40,6 +45,7 @@ function products(lab: Lab): Product[] {
   return [
     {
       name: 'Shipworm',
+      startRelay: async () => (await startRelay(lab, lab.relay)).program,
       start: (home) => {
         const client = startShipworm(lab, home, ['--expose-all']);
         return { address: () => client.address(), stop: () => client.program.stop() };
@@ -47,6 +53,7 @@ function products(lab: Lab): Product[] {
     },
     {
       name: 'Miredo',
+      startRelay: () => startMiredoRelay(lab),
       start: (home) => {
         const client = startMiredoClient(lab, home);
         return { address: () => client.address(), stop: () => client.program.stop() };
@@ -68,8 +75,13 @@ async function ping(
   return [...out.matchAll(/time=([\d.]+) ms/g)].map((match) => Number(match[1]));
 }
 
-async function tcp(lab: Lab, from: Home, to: Home, address: string): Promise<Sample> {
-  const server = lab.start(to.space, 'iperf3', ['-s', '-1']);
+async function tcp(
+  lab: Lab,
+  from: Home,
+  to: string,
+  address: string,
+): Promise<{ mbits: number; retransmits: number }> {
+  const server = lab.start(to, 'iperf3', ['-s', '-1']);
   await sleep(300);
   const args = ['-c', address, '-t', `${TCP_SECONDS}`, '-J'];
   const { out } = await lab.run(from.space, 'iperf3', args, { timeoutMs: 60_000 });
@@ -78,7 +90,7 @@ async function tcp(lab: Lab, from: Home, to: Home, address: string): Promise<Sam
     end: { sum_received: { bits_per_second: number }; sum_sent: { retransmits: number } };
   };
   return {
-    tcpMbits: end.sum_received.bits_per_second / 1e6,
+    mbits: end.sum_received.bits_per_second / 1e6,
     retransmits: end.sum_sent.retransmits,
   };
 }
@@ -114,6 +126,7 @@ async function measure(lab: Lab, product: Product, withIdle: boolean): Promise<S
   // A fresh router each time: no mapping of the round before.
   lab.setNat(home1, 'restricted');
   lab.setNat(home2, 'restricted');
+  const relay = await product.startRelay();
   const peer = product.start(home2);
   const peerAddress = await peer.address();
   const begin = performance.now();
@@ -124,11 +137,18 @@ async function measure(lab: Lab, product: Product, withIdle: boolean): Promise<S
   const [firstNativeMs = NaN] = await ping(lab, home1, NATIVE, 1, 1);
   const rttMs = median(await ping(lab, home1, peerAddress, 500, 0.002));
   const memoryKb = memory(home1);
-  const stream = await tcp(lab, home1, home2, peerAddress);
+  const stream = await tcp(lab, home1, home2.space, peerAddress);
+  const relayed = await tcp(lab, home1, lab.native, NATIVE);
   const quiet = withIdle ? { idlePerMinute: (await sleep(35_000), await idle(home1)) } : {};
   await client.stop();
   await peer.stop();
-  return { startMs, firstTeredoMs, firstNativeMs, rttMs, memoryKb, ...stream, ...quiet };
+  await relay.stop();
+  return {
+    ...{ startMs, firstTeredoMs, firstNativeMs, rttMs, memoryKb },
+    ...{ tcpMbits: stream.mbits, retransmits: stream.retransmits },
+    ...{ relayMbits: relayed.mbits, relayRetransmits: relayed.retransmits },
+    ...quiet,
+  };
 }
 
 interface Row {
@@ -176,7 +196,6 @@ async function main(): Promise<void> {
   const samples: Sample[][] = [[], []];
   try {
     await startMiredoServer(lab);
-    await startMiredoRelay(lab);
     const both = products(lab);
     for (let round = 0; round < rounds; round++) {
       for (const [index, product] of both.entries()) {

@@ -1,4 +1,5 @@
 // Lets Wireshark's dissector judge every datagram of a run with Miredo's server, relay and client.
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, NATIVE, noLab } from './kit/lab.ts';
@@ -35,7 +36,10 @@ describe.skipIf(reason !== null)('Wireshark', () => {
       ...['-Z', 'root', '-U', '--immediate-mode', '-s0', '-i', lab.home1.line, '-w', file, 'udp'],
     ]);
     await dump.says(/listening/, 10_000);
-    const ours = startShipworm(lab, lab.home1, ['--expose-all']);
+    // The capture is taken before the kernel cuts a segmented send into datagrams: it would show them as one.
+    const config = join(lab.folder, 'plain.json');
+    writeFileSync(config, JSON.stringify({ offloads: false }));
+    const ours = startShipworm(lab, lab.home1, ['--expose-all', '--config', config]);
     const theirs = startMiredoClient(lab, lab.home2);
     const [our, their] = [await ours.address(), await theirs.address()];
     await answers(lab, lab.home1, NATIVE);
