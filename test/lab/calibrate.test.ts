@@ -66,11 +66,20 @@ function pairOfAdvertisements(lines: readonly string[]): string[] {
   return [...lines.slice(0, first), ...pair.sort(), ...lines.slice(first + 2)];
 }
 
-/** A peer that can't be reached is tried every two seconds: how often depends on how fast the machine is. */
+/**
+ * A peer that can't be reached is tried every two seconds, and the server asked again meanwhile: how often depends on how fast
+ * the machine is.
+ */
 function firstAttempts(lines: readonly string[]): string[] {
   let attempts = 0;
+  const asked = new Set<string>();
   return lines.filter((line) => {
     if (line.startsWith('out bubble peer')) attempts++;
+    if (/solicitation|advertisement/.test(line)) {
+      const first = !asked.has(line);
+      asked.add(line);
+      return first;
+    }
     return attempts <= ATTEMPTS || !/bubble peer|out bubble server/.test(line);
   });
 }
