@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
-import { parseIp4 } from '../wire/index.ts';
+import { networkInterfaces } from 'node:os';
+import { formatIp4, parseIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
@@ -167,10 +168,15 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
 
   private readNetwork(): NetworkState {
     const { addresses, defaultRoutes } = nativeAddon().dumpNetwork();
+    // An interface keeps its addresses while it is down or has no carrier; these are not listed here.
+    const working = new Set(
+      Object.values(networkInterfaces()).flatMap((list) => list!.map(({ address }) => address)),
+    );
     const foreign = defaultRoutes.filter((route) => route.oif !== this.adapterIndex);
     return {
       networks: addresses
         .filter((a) => a.interface !== 'lo' && a.interface !== this.adapterName)
+        .filter((a) => working.has(formatIp4(a.address)))
         .map((a) => ({ interface: a.interface, address: a.address, prefix: a.prefix })),
       nativeIpv6: foreign.some((route) => route.family === 6),
       ipv4: foreign.some((route) => route.family === 4),
