@@ -242,8 +242,8 @@ export class TeredoClient {
     this.nat = 'unknown';
     this.confirmed = false;
     this.changedAt = now;
-    const reason = networks.length === 0 ? 'no-network' : 'network-changed';
-    this.setState('qualifying', first ? 'starting' : reason);
+    const reason = first ? 'starting' : 'network-changed';
+    this.setState('qualifying', networks.length === 0 ? 'no-network' : reason);
     current.start(now, this.core.address !== null);
   }
 
