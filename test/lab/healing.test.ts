@@ -12,7 +12,7 @@ if (reason) process.stderr.write(`skipped: ${reason}\n`);
 /** Healed by the server's first answer; one may be lost, and the next is asked for 4 s later. */
 const HEALED_MS = 4_100 * SLOW;
 
-/** Silence for 12 s is told with its cause. */
+/** A change of network is told once it has settled for 200 ms. */
 const TOLD_MS = 1_000 * SLOW;
 
 describe.skipIf(reason !== null)('healing', () => {
