@@ -1,4 +1,4 @@
-// Vitest projects: unit and simulation tests run side by side; lab tests share one topology and run one by one.
+// Vitest projects: unit and simulation tests run side by side; lab tests share one topology and run one by one; long ones run by a command of their own.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -19,6 +19,16 @@ export default defineConfig({
           include: ['test/lab/**/*.test.ts'],
           environment: 'node',
           testTimeout: 90_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['test/long/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 1_800_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },
