@@ -1,6 +1,6 @@
 // Does all set-up, runs every check and every test, and ends with the line that counts them.
 import { join } from 'node:path';
-import { root, setup } from './setup.mjs';
+import { installDebianPackages, root, setup } from './setup.mjs';
 import { check, finish, modules, noLab, tests } from './testing.mjs';
 
 setup();
@@ -14,6 +14,9 @@ check('eslint', [join(modules, 'eslint', 'bin', 'eslint.js'), '--max-warnings=0'
 check('types', [join(modules, 'typescript', 'bin', 'tsc'), '-p', '.']);
 check('rooms', [join(root, 'scripts', 'check-rooms.mjs')]);
 tests(['unit', 'sim']);
+const clang = installDebianPackages(['fuzz']);
+if (clang) console.log(`Fuzzing is skipped: it needs clang; run: ${clang}`);
+else tests(['fuzz']);
 const why = noLab();
 if (why) console.log(`Lab tests are skipped: ${why}.`);
 else tests(['lab']);

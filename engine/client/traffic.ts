@@ -2,6 +2,7 @@
 import {
   buildDatagram,
   ICMP6,
+  IP6_HEADER_LENGTH,
   isBubble,
   isLinkLocal6,
   isMulticast6,
@@ -183,6 +184,11 @@ export class Traffic {
       return;
     }
     const header = parsed.value;
+    // What stood behind it would be read as trailers of ours (RFC 6081 §4.1).
+    if (packet.length !== IP6_HEADER_LENGTH + header.payloadLength) {
+      this.core.discards.count('adapterLength');
+      return;
+    }
     if (isMulticast6(header.destination)) {
       this.core.discards.count('adapterMulticast');
       return;

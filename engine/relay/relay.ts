@@ -13,6 +13,7 @@ import {
   buildDatagram,
   Discards,
   ICMP6,
+  IP6_HEADER_LENGTH,
   isBubble,
   linkLocalFor,
   parseDatagram,
@@ -152,7 +153,9 @@ export class TeredoRelay {
   private send(packet: Uint8Array, now: number): void {
     const parsed = parseIp6Header(packet);
     if (!parsed.ok) return this.discard(parsed.reason);
-    const { source, destination, hopLimit } = parsed.value;
+    const { source, destination, hopLimit, payloadLength } = parsed.value;
+    // What stood behind it would be read as trailers (RFC 6081 §4.1).
+    if (packet.length !== IP6_HEADER_LENGTH + payloadLength) return this.discard('adapterLength');
     const walked = walkHeaders(packet);
     if (!walked.ok) return this.discard(walked.reason);
     // Errors go to hosts that we serve; what forges another source is not answered.

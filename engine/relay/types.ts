@@ -119,6 +119,7 @@ export interface RelayPeerRow {
 /** Why the relay refused what was no malformed packet; those have the wire's names. */
 export type RelayReason =
   | 'adapterTooBig'
+  | 'adapterLength'
   | 'adapterBubble'
   | 'destinationNotTeredo'
   | 'destinationNotServed'

@@ -29,6 +29,7 @@ import {
   udp,
   data,
   errors,
+  joined,
 } from './harness.ts';
 
 describe('bubbles through our server', () => {
@@ -209,6 +210,18 @@ describe('refused from local programs', () => {
     bench.fromProgram(udp(NATIVE, PEER));
     expect(bench.client.discards).toEqual({ adapterSource: 1 });
     expect(bench.takeSent()).toEqual([]);
+  });
+
+  test('bytes behind its end never leave: the peer would read them as trailers of ours (RFC 6081 §4.1)', () => {
+    const bench = Bench.qualified();
+    bench.receive(PEER_ENDPOINT, bubble(PEER, bench.address));
+    bench.takeSent();
+    const whole = udp(bench.address, PEER);
+    bench.fromProgram(joined(whole, Uint8Array.of(1, 4, 1, 2, 3, 4)));
+    expect(bench.client.discards).toEqual({ adapterLength: 1 });
+    expect(bench.takeSent()).toEqual([]);
+    bench.fromProgram(whole);
+    expect(bench.takeSent()).toHaveLength(1);
   });
 });
 

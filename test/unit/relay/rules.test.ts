@@ -163,6 +163,13 @@ describe('ICMPv6 errors as a router (RFC 4443)', () => {
     expect(bench.story()).toEqual([ASKED]);
   });
 
+  test('bytes behind the end of a packet never leave: the client would read them as trailers (RFC 6081 §4.1)', () => {
+    const bench = Bench.connected();
+    const longer = Uint8Array.from([...packet(), 1, 4, 1, 2, 3, 4]);
+    expect(bench.refusal(() => bench.fromNative(longer))).toBe('adapterLength');
+    expect(bench.takeSent()).toEqual([]);
+  });
+
   test('a hop limit of 0: time exceeded (§3.3)', () => {
     const bench = Bench.connected();
     const bytes = packet();
