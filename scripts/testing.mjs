@@ -7,6 +7,12 @@ import { installDebianPackages, nodePath, root, toolEnvironment } from './setup.
 const totals = { passed: 0, failed: 0, skipped: 0 };
 export const modules = join(root, 'node_modules');
 
+/** Counts and prints one result. */
+export function count(name, good) {
+  totals[good ? 'passed' : 'failed'] += 1;
+  console.log(`${good ? 'ok  ' : 'FAIL'} ${name}`);
+}
+
 /** One check that passes or fails as a whole. */
 export function check(name, args) {
   const result = spawnSync(nodePath(), args, {
@@ -15,13 +21,12 @@ export function check(name, args) {
     encoding: 'utf8',
   });
   const good = result.status === 0;
-  totals[good ? 'passed' : 'failed'] += 1;
-  console.log(`${good ? 'ok  ' : 'FAIL'} ${name}`);
+  count(name, good);
   if (!good) console.log((result.stdout + result.stderr).trimEnd());
 }
 
-/** Runs vitest projects and adds their counts. A run without a report is a failure. */
-export function tests(projects) {
+/** Runs vitest projects with `env` added to the environment and adds their counts. A run without a report is a failure. */
+export function tests(projects, env = {}) {
   const report = join(root, 'build', 'reports', `${projects.join('-')}.json`);
   mkdirSync(join(root, 'build', 'reports'), { recursive: true });
   rmSync(report, { force: true });
@@ -33,7 +38,7 @@ export function tests(projects) {
   args.push('--reporter=default', '--reporter=json', `--outputFile.json=${report}`);
   const { status } = spawnSync(nodePath(), args, {
     cwd: root,
-    env: toolEnvironment(),
+    env: { ...toolEnvironment(), ...env },
     stdio: 'inherit',
   });
   if (!existsSync(report)) {

@@ -15,7 +15,8 @@ import { eventually, pidsIn } from './processes.ts';
 import type { Program, Result } from './processes.ts';
 import { execFileSync } from 'node:child_process';
 
-export const SHIPWORM = resolve('bin/shipworm');
+/** The command; a sanitized build is run by a wrapper of it. */
+export const SHIPWORM = resolve(process.env['SHIPWORM_TEST_COMMAND'] ?? 'bin/shipworm');
 /** Three times what the protocol may take: a lab machine has other work. A time-out of the protocol is 4 s. */
 export const SLOW = 3;
 /** First answer of the server, doubled by a lost packet, three times over. */
