@@ -47,6 +47,8 @@ export interface ClientStatus {
   readonly address: Ip6 | null;
   readonly mtu: number;
   readonly server: Endpoint;
+  /** Time from the last answered solicitation to its answer, ms; null before the first. */
+  readonly serverRttMs: number | null;
   readonly mapped: Endpoint | null;
   readonly nat: NatKind;
 }
@@ -65,6 +67,7 @@ export class TeredoClient {
   private nat: NatKind = 'unknown';
   private mapped: Endpoint | null = null;
   private mtu = TEREDO_MTU;
+  private serverRttMs: number | null = null;
   private origins: { primary: Endpoint | null; secondary: Endpoint | null } = {
     primary: null,
     secondary: null,
@@ -118,6 +121,7 @@ export class TeredoClient {
       address: this.core.address,
       mtu: this.mtu,
       server: this.servers.current.primaryEndpoint,
+      serverRttMs: this.serverRttMs,
       mapped: this.mapped,
       nat: this.nat,
     };
@@ -343,6 +347,7 @@ export class TeredoClient {
   /** A valid advertisement counts: take the address it gives us, or notice that the mapping changed. */
   private qualify(advertisement: Advertisement, now: number, moved = false): void {
     const { origin } = advertisement;
+    this.serverRttMs = advertisement.rttMs;
     const changed = this.mapped !== null && !sameEndpoint(this.mapped, origin);
     this.mtu = advertisement.mtu ?? TEREDO_MTU;
     const back = this.silent || advertisement.rttMs >= SERVER_DOUBT_MS;

@@ -37,6 +37,8 @@ export const statusSchema = z.object({
   address: z.string().nullable(),
   mtu: z.number().nullable(),
   server: endpoint.nullable(),
+  /** Round trip to it when it answered last. */
+  serverRttMs: z.number().nullable(),
   mapped: endpoint.nullable(),
   nat: z.enum(['none', 'cone', 'restricted', 'symmetric', 'unknown']),
   peers: z.array(peerSchema),

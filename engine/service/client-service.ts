@@ -167,6 +167,7 @@ export class ClientService {
       address: address !== null ? formatIp6(address) : null,
       mtu: status?.address != null ? status.mtu : null,
       server: status ? formatEndpoint(status.server) : null,
+      serverRttMs: status?.serverRttMs ?? null,
       mapped: status?.mapped ? formatEndpoint(status.mapped) : null,
       nat: status?.nat ?? 'unknown',
       peers: this.peerEntries(),

@@ -98,6 +98,14 @@ describe('advertisement', () => {
     expect(new Bench().address).toBeNull();
   });
 
+  test('tells how long the server took to answer', () => {
+    const bench = new Bench();
+    expect(bench.client.status().serverRttMs).toBeNull();
+    bench.pass(37);
+    bench.answerSolicitations();
+    expect(bench.client.status().serverRttMs).toBe(37);
+  });
+
   test('the same origin from the secondary: restricted; another one: symmetric, and still qualified', () => {
     expect(Bench.qualified().client.status().nat).toBe('restricted');
     const bench = new Bench();

@@ -52,6 +52,7 @@ const CLIENT: Status = {
   address: null,
   mtu: null,
   server: null,
+  serverRttMs: null,
   mapped: null,
   nat: 'unknown',
   peers: [],
