@@ -2,11 +2,12 @@
 import { parseArgs } from 'node:util';
 import { Lab, noLab } from '../lab/kit/lab.ts';
 import { clients } from './clients.ts';
+import { distant } from './distant.ts';
 import type { Group } from './group.ts';
 import { textTable } from './report.ts';
 import { servers } from './server.ts';
 
-const GROUPS: readonly Group[] = [clients, servers];
+const GROUPS: readonly Group[] = [clients, distant, servers];
 
 /** The groups that `--only` names, or all. Throws for a name that is none. */
 function chosen(only: string | undefined): readonly Group[] {
