@@ -113,7 +113,8 @@ It helps clients to an address and to each other; their traffic does not pass th
 Started with sudo, it opens its sockets and then becomes you again. Without root (and without the helper service) all
 works but the pings that clients send to native IPv6 hosts before they use a relay.
 The configuration file is one JSON object: primary, secondary, bindPrimary, bindSecondary, port, control, logLevel, metrics,
-allowPrivate, clients (an object of clientId: key), requireAuthentication, limits.
+allowPrivate, clients (an object of clientId: key), requireAuthentication, limits,
+workers (threads that read each address; one for each core by default).
 "shipworm reload" (or the signal HUP) reads it anew and takes clients, requireAuthentication, limits and logLevel.
 UDP port 3544 must be open to everybody. "shipworm status" says what it answered and what it refused, and why.`,
     )

@@ -1,4 +1,5 @@
 // Module datapath/limits bounds what others can make us do or keep: token buckets by rate, queues by bytes and count.
+import type { Ip4 } from '../wire/types.ts';
 
 /** A token bucket in virtual time: `perSecond` on average, `burst` at once. */
 export class TokenBucket {
@@ -25,6 +26,15 @@ export class TokenBucket {
     return true;
   }
 }
+
+/** Bounds what each IPv4 source may do. */
+export interface SourceLimit {
+  /** True when `source` may once more at `now` (ms, never decreasing). */
+  take(source: Ip4, now: number): boolean;
+}
+
+/** A limit of `perSecond` on average and `burst` at once, for at most `maxSources` that are remembered. */
+export type MakeSourceLimit = (perSecond: number, burst: number, maxSources: number) => SourceLimit;
 
 /** A token bucket for each key, for at most `maxKeys` of them; the least recently used goes first. */
 export class KeyedBuckets<K> {

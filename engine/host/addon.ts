@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AnswerCounts, Answers } from '../datapath/answers.ts';
+import type { MakeSourceLimit } from '../datapath/limits.ts';
 import type { AddressRange } from '../datapath/types.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/types.ts';
 import { HostError } from './types.ts';
@@ -114,12 +116,21 @@ export interface NativeDatapath {
   close(): void;
 }
 
-/** A socket of `openUdp`. A closed one receives and sends nothing. */
+/** A UDP port of `openUdp`. A closed one receives and sends nothing. */
 export interface NativeUdp {
-  /** Fills slots with what has come, and returns how many. */
-  receive(slots: Uint8Array): number;
-  /** Sends the first `count` slots and writes into each what became of it. */
+  /**
+   * Moves datagrams that the table didn't answer into `into` and returns the number of bytes used: records as in
+   * `NativeDatapath.drain`. When some are left behind, `onReadable` is called again.
+   */
+  drain(into: Uint8Array): number;
+  /** Sends the first `count` slots and writes into each what became of it (see native/datapath/udp-binding.cc). */
   send(slots: Uint8Array, count: number): void;
+  /**
+   * From now on answers by this table in the threads that read; `limit` is one of `openSourceLimit`. `other` sends what leaves
+   * by the other address.
+   */
+  setAnswers(answers: Answers | null, other: NativeUdp | null): void;
+  counts(): AnswerCounts;
   close(): void;
 }
 
@@ -157,10 +168,12 @@ export interface NativeAddon {
   /** Calls back, coalesced, when a link, an address or a route changed. Doesn't keep the process alive. Returns a stop function. */
   openNetlink(callback: () => void): () => void;
   /**
-   * A UDP socket that is read and written in batches of slots (see native/datapath/udp.cc). `onReadable` is called while there
-   * is something to receive. Throws SystemError.
+   * A UDP port that `workers` threads read, each by a socket of its own. `onReadable` is called when datagrams wait that they did
+   * not answer. Throws SystemError.
    */
-  openUdp(ip: Ip4, port: number, onReadable: () => void): NativeUdp;
+  openUdp(ip: Ip4, port: number, workers: number, onReadable: () => void): NativeUdp;
+  /** A limit in the sense of `MakeSourceLimit` that the threads of `openUdp` can ask, too. */
+  openSourceLimit: MakeSourceLimit;
   /** Throws SystemError; `syscall` tells bind from the rest. */
   openDatapath(options: NativeDatapathOptions): NativeDatapath;
 }

@@ -11,6 +11,7 @@ import type {
 import type { Endpoint, Ip6 } from '../wire/types.ts';
 import { nativeAddon } from './addon.ts';
 import type { NativeDatapath, SystemError } from './addon.ts';
+import { forEachRecord } from './records.ts';
 import { HostError } from './types.ts';
 import type { DatapathOptions, SocketDatapath } from './types.ts';
 
@@ -21,42 +22,18 @@ const MAX_FLOWS = 131_072;
 /** Upcalls taken at once; more are announced by another wake-up, so that timers and other I/O get their turn. */
 const DRAIN_BYTES = 256 * 1024;
 
-/** Head of an upcall record: u32 length, u8 kind, u8 type, u8 code, u8 0, u32 IPv4 address, u16 port, u16 0. */
-const HEAD_BYTES = 16;
-
-/** The add-on writes in host byte order. */
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-
 /** Decodes what `NativeDatapath.drain` left in the first `used` bytes; each upcall gets bytes of its own unless they are `lent`. */
 function decodeUpcalls(buffer: Uint8Array, used: number, lent: boolean): Upcall[] {
-  const view = new DataView(buffer.buffer, buffer.byteOffset, used);
   const batch: Upcall[] = [];
-  for (let at = 0; at < used;) {
-    const length = view.getUint32(at, LITTLE_ENDIAN);
-    const kind = view.getUint8(at + 4);
-    const endpoint = {
-      ip: view.getUint32(at + 8, LITTLE_ENDIAN),
-      port: view.getUint16(at + 12, LITTLE_ENDIAN),
-    };
-    const end = at + HEAD_BYTES + length;
-    const bytes = lent ? buffer.subarray(at + HEAD_BYTES, end) : buffer.slice(at + HEAD_BYTES, end);
+  forEachRecord(buffer, used, ({ kind, type, code, endpoint, bytes: borrowed }) => {
+    const bytes = lent ? borrowed : borrowed.slice();
     if (kind === 2) batch.push({ kind: 'packet', bytes });
-    else if (kind === 3)
-      batch.push({
-        kind: 'icmp4',
-        to: endpoint,
-        type: view.getUint8(at + 5),
-        code: view.getUint8(at + 6),
-      });
-    else
-      batch.push({
-        kind: 'datagram',
-        ring: kind === 0 ? 'server' : 'other',
-        from: endpoint,
-        bytes,
-      });
-    at += HEAD_BYTES + Math.ceil(length / 8) * 8;
-  }
+    else if (kind === 3) batch.push({ kind: 'icmp4', to: endpoint, type, code });
+    else {
+      const ring = kind === 0 ? 'server' : 'other';
+      batch.push({ kind: 'datagram', ring, from: endpoint, bytes });
+    }
+  });
   return batch;
 }
 

@@ -1,38 +1,37 @@
 // Module host/linux-udp reads and writes a UDP socket in batches through the native add-on, and words its failures for a server.
+import type { AnswerCounts, Answers } from '../datapath/answers.ts';
 import { formatIp4 } from '../wire/index.ts';
 import type { Endpoint } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import type { NativeUdp, SystemError } from './addon.ts';
+import { forEachRecord, LITTLE_ENDIAN } from './records.ts';
 import { HostError } from './types.ts';
 import type { SendOutcome, UdpOptions, UdpSocket } from './types.ts';
 
-/** As in native/datapath/udp.cc. */
+/** As in native/datapath/udp-binding.cc. */
 const BATCH = 64;
 const HEAD_BYTES = 16;
 const SLOT_BYTES = 2064;
 const OUTCOMES: readonly SendOutcome[] = ['sent', 'failed', 'full'];
-/** Batches read in one go; then timers and other sockets get their turn. */
-const BATCHES = 16;
-/** The add-on writes in host byte order. */
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+/** Taken at once; then timers and other sockets get their turn. */
+const DRAIN_BYTES = 128 * 1024;
 
 export class LinuxUdp<Tag> implements UdpSocket<Tag> {
   readonly #native: NativeUdp;
   readonly #options: UdpOptions<Tag>;
-  readonly #in = new Uint8Array(BATCH * SLOT_BYTES);
+  readonly #in = new Uint8Array(DRAIN_BYTES);
   readonly #out = new Uint8Array(BATCH * SLOT_BYTES);
-  readonly #inView = new DataView(this.#in.buffer);
   readonly #outView = new DataView(this.#out.buffer);
   readonly #tags: Tag[] = [];
 
   /** Throws HostError. */
   constructor(options: UdpOptions<Tag>) {
     this.#options = options;
-    const { ip, port } = options.bind;
+    const { bind, workers = 1 } = options;
     try {
-      this.#native = nativeAddon().openUdp(ip, port, () => this.#onReadable());
+      this.#native = nativeAddon().openUdp(bind.ip, bind.port, workers, () => this.#onReadable());
     } catch (error) {
-      throw error instanceof HostError ? error : bindError(error as SystemError, options.bind);
+      throw error instanceof HostError ? error : bindError(error as SystemError, bind);
     }
   }
 
@@ -59,22 +58,20 @@ export class LinuxUdp<Tag> implements UdpSocket<Tag> {
     this.#native.close();
   }
 
+  answer(answers: Answers | null, other: UdpSocket<Tag> | null): void {
+    this.#native.setAnswers(answers, other instanceof LinuxUdp ? other.#native : null);
+  }
+
+  counts(): AnswerCounts {
+    return this.#native.counts();
+  }
+
   #onReadable(): void {
-    for (let batch = 0; batch < BATCHES; batch++) {
-      const count = this.#native.receive(this.#in);
-      for (let i = 0; i < count; i++) {
-        const at = i * SLOT_BYTES;
-        const from = {
-          ip: this.#inView.getUint32(at + 8, LITTLE_ENDIAN),
-          port: this.#inView.getUint16(at + 12, LITTLE_ENDIAN),
-        };
-        const start = at + HEAD_BYTES;
-        const length = this.#inView.getUint32(at, LITTLE_ENDIAN);
-        this.#options.onDatagram(from, this.#in.subarray(start, start + length));
-      }
-      if (count > 0) this.#options.onBatch();
-      if (count < BATCH) return;
-    }
+    const used = this.#native.drain(this.#in);
+    forEachRecord(this.#in, used, ({ endpoint, bytes }) =>
+      this.#options.onDatagram(endpoint, bytes),
+    );
+    if (used > 0) this.#options.onBatch();
   }
 }
 

@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { formatIp4, parseIp4 } from '../wire/index.ts';
+import type { SourceLimit } from '../datapath/limits.ts';
 import type { Ip4 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
@@ -85,6 +86,10 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
 
   openUdp<Tag>(options: UdpOptions<Tag>): UdpSocket<Tag> {
     return new LinuxUdp(options);
+  }
+
+  makeLimit(perSecond: number, burst: number, maxSources: number): SourceLimit {
+    return nativeAddon().openSourceLimit(perSecond, burst, maxSources);
   }
 
   async openRaw6(): Promise<RawSocket6> {

@@ -1,4 +1,6 @@
 // Module host/types states what the rest of the engine needs of an operating system; one file per platform provides it.
+import type { AnswerCounts, Answers } from '../datapath/answers.ts';
+import type { MakeSourceLimit } from '../datapath/limits.ts';
 import type { Datapath, FlowKey, Upcall } from '../datapath/types.ts';
 import type { Direction, GateInput, Owner, Process, SocketVerdict } from '../gate/types.ts';
 import type { Endpoint, Ip4, Ip6, Random } from '../wire/types.ts';
@@ -196,11 +198,20 @@ export interface UdpSocket<Tag> {
   /** Takes a datagram along, at most 2,048 bytes; it leaves with the next `flush`, or with the batch that it fills. */
   send(to: Endpoint, bytes: Uint8Array, tag: Tag): void;
   flush(): void;
+  /**
+   * From now on what the table says is answered where it is read and not handed over; `limit` is one of `makeLimit`. `other`,
+   * of the same host, sends what leaves by the other address.
+   */
+  answer(answers: Answers | null, other: UdpSocket<Tag> | null): void;
+  /** What was done by the table. */
+  counts(): AnswerCounts;
   close(): void;
 }
 
 export interface UdpOptions<Tag> {
   readonly bind: Endpoint;
+  /** Threads that read, 1 by default. */
+  readonly workers?: number;
   /** `bytes` are valid until this returns. */
   readonly onDatagram: (from: Endpoint, bytes: Uint8Array) => void;
   /** A batch was handed over: the moment to flush. */
@@ -212,6 +223,8 @@ export interface UdpOptions<Tag> {
 export interface ServerHost extends Pick<Host, 'now' | 'networkState' | 'watchNetwork'> {
   /** Throws HostError 'port-taken' or 'bind-failed', worded for a server. */
   openUdp<Tag>(options: UdpOptions<Tag>): UdpSocket<Tag>;
+  /** A limit that the sockets of `openUdp` can ask, too. */
+  readonly makeLimit: MakeSourceLimit;
   /** Asks the privileged helper, which needs no native IPv6 for it. Rejects with HostError. */
   openRaw6(): Promise<RawSocket6>;
 }

@@ -5,7 +5,9 @@
 //   2. solicited: a router solicitation (rule 4) is answered with an advertisement (§5.3.2)
 //   3. forward: a bubble or a ping (rule 2) of an honest source (rules 5 and 6) goes on
 //   4. toClient or toNative, by its destination
+import type { Answers } from '../datapath/answers.ts';
 import { KeyedBuckets } from '../datapath/limits.ts';
+import type { MakeSourceLimit, SourceLimit } from '../datapath/limits.ts';
 import {
   authenticate,
   buildAdvertisement,
@@ -33,9 +35,11 @@ import {
   TEREDO_MTU,
   TEREDO_PORT,
   teredoPrefix,
+  unreachableBlocks,
   walkHeaders,
 } from '../wire/index.ts';
 import type { Authentication, Datagram, Endpoint, Ip4, Ip6, Reach } from '../wire/index.ts';
+import { plainCases } from './plain.ts';
 import { checkSolicitor } from './solicitors.ts';
 import type {
   ServerInput,
@@ -60,15 +64,21 @@ const DEFAULT_LIMITS: ServerLimits = {
   maxSources: 16_384,
 };
 
+const keyedBuckets: MakeSourceLimit = (...limits) => new KeyedBuckets<Ip4>(...limits);
+
 /** What each source may do. */
-function buckets(
-  given: Partial<ServerLimits> = {},
-): Record<'solicitations' | 'forwards', KeyedBuckets<Ip4>> {
+function limitsOf({
+  limits: given = {},
+  makeLimit = keyedBuckets,
+}: Pick<ServerSettings, 'limits' | 'makeLimit'>): Record<
+  'solicitations' | 'forwards',
+  SourceLimit
+> {
   const limits = { ...DEFAULT_LIMITS, ...given };
   const { solicitationsPerSecondPerSource: asked, forwardedPerSecondPerSource: carried } = limits;
   return {
-    solicitations: new KeyedBuckets(asked, Math.max(1, asked), limits.maxSources),
-    forwards: new KeyedBuckets(carried, Math.max(1, carried), limits.maxSources),
+    solicitations: makeLimit(asked, Math.max(1, asked), limits.maxSources),
+    forwards: makeLimit(carried, Math.max(1, carried), limits.maxSources),
   };
 }
 
@@ -80,8 +90,8 @@ export class TeredoServer {
   private readonly port: number;
   /** Our one or two addresses. */
   private readonly own: readonly Ip4[];
-  private solicitations: KeyedBuckets<Ip4>;
-  private forwards: KeyedBuckets<Ip4>;
+  private solicitations: SourceLimit;
+  private forwards: SourceLimit;
   /** The advertisement, which is the same for all but in its destination; its source is our address and port, cone bit 1. */
   private readonly advertisement: Uint8Array;
 
@@ -94,7 +104,7 @@ export class TeredoServer {
       allowPrivate: settings.allowPrivate ?? false,
       broadcasts: settings.broadcasts ?? [],
     };
-    ({ solicitations: this.solicitations, forwards: this.forwards } = buckets(settings.limits));
+    ({ solicitations: this.solicitations, forwards: this.forwards } = limitsOf(settings));
     this.advertisement = buildAdvertisement({
       source: serverLinkLocal({ ip: primary, port: this.port }),
       destination: 0n,
@@ -106,7 +116,33 @@ export class TeredoServer {
   /** From the next datagram on these keys and limits rule; what was counted stays. New limits forget who sent how much. */
   configure({ clients, requireAuthentication, limits }: ServerRules): void {
     this.settings = { ...this.settings, clients, requireAuthentication, limits };
-    ({ solicitations: this.solicitations, forwards: this.forwards } = buckets(limits));
+    ({ solicitations: this.solicitations, forwards: this.forwards } = limitsOf(this.settings));
+  }
+
+  /**
+   * The solicitations that whoever runs the server may answer by this table instead of asking, and the answers; true until the
+   * next `configure` or change of the broadcasts. Null when each has to be judged.
+   */
+  answers(): Answers | null {
+    const { requireAuthentication = false, secondary } = this.settings;
+    if (requireAuthentication) return null;
+    const own = [...this.own, ...this.reach.broadcasts];
+    const blocks = [
+      ...unreachableBlocks(this.reach),
+      ...own.map((ip): readonly [Ip4, number] => [ip, 32]),
+    ];
+    // Inverted, as an origin is, this endpoint is all zeros.
+    const nobody = { ip: 0xffffffff, port: 0xffff };
+    return {
+      cases: plainCases((bytes) => {
+        const parsed = parseDatagram(bytes);
+        const built = parsed.ok ? this.advertisementFor(nobody, parsed.value) : parsed.reason;
+        if (typeof built === 'string') throw new Error(`no plain solicitation: ${built}`);
+        return built;
+      }, secondary !== null),
+      refused: blocks.map(([network, prefix]) => ({ network, prefix })),
+      limit: this.solicitations,
+    };
   }
 
   /** Counted, named discards. */
@@ -140,8 +176,15 @@ export class TeredoServer {
     if (!this.solicitations.take(from.ip, now)) return this.discard('solicitationLimit');
     const answering = this.answeringSide(arrivedOn, solicitation.value.source);
     if (!answering) return this.discard('solicitationCone');
+    const bytes = this.advertisementFor(from, datagram);
+    if (typeof bytes === 'string') return this.discard(bytes);
+    return [{ kind: 'transmit', via: answering, to: from, bytes, why: 'advertisement' }];
+  }
+
+  /** The datagram that answers a valid solicitation from `from`. */
+  private advertisementFor(from: Endpoint, datagram: Datagram): Uint8Array | ServerReason {
     const solicitor = checkSolicitor(datagram, this.settings);
-    if (typeof solicitor === 'string') return this.discard(solicitor);
+    if (typeof solicitor === 'string') return solicitor;
     const packet = readdressIcmp6(
       this.advertisement,
       datagram.packet.subarray(SOURCE_AT, SOURCE_AT + 16),
@@ -153,12 +196,7 @@ export class TeredoServer {
         ? authenticate({ clientId, key, nonce, confirmation, origin: from, packet })
         : { clientId, value: new Uint8Array(0), nonce, confirmation };
     }
-    const bytes = buildDatagram({
-      ...(authentication && { authentication }),
-      origin: from,
-      packet,
-    });
-    return [{ kind: 'transmit', via: answering, to: from, bytes, why: 'advertisement' }];
+    return buildDatagram({ ...(authentication && { authentication }), origin: from, packet });
   }
 
   /** With the cone bit the answer comes from our other address, else from the one that was asked; null: there is no other. */

@@ -1,4 +1,5 @@
 // Module server/types names what a Teredo server is told and what it gives back.
+import type { MakeSourceLimit } from '../datapath/limits.ts';
 import type { Endpoint, Ip4 } from '../wire/index.ts';
 
 /** Bounds on what one source can make the server do. */
@@ -30,6 +31,8 @@ export interface ServerSettings {
   /** Answer only solicitations that a known client signed (RFC 4380 §5.3.1 rule 4). */
   readonly requireAuthentication?: boolean;
   readonly limits?: Partial<ServerLimits>;
+  /** How rates are bounded: by KeyedBuckets, or by one that others ask, too. */
+  readonly makeLimit?: MakeSourceLimit;
 }
 
 /** The settings that a running server takes. */

@@ -1,8 +1,9 @@
 // Module service/server-config reads the settings of a server from a file and the command line.
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { isGlobalUnicast4, parseIp4, TEREDO_PORT } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
-import { control, flag, ip4, logLevel } from './settings-schema.ts';
+import { control, flag, ip4, logLevel, workers } from './settings-schema.ts';
 import { mergeSettings } from './judge.ts';
 import { ServiceError } from './errors.ts';
 import type { LogLevel } from './log.ts';
@@ -39,6 +40,7 @@ const fileSchema = z
       'must be an object of identifiers and keys',
     ),
     requireAuthentication: flag,
+    workers,
     limits: z
       .strictObject(
         {
@@ -69,6 +71,8 @@ export interface ServerSettings {
   readonly allowPrivate: boolean;
   readonly clients: Readonly<Record<string, string>>;
   readonly requireAuthentication: boolean;
+  /** Threads that read each address. */
+  readonly workers: number;
   readonly limits: NonNullable<ServerFileSettings['limits']>;
 }
 
@@ -131,6 +135,7 @@ function complete(merged: ServerFileSettings, faults: string[]): ServerSettings 
     allowPrivate,
     clients,
     requireAuthentication: merged.requireAuthentication ?? false,
+    workers: merged.workers ?? availableParallelism(),
     limits: merged.limits ?? {},
   };
 }

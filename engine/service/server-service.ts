@@ -8,6 +8,7 @@ import type {
   UdpSocket,
 } from '../host/types.ts';
 import { TeredoServer } from '../server/index.ts';
+import type { AnswerCounts } from '../datapath/answers.ts';
 import type { ServerOutput, ServerRules, ServerSide } from '../server/index.ts';
 import { directedBroadcast4, Discards, formatIp4 } from '../wire/index.ts';
 import type { Endpoint, Ip4 } from '../wire/index.ts';
@@ -43,6 +44,7 @@ export class ServerService {
       port,
       allowPrivate,
       broadcasts: this.broadcasts,
+      makeLimit: (...limits) => host.makeLimit(...limits),
       ...rulesOf(settings),
     });
   }
@@ -68,6 +70,7 @@ export class ServerService {
     this.networkChanged(await this.host.networkState());
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
     this.serving = true;
+    this.writeAnswers();
     const { primary, secondary, port } = this.settings;
     const second = secondary === null ? '' : ` and ${formatIp4(secondary)}`;
     this.log({
@@ -84,6 +87,7 @@ export class ServerService {
   /** Takes new keys and limits; sockets, and what waits in them, stay. */
   configure(settings: LiveServerSettings): void {
     this.server.configure(rulesOf(settings));
+    this.writeAnswers();
   }
 
   async close(): Promise<void> {
@@ -99,6 +103,9 @@ export class ServerService {
 
   status(): ServerStatus {
     const { primary, secondary, port } = this.settings;
+    const table = [...this.sockets.values()].map((socket) => socket.counts());
+    const sum = (of: (counts: AnswerCounts) => number): number =>
+      table.reduce((total, counts) => total + of(counts), 0);
     return {
       role: 'server',
       primary: formatIp4(primary),
@@ -107,7 +114,13 @@ export class ServerService {
       nativePings: this.raw !== null,
       counters: {
         ...this.counts,
-        discards: { ...this.server.discards, ...this.unsent.snapshot() },
+        answered: this.counts.answered + sum(({ answered }) => answered),
+        discards: addUp(this.server.discards, this.unsent.snapshot(), {
+          solicitationLimit: sum(({ limited }) => limited),
+          sendFailed: sum(({ sendFailed }) => sendFailed),
+          sendQueueFull: sum(({ sendQueueFull }) => sendQueueFull),
+          serverBusy: sum(({ lost }) => lost),
+        }),
       },
     };
   }
@@ -115,6 +128,7 @@ export class ServerService {
   private bind(side: ServerSide, ip: Ip4): void {
     const socket = this.host.openUdp<Carried>({
       bind: { ip, port: this.settings.port },
+      workers: this.settings.workers,
       onDatagram: (from, bytes) => {
         if (this.serving) this.received(side, bytes, from);
       },
@@ -132,6 +146,16 @@ export class ServerService {
       .map(({ address, prefix }) => directedBroadcast4(address, prefix))
       .filter((ip) => ip !== undefined);
     this.broadcasts.splice(0, this.broadcasts.length, ...fresh);
+    this.writeAnswers();
+  }
+
+  /** Tells the sockets what they may answer themselves. */
+  private writeAnswers(): void {
+    if (!this.serving) return;
+    const answers = this.server.answers();
+    const { primary = null, secondary = null } = Object.fromEntries(this.sockets);
+    primary?.answer(answers, secondary);
+    secondary?.answer(answers, primary);
   }
 
   private received(arrivedOn: ServerSide, bytes: Uint8Array, from: Endpoint): void {
@@ -153,6 +177,14 @@ export class ServerService {
     if (outcome === 'sent') this.counts[what] += 1;
     else this.unsent.count(outcome === 'full' ? 'sendQueueFull' : 'sendFailed');
   }
+}
+
+/** Counts by name, without those that are 0. */
+function addUp(...all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const [name, count] of all.flatMap((counts) => Object.entries(counts)))
+    if (count > 0) total[name] = (total[name] ?? 0) + count;
+  return total;
 }
 
 /** The machine's part of the settings. */

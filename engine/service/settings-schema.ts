@@ -31,6 +31,12 @@ export const udpPort = z
   .int('must be a whole number')
   .min(0, 'must be 0 (chosen once and remembered) to 65535')
   .max(65_535, 'must be 0 (chosen once and remembered) to 65535');
+/** Threads that move packets. */
+export const workers = z
+  .number('must be a number')
+  .int('must be a whole number')
+  .min(1, 'must be 1 or more')
+  .max(64, 'must be 64 at most');
 export const control = z.string('must be a path').startsWith('/', 'must be an absolute path');
 
 /** Settings of a client, as a file or the command line gives them. */

@@ -85,7 +85,7 @@ export function directedBroadcast4(address: Ip4, prefix: number): Ip4 | undefine
 }
 
 /** IPv4 blocks that are not global unicast: RFC 4380 §5.2.4, and 100.64/10 (RFC 6598) and class E beside it. */
-const NOT_GLOBAL: readonly (readonly [Ip4, number])[] = [
+export const NOT_GLOBAL: readonly (readonly [Ip4, number])[] = [
   [0x00000000, 8],
   [0x0a000000, 8],
   [0x64400000, 10],

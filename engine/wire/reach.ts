@@ -1,5 +1,5 @@
 // Module wire/reach decides to which IPv4 addresses UDP may be sent on somebody else's word, and finds those hidden in IPv6 ones.
-import { isGlobalUnicast4, sixToFourClient } from './ip.ts';
+import { inNetwork4, NOT_GLOBAL, sixToFourClient } from './ip.ts';
 import { isTeredo } from './teredo.ts';
 import type { Endpoint, Ip4, Ip6 } from './types.ts';
 
@@ -14,12 +14,24 @@ export interface Reach {
 /** ISATAP interface identifiers, with and without the universal bit (RFC 5214 §6.1; named by RFC 6324). */
 const ISATAP = new Set([0x00005efen, 0x02005efen]);
 
-/** True when `ip` can be one host of the IPv4 Internet (RFC 4380 §5.2.4), or of the lab. */
+/** In a closed lab private unicast is fine; what can't be one host's address stays refused. */
+const NOT_A_HOST: readonly (readonly [Ip4, number])[] = [
+  [0x00000000, 8],
+  [0x7f000000, 8],
+  [0xe0000000, 3],
+];
+
+/** The blocks, network and prefix length, where no host of the IPv4 Internet (RFC 4380 §5.2.4), or of the lab, can be. */
+export function unreachableBlocks(reach: Reach): readonly (readonly [Ip4, number])[] {
+  return reach.allowPrivate ? NOT_A_HOST : NOT_GLOBAL;
+}
+
+/** True when `ip` can be one host of the IPv4 Internet, or of the lab. */
 export function isReachable4(ip: Ip4, reach: Reach): boolean {
-  if (reach.broadcasts.includes(ip)) return false;
-  if (!reach.allowPrivate) return isGlobalUnicast4(ip);
-  // In a closed lab private unicast is fine; what can't be one host's address stays refused.
-  return ip >>> 24 !== 0 && ip >>> 24 !== 127 && ip >>> 28 < 0xe;
+  return (
+    !reach.broadcasts.includes(ip) &&
+    !unreachableBlocks(reach).some(([network, prefix]) => inNetwork4(ip, network, prefix))
+  );
 }
 
 /** The same for an endpoint; port 0 is nobody's. */

@@ -55,15 +55,18 @@ double bootMs() {
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
 }
 
-int openUdpSocket(uint32_t ip, uint16_t port, SystemFailure& failure) {
+int openUdpSocket(uint32_t ip, uint16_t port, SystemFailure& failure, bool shared) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) {
     failure = {errno, "socket"};
     return -1;
   }
-  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
-  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
+  // Who may, gets more than the system's own bound.
+  for (const auto& [force, plain] : {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}})
+    if (setsockopt(fd, SOL_SOCKET, force, &kSocketBuffer, sizeof kSocketBuffer) < 0)
+      setsockopt(fd, SOL_SOCKET, plain, &kSocketBuffer, sizeof kSocketBuffer);
   const int off = IP_PMTUDISC_DONT, on = 1;
+  if (shared) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof off) < 0 ||
       setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) < 0) {
     failure = {errno, "setsockopt"};

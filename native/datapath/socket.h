@@ -8,7 +8,8 @@
 namespace shipworm {
 
 // A UDP socket bound to the endpoint, sized for bursts, errors queued, DF off; -1 with `failure` set when it can't be had.
-int openUdpSocket(uint32_t ip, uint16_t port, SystemFailure& failure);
+// `shared`: others that say so, too, may have the same endpoint, and the kernel spreads what comes over them.
+int openUdpSocket(uint32_t ip, uint16_t port, SystemFailure& failure, bool shared = false);
 
 inline sockaddr_in socketAddress(EndpointKey endpoint) {
   sockaddr_in address{};

@@ -1,207 +1,230 @@
-// A UDP socket that is read and written in batches: recvmmsg and sendmmsg between the kernel and buffers of equal slots.
+// The way of a datagram to a server:
 //
-// A slot is u32 length, u8 outcome of sending, u8[3] 0, u32 IPv4 address, u16 port, u16 0, then the datagram; host byte order.
+// 1. run:    one recvmmsg for up to 64 datagrams; waits only when there is none
+// 2. handle: those in the table are answered, by one sendmmsg for each address; the others go into the ring
+// 3. the JavaScript thread is woken once, judges them (drain), and answers (send)
+#include "udp.h"
+
 #include <errno.h>
-#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <system_error>
-#include <thread>
 
-#include "js.h"
 #include "socket.h"
 
 namespace shipworm {
 
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+struct UdpPort::Batch {
+  // Questions and answers of one batch. `same` leave by the socket that was asked, `other` by the other address.
+  struct Replies {
+    mmsghdr messages[kBatch];
+    iovec parts[kBatch];
+    Outcome outcomes[kBatch];
+    size_t count = 0;
+  };
+  uint8_t bytes[kBatch][kDatagram];
+  uint8_t answers[kBatch][Answers::kMaxBytes];
+  mmsghdr messages[kBatch] = {};
+  iovec parts[kBatch];
+  sockaddr_in names[kBatch];
+  Replies same, other;
+
+  void expect() {
+    for (size_t i = 0; i < kBatch; i++) {
+      parts[i] = {bytes[i], kDatagram};
+      messages[i].msg_hdr.msg_name = &names[i];
+      messages[i].msg_hdr.msg_namelen = sizeof names[i];
+      messages[i].msg_hdr.msg_iov = &parts[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    same.count = other.count = 0;
+  }
+  void reply(Replies& list, size_t i, size_t length) {
+    mmsghdr& message = list.messages[list.count];
+    list.parts[list.count] = {answers[i], length};
+    message = {};
+    message.msg_hdr.msg_name = &names[i];
+    message.msg_hdr.msg_namelen = sizeof names[i];
+    message.msg_hdr.msg_iov = &list.parts[list.count++];
+    message.msg_hdr.msg_iovlen = 1;
+  }
+};
+
 namespace {
 
-constexpr size_t kBatch = 64, kHead = 16, kSlot = 2064;
-enum Outcome : uint8_t { kSent, kFailed, kFull };
-
-struct Head {
-  uint32_t length;
-  uint8_t outcome, pad[3];
-  uint32_t ip;
-  uint16_t port, zero;
-};
-static_assert(sizeof(Head) == kHead);
-
-// The thread only waits; whoever is told reads, and arms it again. All but `run` belongs to the JavaScript thread.
-struct Udp {
-  int fd = -1, epoll = -1, stopFd = -1;
-  std::thread thread;
-  napi_threadsafe_function tell = nullptr;
-  bool closed = false;
-  mmsghdr messages[kBatch] = {};
-  iovec parts[kBatch] = {};
-  sockaddr_in names[kBatch] = {};
-
-  bool arm(int operation) {
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLONESHOT;
-    event.data.fd = fd;
-    return epoll_ctl(epoll, operation, fd, &event) == 0;
+void sendAll(int fd, mmsghdr* messages, size_t count, UdpPort::Outcome* outcomes) {
+  for (size_t at = 0; at < count;) {
+    const int sent = sendmmsg(fd, messages + at, static_cast<unsigned>(count - at), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    const size_t done = sent > 0 ? static_cast<size_t>(sent) : 1;
+    const auto outcome = sent > 0 ? UdpPort::kSent : errno == EAGAIN || errno == ENOBUFS ? UdpPort::kFull : UdpPort::kFailed;
+    std::fill_n(outcomes + at, done, outcome);
+    at += done;
   }
-
-  void run() {
-    for (;;) {
-      epoll_event event;
-      const int count = epoll_wait(epoll, &event, 1, -1);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 1 || event.data.fd == stopFd) return;
-      napi_call_threadsafe_function(tell, nullptr, napi_tsfn_nonblocking);
-    }
-  }
-
-  void prepare(uint8_t* slots, size_t i, size_t length) {
-    parts[i] = {slots + i * kSlot + kHead, length};
-    messages[i].msg_hdr = {};
-    messages[i].msg_hdr.msg_name = &names[i];
-    messages[i].msg_hdr.msg_namelen = sizeof names[i];
-    messages[i].msg_hdr.msg_iov = &parts[i];
-    messages[i].msg_hdr.msg_iovlen = 1;
-  }
-
-  size_t receive(uint8_t* slots, size_t room) {
-    if (closed) return 0;
-    for (size_t i = 0; i < room; i++) prepare(slots, i, kSlot - kHead);
-    const int count = recvmmsg(fd, messages, static_cast<unsigned>(room), MSG_DONTWAIT, nullptr);
-    for (int i = 0; i < count; i++) {
-      Head head{};
-      head.length = messages[i].msg_len;
-      head.ip = ntohl(names[i].sin_addr.s_addr);
-      head.port = ntohs(names[i].sin_port);
-      std::memcpy(slots + static_cast<size_t>(i) * kSlot, &head, kHead);
-    }
-    return count > 0 ? static_cast<size_t>(count) : 0;
-  }
-
-  void send(uint8_t* slots, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-      Head head;
-      std::memcpy(&head, slots + i * kSlot, kHead);
-      names[i] = socketAddress(static_cast<EndpointKey>(head.ip) << 16 | head.port);
-      prepare(slots, i, std::min<size_t>(head.length, kSlot - kHead));
-    }
-    for (size_t at = 0; at < count;) {
-      errno = EBADF;
-      const int sent = closed ? -1 : sendmmsg(fd, messages + at, static_cast<unsigned>(count - at), MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent < 0 && errno == EINTR) continue;
-      const size_t done = sent > 0 ? static_cast<size_t>(sent) : 1;
-      const Outcome outcome = sent > 0 ? kSent : errno == EAGAIN || errno == ENOBUFS ? kFull : kFailed;
-      for (size_t i = at; i < at + done; i++) slots[i * kSlot + offsetof(Head, outcome)] = outcome;
-      at += done;
-    }
-  }
-
-  void close() {
-    if (closed) return;
-    closed = true;
-    if (thread.joinable()) {
-      const uint64_t one = 1;
-      while (write(stopFd, &one, sizeof one) < 0 && errno == EINTR) continue;
-      thread.join();
-    }
-    for (const int open : {fd, epoll, stopFd})
-      if (open >= 0) ::close(open);
-    if (tell) napi_release_threadsafe_function(tell, napi_tsfn_abort);
-  }
-};
-using Shared = std::shared_ptr<Udp>;
-
-Udp& udpOf(const Arguments& arguments) { return **static_cast<Shared*>(arguments.data()); }
-
-void onTold(napi_env env, napi_value callback, void* context, void*) {
-  const Shared udp = *static_cast<Shared*>(context);
-  if (!env || udp->closed) return;
-  napi_value result = nullptr;
-  napi_call_function(env, makeUndefined(env), callback, 0, nullptr, &result);
-  if (!udp->closed) udp->arm(EPOLL_CTL_MOD);
-}
-
-void onEnvironmentEnd(void* data) { (*static_cast<Shared*>(data))->close(); }
-
-napi_value receive(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const Bytes into = bytesOf(env, arguments[0]);
-  return makeNumber(env, static_cast<double>(udpOf(arguments).receive(into.data, std::min(kBatch, into.length / kSlot))));
-}
-
-napi_value send(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const Bytes from = bytesOf(env, arguments[0]);
-  udpOf(arguments).send(from.data, std::min({kBatch, from.length / kSlot, static_cast<size_t>(arguments.u32(1))}));
-  return nullptr;
-}
-
-napi_value close(napi_env env, napi_callback_info info) {
-  udpOf(Arguments(env, info)).close();
-  return nullptr;
-}
-
-napi_value openUdp(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  auto udp = std::make_shared<Udp>();
-  SystemFailure failure;
-  udp->fd = openUdpSocket(arguments.u32(0), static_cast<uint16_t>(arguments.u32(1)), failure);
-  if (udp->fd < 0) return throwSystemError(env, failure.error, failure.call);
-  // An ICMP error, which anybody can forge, is nothing to a server; left on the queue it would wake us for ever.
-  const int off = 0;
-  setsockopt(udp->fd, IPPROTO_IP, IP_RECVERR, &off, sizeof off);
-  udp->epoll = epoll_create1(EPOLL_CLOEXEC);
-  udp->stopFd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  epoll_event stop{};
-  stop.events = EPOLLIN;
-  stop.data.fd = udp->stopFd;
-  int problem = udp->epoll >= 0 && udp->stopFd >= 0 && epoll_ctl(udp->epoll, EPOLL_CTL_ADD, udp->stopFd, &stop) == 0 &&
-                        udp->arm(EPOLL_CTL_ADD)
-                    ? 0
-                    : errno;
-  // The thread-safe function holds the socket as long as it may be told.
-  auto* context = new Shared(udp);
-  const auto drop = [](napi_env owner, void*, void* data) {
-    napi_remove_env_cleanup_hook(owner, onEnvironmentEnd, data);
-    delete static_cast<Shared*>(data);
-  };
-  napi_create_threadsafe_function(env, arguments[2], nullptr, makeText(env, "shipworm udp"), 0, 1, nullptr, drop, context,
-                                  onTold, &udp->tell);
-  napi_add_env_cleanup_hook(env, onEnvironmentEnd, context);
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  if (!problem) try {
-      udp->thread = std::thread([raw = udp.get()] { raw->run(); });
-    } catch (const std::system_error& error) {
-      problem = error.code().value();
-    }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (problem) {
-    udp->close();
-    return throwSystemError(env, problem, "epoll");
-  }
-  napi_value object = nullptr;
-  napi_create_object(env, &object);
-  for (const auto& [name, call] : {Method{"receive", receive}, Method{"send", send}, Method{"close", close}}) {
-    napi_value function = nullptr;
-    auto* held = new Shared(udp);
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, call, held, &function);
-    napi_add_finalizer(
-        env, function, held, [](napi_env, void* data, void*) { delete static_cast<Shared*>(data); }, nullptr, nullptr);
-    setField(env, object, name, function);
-  }
-  return object;
 }
 
 }  // namespace
 
-void defineUdp(napi_env env, napi_value exports) { defineMethods(env, exports, {{"openUdp", openUdp}}); }
+std::unique_ptr<UdpPort> UdpPort::open(uint32_t ip, uint16_t port, size_t workers, std::function<void()> wake,
+                                       SystemFailure& failure) {
+  std::unique_ptr<UdpPort> udp(new UdpPort);
+  udp->wake_ = std::move(wake);
+  udp->stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (udp->stop_ < 0) {
+    failure = {errno, "eventfd"};
+    return nullptr;
+  }
+  // Sockets that share a port would let another program's in: only one that has it alone finds the port taken.
+  if (workers > 1 && port != 0) {
+    const int alone = openUdpSocket(ip, port, failure);
+    if (alone < 0) return nullptr;
+    ::close(alone);
+  }
+  for (size_t i = 0; i < workers; i++) {
+    const int fd = openUdpSocket(ip, port, failure, workers > 1);
+    if (fd < 0) return nullptr;
+    // An ICMP error, which anybody can forge, is nothing to a server; left on the queue it would wake us for ever.
+    const int off = 0;
+    setsockopt(fd, IPPROTO_IP, IP_RECVERR, &off, sizeof off);
+    udp->workers_.push_back(std::make_unique<Worker>());
+    udp->workers_.back()->socket = std::make_shared<Descriptor>(fd);
+  }
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    for (size_t i = 0; i < workers; i++) {
+      Worker& worker = *udp->workers_[i];
+      worker.thread = std::thread([raw = udp.get(), &worker, i] { raw->run(worker, i); });
+      pthread_setname_np(worker.thread.native_handle(), "shipworm-udp");
+    }
+  } catch (const std::system_error& error) {
+    failure = {error.code().value(), "pthread_create"};
+    udp.reset();
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return udp;
+}
+
+void UdpPort::run(Worker& worker, size_t index) {
+  const auto batch = std::make_unique<Batch>();
+  const int fd = worker.socket->fd();
+  for (;;) {
+    batch->expect();
+    const int count = recvmmsg(fd, batch->messages, kBatch, MSG_DONTWAIT, nullptr);
+    if (count > 0) {
+      handle(worker, index, *batch, static_cast<size_t>(count));
+      // A full batch: there is more. Else wait, unless it is time to end.
+      if (count == static_cast<int>(kBatch)) continue;
+    }
+    pollfd items[2] = {{stop_, POLLIN, 0}, {fd, POLLIN, 0}};
+    if (poll(items, 2, -1) < 0 && errno != EINTR) return;
+    if (items[0].revents) return;
+  }
+}
+
+std::shared_ptr<const UdpPort::Plan> UdpPort::plan() {
+  const std::lock_guard<std::mutex> guard(planLock_);
+  return plan_;
+}
+
+void UdpPort::handle(Worker& worker, size_t index, Batch& batch, size_t count) {
+  const auto plan = this->plan();
+  const double now = bootMs();
+  uint64_t limited = 0, lost = 0;
+  bool raised = false;
+  for (size_t i = 0; i < count; i++) {
+    const EndpointKey from = endpointKey(batch.names[i]);
+    const auto ip = static_cast<uint32_t>(from >> 16);
+    const auto port = static_cast<uint16_t>(from);
+    const size_t length = batch.messages[i].msg_len;
+    Answers::Reply reply{batch.answers[i], 0, false};
+    const auto outcome =
+        plan->answers ? plan->answers->answer(ip, port, batch.bytes[i], length, now, reply) : Answers::Outcome::unknown;
+    if (outcome == Answers::Outcome::answered) {
+      batch.reply(reply.viaOther ? batch.other : batch.same, i, reply.length);
+    } else if (outcome == Answers::Outcome::limited) {
+      limited++;
+    } else {
+      Upcall head{};
+      head.length = static_cast<uint32_t>(length);
+      head.kind = Upcall::otherDatagram;
+      head.ip = ip;
+      head.port = port;
+      const bool taken = worker.ring.push(head, batch.bytes[i]);
+      raised = raised || taken;
+      if (!taken) lost++;
+    }
+  }
+  if (raised && !wakePending_.exchange(true)) wake_();
+  if (limited) add(Count::limited, limited);
+  if (lost) add(Count::lost, lost);
+  for (Batch::Replies* replies : {&batch.same, &batch.other}) {
+    if (!replies->count) continue;
+    const bool other = replies == &batch.other;
+    if (other && plan->other.empty()) {
+      add(Count::sendFailed, replies->count);
+      continue;
+    }
+    const Descriptor& socket = other ? *plan->other[index % plan->other.size()] : *worker.socket;
+    sendAll(socket.fd(), replies->messages, replies->count, replies->outcomes);
+    uint64_t became[3] = {};
+    for (size_t i = 0; i < replies->count; i++) became[replies->outcomes[i]]++;
+    add(Count::answered, became[kSent]);
+    if (became[kFailed]) add(Count::sendFailed, became[kFailed]);
+    if (became[kFull]) add(Count::sendQueueFull, became[kFull]);
+  }
+}
+
+void UdpPort::setAnswers(std::shared_ptr<const Answers> answers, const UdpPort* other) {
+  auto next = std::make_shared<Plan>();
+  next->answers = std::move(answers);
+  if (other)
+    for (const auto& worker : other->workers_) next->other.push_back(worker->socket);
+  const std::lock_guard<std::mutex> guard(planLock_);
+  plan_ = std::move(next);
+}
+
+size_t UdpPort::drain(uint8_t* into, size_t room) {
+  if (closed_) return 0;
+  size_t used = 0;
+  bool more = false;
+  for (size_t i = 0; i < workers_.size(); i++) {
+    // Each of them gets its part of the room, and what the others left over.
+    used += workers_[i]->ring.drain(into + used, (room - used) / (workers_.size() - i));
+    more = more || !workers_[i]->ring.empty();
+  }
+  if (more && !wakePending_.exchange(true)) wake_();
+  return used;
+}
+
+void UdpPort::send(mmsghdr* messages, size_t count, Outcome* outcomes) {
+  if (closed_)
+    std::fill_n(outcomes, count, kFailed);
+  else
+    sendAll(workers_[0]->socket->fd(), messages, count, outcomes);
+}
+
+void UdpPort::close() {
+  if (closed_) return;
+  closed_ = true;
+  const uint64_t one = 1;
+  while (stop_ >= 0 && write(stop_, &one, sizeof one) < 0 && errno == EINTR) continue;
+  for (const auto& worker : workers_)
+    if (worker->thread.joinable()) worker->thread.join();
+  workers_.clear();
+  plan_ = std::make_shared<Plan>();
+  if (stop_ >= 0) ::close(stop_);
+}
 
 }  // namespace shipworm

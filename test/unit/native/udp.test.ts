@@ -23,9 +23,10 @@ afterEach(() => {
   batches = 0;
 });
 
-function open(port = PORT): LinuxUdp<number> {
+function open(workers = 1): LinuxUdp<number> {
   const socket: LinuxUdp<number> = new LinuxUdp<number>({
-    bind: { ip: LOOPBACK, port },
+    bind: { ip: LOOPBACK, port: PORT },
+    workers,
     onDatagram: (from, bytes) => {
       got.push({ from, text: Buffer.from(bytes).toString() });
       socket.send(from, Buffer.from('to you'), got.length);
@@ -83,11 +84,34 @@ test('a taken port is one sentence; closed twice it holds no descriptor, and sen
   const before = fds();
   const socket = open();
   expect(() => open()).toThrow(/UDP port 43545 of 127\.0\.0\.1 is in use already/);
-  expect(fds()).toBe(before + 3);
+  // The socket and what ends its thread.
+  expect(fds()).toBe(before + 2);
   socket.close();
   socket.close();
   expect(fds()).toBe(before);
   socket.send({ ip: LOOPBACK, port: 9 }, Buffer.from('a'), 7);
   socket.flush();
   expect(sent).toEqual([['failed', 7]]);
+});
+
+test('several threads share the port with each other and with nobody else, and lose nothing', async () => {
+  open(4);
+  expect(() => open(4)).toThrow(/UDP port 43545 of 127\.0\.0\.1 is in use already/);
+  expect(() => open(1)).toThrow(/UDP port 43545 of 127\.0\.0\.1 is in use already/);
+  const clients = Array.from({ length: 32 }, () => createSocket('udp4'));
+  let answers = 0;
+  for (const client of clients) {
+    client.on('message', () => (answers += 1));
+    await new Promise<void>((go) => client.bind(0, '127.0.0.1', go));
+  }
+  for (let i = 0; i < 640; i++) clients[i % 32]!.send(`${i}`, PORT, '127.0.0.1');
+  await until(() => answers === 640);
+  // Each client's own come in order; different ones may change places.
+  for (const client of clients) {
+    const own = got.filter(({ from }) => from.port === client.address().port);
+    const numbers = own.map(({ text }) => Number(text));
+    expect(numbers).toHaveLength(20);
+    expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+    client.close();
+  }
 });

@@ -39,6 +39,7 @@ function host(): ServerHost {
     networkState: () => real.networkState(),
     watchNetwork: (callback) => real.watchNetwork(callback),
     openUdp: (options) => real.openUdp(options),
+    makeLimit: (...limits) => real.makeLimit(...limits),
     openRaw6: () => Promise.reject(new HostError('no-privilege', 'Run: sudo shipworm')),
   };
 }
