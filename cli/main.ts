@@ -2,6 +2,7 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { Command, CommanderError, Option } from 'commander';
 import { addressDecode, addressEncode } from './address.ts';
+import { addDoctorCommands } from './doctor-commands.ts';
 import { driveBuiltIn } from './built-in.ts';
 import { BUILT_IN_HELP } from './built-in-words.ts';
 import { runClient } from './client.ts';
@@ -38,6 +39,7 @@ Examples:
   sudo shipworm server --primary 192.0.2.1 --secondary 192.0.2.2
   sudo shipworm relay                           carry packets between native IPv6 and Teredo
   shipworm status                               is it working, and if not, why
+  shipworm doctor                               look for what is in the way, with or without a client
   shipworm ping 2001:db8::80                    can that host be reached through the tunnel
   shipworm address decode 2001:0:4136:e378:8000:63bf:3fff:fdd2
 
@@ -195,6 +197,7 @@ as a Shipworm that exposes nothing does.`,
     )
     .action(showPing);
 
+  addDoctorCommands(root);
   addGateCommands(root);
 
   const address = root

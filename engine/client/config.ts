@@ -25,7 +25,7 @@ export const KEPT_CHECK_MS = 30_000;
 /** Older addresses kept at most. */
 export const KEPT_ADDRESSES = 2;
 /** Teredo refresh interval, ms; each wait is drawn from 75 % to 100 % of it (RFC 4380 §5.2, §5.2.5). */
-const REFRESH_INTERVAL_MS = 30_000;
+export const REFRESH_INTERVAL_MS = 30_000;
 /** A peer entry serves this long after the last reception, ms (RFC 4380 §5.2.4). */
 export const PEER_VALID_MS = 30_000;
 /** No bubble to a peer within this time of the last one, ms (RFC 4380 §5.2.6). */

@@ -1,5 +1,6 @@
 // Module host/index gives the Host of the platform we run on.
 import { LinuxHost } from './linux.ts';
+import type { ProbeHost } from './probe-types.ts';
 import { HostError } from './types.ts';
 import type { Host, OwnersHost, RelayHost, ServerHost } from './types.ts';
 
@@ -7,7 +8,7 @@ export { dropPrivileges, guardSocket, targetUser } from './privilege.ts';
 export type { User } from './privilege.ts';
 
 /** Throws HostError 'platform' where there is none yet. */
-export function createHost(): Host & ServerHost & RelayHost & OwnersHost {
+export function createHost(): Host & ServerHost & RelayHost & OwnersHost & ProbeHost {
   if (process.platform === 'linux') return new LinuxHost();
   throw new HostError(
     'platform',

@@ -5,15 +5,17 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { formatIp4, parseIp4 } from '../wire/index.ts';
 import type { SourceLimit } from '../datapath/limits.ts';
-import type { Ip4 } from '../wire/index.ts';
+import type { Endpoint, Ip4 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
 import { findDomain, searchSuffixes, watchSuffixes } from './domain.ts';
 import { openDatapath } from './linux-datapath.ts';
 import { readAddresses6 } from './linux-addresses6.ts';
+import { answersTcp, openLinuxProbe, readMachine } from './linux-probe.ts';
 import { openLinuxRaw6 } from './linux-raw6.ts';
 import { LinuxUdp } from './linux-udp.ts';
 import { connectHelper } from './privilege.ts';
+import type { MachineFacts, ProbeHost, ProbeOptions, ProbeSocket } from './probe-types.ts';
 import { HostError } from './types.ts';
 import type {
   Adapter,
@@ -44,7 +46,7 @@ const DNS_TEXTS: Record<string, string> = {
 };
 
 /** One per process. */
-export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
+export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, ProbeHost {
   readonly random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) };
   private adapterIndex = 0;
   private adapterName = '';
@@ -149,6 +151,27 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost {
       stopSuffixes();
       stop();
     };
+  }
+
+  openProbe(options: ProbeOptions): Promise<ProbeSocket> {
+    return openLinuxProbe(options);
+  }
+
+  answersTcp(to: Endpoint, ms: number): Promise<boolean> {
+    return answersTcp(to, ms);
+  }
+
+  gateways(): readonly Ip4[] {
+    const { defaultRoutes } = nativeAddon().dumpNetwork();
+    return defaultRoutes
+      .filter(
+        ({ family, gateway, oif }) => family === 4 && gateway !== 0 && oif !== this.adapterIndex,
+      )
+      .map(({ gateway }) => gateway);
+  }
+
+  machine(adapter: string | null): Promise<MachineFacts> {
+    return readMachine(adapter);
   }
 
   releaseMemory(): void {

@@ -82,6 +82,22 @@ export function connectHelper(purpose: string): HelperLink {
   );
 }
 
+/** Whether a helper could be had now, without trying; null: only a try would tell. */
+export function helperReady(): { readonly ready: boolean | null; readonly text: string } {
+  const socket = serviceSocket();
+  if (isRoot())
+    return existsSync(besideAddon('shipworm-helper'))
+      ? { ready: true, text: 'It runs as root and starts its helper itself.' }
+      : { ready: false, text: 'The helper is not built.' };
+  if (existsSync(socket)) return { ready: true, text: `The helper service is at ${socket}.` };
+  if (existsSync(PKEXEC) && isRootsAlone(INSTALLED_HELPER))
+    return {
+      ready: null,
+      text: `The helper is installed at ${INSTALLED_HELPER}; it asks you each time.`,
+    };
+  return { ready: false, text: 'There is no helper service, and no helper is installed.' };
+}
+
 /** Starts `command` with one end of a socket pair as its descriptor `at`, and gives the other end. */
 function startHelper(
   addon: NativeAddon,

@@ -1,6 +1,7 @@
 // Module service/api declares every call of the running service once; the control socket's two ends derive from it.
 import { z } from 'zod';
 import { builtInCalls } from './builtin/calls.ts';
+import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
 
 /** Endpoint as text, e.g. `198.51.100.7:40000`. */
@@ -123,6 +124,7 @@ export const calls = {
   },
   reload: { params: z.strictObject({}), result: reloadSchema },
   ...gateCalls,
+  ...doctorCalls,
   ...builtInCalls,
 } as const;
 
@@ -150,6 +152,9 @@ export type PeerEntry = z.infer<typeof peerSchema>;
 
 /** What a client offers: one method a call. */
 export type Api = { [C in Exclude<CallName, BuiltInCall>]: Method<C> } & BuiltInApi;
+
+/** The calls that the client itself answers; the others stand around it. */
+export type ClientApi = Pick<Api, 'status' | 'peers' | 'ping' | keyof typeof gateCalls>;
 
 /** What a client on the built-in network offers besides. */
 export type BuiltInApi = { [C in BuiltInCall]?: Method<C> };

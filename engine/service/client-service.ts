@@ -1,5 +1,5 @@
 // Module service/client-service wires adapter, socket, network watch, gate and tunnel into one running client.
-import { PEER_VALID_MS } from '../client/config.ts';
+import { PEER_VALID_MS, REFRESH_INTERVAL_MS } from '../client/config.ts';
 import type { Ip4Network } from '../client/types.ts';
 import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
@@ -22,15 +22,17 @@ import {
   UNREACHABLE,
 } from '../wire/index.ts';
 import type { Ip6 } from '../wire/index.ts';
-import type { Api, PeerEntry, Status } from './api.ts';
+import type { Api, ClientApi, PeerEntry, Status } from './api.ts';
 import type { Settings } from './config.ts';
+import type { EngineFacts } from './doctor/facts.ts';
 import { exposureOf } from './exposure.ts';
 import { gateApi } from './gate-api.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
-import { peerEntry, pingResult } from './present.ts';
+import { peerEntry, pingResult, shifted, stateOf } from './present.ts';
 import { policyView } from './policy-view.ts';
+import { noteAnswer } from './state-file.ts';
 import type { StateStore } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
 
@@ -139,7 +141,7 @@ export class ClientService {
   }
 
   /** The calls of service/api. */
-  readonly api: Omit<Api, 'reload' | 'builtIn' | 'changeBuiltIn'> = {
+  readonly api: ClientApi = {
     status: () => Promise.resolve(this.status()),
     peers: () => Promise.resolve(this.peerEntries()),
     ping: ({ address, timeoutMs }) => this.ping(address, timeoutMs),
@@ -183,6 +185,22 @@ export class ClientService {
     };
   }
 
+  /** What the doctor sees from within. */
+  engineFacts(): EngineFacts {
+    const { mappedAt } = this.tunnel;
+    return {
+      status: this.status(),
+      localPort: this.datapath?.local.port ?? null,
+      refreshSeconds: this.settings.refreshRate ?? REFRESH_INTERVAL_MS / 1000,
+      sameMappingMs: mappedAt === null ? null : this.host.now() - mappedAt,
+    };
+  }
+
+  /** Wants the tunnel awake as a person does who asks something of it. */
+  stir(): void {
+    this.keeper.input({ kind: 'activity' });
+  }
+
   private exposure(): Status['exposure'] {
     return exposureOf(this.settings.exposeAll, this.keeper.gate.allRules());
   }
@@ -202,7 +220,7 @@ export class ClientService {
     const address = parseIp6(text);
     if (address === undefined) return pingResult({ ok: false, code: 'address-refused' });
     // The user himself asks: that wakes the tunnel where it may be awake at all.
-    this.keeper.input({ kind: 'activity' });
+    this.stir();
     return pingResult(await this.tunnel.ping(address, timeoutMs));
   }
 
@@ -333,6 +351,8 @@ export class ClientService {
     this.onAdapter = address;
     this.deprecated = deprecated;
     if (changed) this.state.update({ address: formatIp6(address) });
+    const server = this.tunnel.status()?.server;
+    if (server) noteAnswer(this.state, server.ip);
     this.changeAdapter(async () => {
       if (changed) await this.adapter.setAddress(address, true);
       for (const each of old) {
@@ -395,17 +415,4 @@ export class ClientService {
     if (this.closed) return;
     void this.close().then(() => this.hooks.onFailed(error));
   }
-}
-
-function stateOf(state: string | undefined): Status['state'] {
-  return state === 'qualified' || state === 'refused' ? state : 'qualifying';
-}
-
-/** Rules whose times are moved from one clock to another. */
-function shifted(rules: readonly Rule[], ms: number): Rule[] {
-  return rules.map((rule) =>
-    rule.until.kind === 'time'
-      ? { ...rule, until: { kind: 'time', at: rule.until.at + ms } }
-      : rule,
-  );
 }

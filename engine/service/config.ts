@@ -41,17 +41,24 @@ export interface Settings {
   readonly sources: Readonly<Record<string, string>>;
 }
 
-/** A client's settings; see `mergeSettings`. The policy rules over all. Throws ServiceError 'bad-config' with one line for each fault. */
+/** A client's settings; see `mergeSettings`. The policy rules over all; `needsServer` false: it may name none. Throws ServiceError 'bad-config' with one line for each fault. */
 export function readSettings(
   defaults: readonly string[],
   explicit: string | undefined,
   overrides: FileSettings,
   policy: MachinePolicy = readPolicy(),
+  needsServer = true,
 ): Settings {
   const faults: string[] = [];
   const sources: Record<string, string> = {};
   const merged = mergeSettings(fileSchema, defaults, explicit, overrides, faults, sources);
-  const settings = complete({ ...merged, ...policy.settings }, policy, sources, faults);
+  const settings = complete(
+    { ...merged, ...policy.settings },
+    policy,
+    sources,
+    faults,
+    needsServer,
+  );
   if (faults.length > 0) throw new ServiceError('bad-config', faults.join('\n'));
   return settings;
 }
@@ -61,12 +68,13 @@ function complete(
   policy: MachinePolicy,
   sources: Settings['sources'],
   faults: string[],
+  needsServer: boolean,
 ): Settings {
   const { clientId, key, server2 } = merged;
   if ((clientId === undefined) !== (key === undefined))
     faults.push('clientId and key belong together: give both, or neither.');
   const servers = typeof merged.server === 'string' ? [merged.server] : (merged.server ?? []);
-  if (servers.length === 0 && faults.length === 0)
+  if (needsServer && servers.length === 0 && faults.length === 0)
     faults.push(
       'No server is set: name one with --server HOST, or as "server" in the configuration file.',
     );

@@ -1,8 +1,9 @@
 // Module service/present puts the machine's values into the API's words.
 import type { PeerRow, PingResult } from '../client/types.ts';
+import type { Rule } from '../gate/index.ts';
 import type { RelayPeerRow } from '../relay/index.ts';
 import { formatEndpoint, formatIp6 } from '../wire/index.ts';
-import type { CallResult, PeerEntry } from './api.ts';
+import type { CallResult, PeerEntry, Status } from './api.ts';
 
 const PING_TEXTS: Record<(PingResult & { ok: false })['code'], string> = {
   'no-path':
@@ -51,4 +52,18 @@ export function clientEntry(row: RelayPeerRow, now: number): PeerEntry {
 
 function heardMs(lastReceivedMs: number | null, now: number): number | null {
   return lastReceivedMs === null ? null : Math.max(0, Math.round(now - lastReceivedMs));
+}
+
+/** What the machine's state is called while the gate lets it be. */
+export function stateOf(state: string | undefined): Status['state'] {
+  return state === 'qualified' || state === 'refused' ? state : 'qualifying';
+}
+
+/** Rules whose times are moved from one clock to another. */
+export function shifted(rules: readonly Rule[], ms: number): Rule[] {
+  return rules.map((rule) =>
+    rule.until.kind === 'time'
+      ? { ...rule, until: { kind: 'time', at: rule.until.at + ms } }
+      : rule,
+  );
 }

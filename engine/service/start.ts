@@ -11,6 +11,7 @@ import type { Settings } from './config.ts';
 import { listenControl, removeLeftover } from './control-server.ts';
 import type { ControlServer } from './control-server.ts';
 import { demoSteps } from './demo.ts';
+import { doctorApi, doctorFor } from './doctor/api.ts';
 import { ServiceError } from './errors.ts';
 import { controlPath, stateDirectory, SYSTEM_STATE } from './paths.ts';
 import { LIVE_RELAY_SETTINGS } from './relay-config.ts';
@@ -164,7 +165,8 @@ export async function startClient(
         });
     service = new ClientService(host, settings, adapter, owners, state, { ...hooks, log });
     const metrics = await start(service, settings);
-    const api: Api = { ...service.api, reload };
+    const doctor = doctorFor({ host, settings, service, state, hooks });
+    const api: Api = { ...service.api, ...doctorApi(doctor), reload };
     control.serve(api);
     return {
       api,

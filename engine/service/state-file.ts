@@ -11,8 +11,10 @@ import {
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { NetworkChoice, Rule } from '../gate/index.ts';
+import { formatIp4 } from '../wire/index.ts';
+import type { Ip4 } from '../wire/index.ts';
 
-const VERSION = 2;
+const VERSION = 3;
 
 const fileId = z.object({ device: z.string(), inode: z.string() });
 const port = z.number().int().min(1).max(65_535);
@@ -49,11 +51,14 @@ const schema = z.object({
   address: z.string().nullable(),
   rules: z.array(rule),
   networks: z.record(z.string(), z.enum(['ask', 'on', 'off'])),
+  /** When servers answered last, ms since 1970, by address. */
+  answers: z.record(z.string(), z.number()),
 });
 
 /** From each version to the next one. */
 const MIGRATIONS: Record<number, (file: Record<string, unknown>) => Record<string, unknown>> = {
   1: (file) => ({ ...file, version: 2, rules: [], networks: {} }),
+  2: (file) => ({ ...file, version: 3, answers: {} }),
 };
 
 export interface Remembered {
@@ -63,9 +68,16 @@ export interface Remembered {
   /** The user's rules; times in ms since 1970. Those that end with a program are not kept. */
   readonly rules: readonly Rule[];
   readonly networks: Readonly<Record<string, NetworkChoice>>;
+  readonly answers: Readonly<Record<string, number>>;
 }
 
-export const NOTHING: Remembered = { port: null, address: null, rules: [], networks: {} };
+export const NOTHING: Remembered = {
+  port: null,
+  address: null,
+  rules: [],
+  networks: {},
+  answers: {},
+};
 
 /** What a client keeps between its runs. */
 export interface StateStore {
@@ -73,6 +85,23 @@ export interface StateStore {
   /** What was kept could not be read, so that nobody knows what had been allowed. */
   readonly damaged: boolean;
   update(change: Partial<Remembered>): void;
+}
+
+/** Answers of one server within this time are one, ms. */
+const SAME_ANSWER_MS = 600_000;
+/** Servers that are remembered. */
+const MAX_ANSWERS = 64;
+
+/** Remembers that `server` has answered just now. */
+export function noteAnswer(state: StateStore, server: Ip4): void {
+  const { answers } = state.value;
+  const name = formatIp4(server);
+  const now = Date.now();
+  if (now - (answers[name] ?? 0) < SAME_ANSWER_MS) return;
+  const latest = Object.entries({ ...answers, [name]: now })
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, MAX_ANSWERS);
+  state.update({ answers: Object.fromEntries(latest) });
 }
 
 /** State in one small JSON file. Writing replaces it whole; a damaged one is kept aside. */
@@ -134,7 +163,7 @@ export class StateFile implements StateStore {
     try {
       const file = schema.parse(migrated(JSON.parse(text)));
       const rules = file.rules.map((each): Rule => ({ ...each, from: 'user', source: null }));
-      this.current = { port: file.port, address: file.address, rules, networks: file.networks };
+      this.current = { ...kept(file), rules };
     } catch {
       this.damaged = true;
       const aside = `${this.path}.damaged`;
@@ -150,6 +179,16 @@ export class StateFile implements StateStore {
   }
 }
 
+/** What of a file is remembered as it stands. */
+function kept({
+  port,
+  address,
+  networks,
+  answers,
+}: z.infer<typeof schema>): Omit<Remembered, 'rules'> {
+  return { port, address, networks, answers };
+}
+
 function migrated(file: unknown): unknown {
   let current = file;
   for (;;) {
@@ -160,11 +199,11 @@ function migrated(file: unknown): unknown {
   }
 }
 
-function fileText({ port, address, rules, networks }: Remembered): string {
-  const kept = rules
+function fileText({ rules, ...rest }: Remembered): string {
+  const own = rules
     .filter(({ from, until }) => from === 'user' && until.kind !== 'quit')
     .map(({ id, matcher, connectOut, beReached, files, until, never }) => ({
       ...{ id, matcher, connectOut, beReached, files, until, never },
     }));
-  return `${JSON.stringify({ version: VERSION, port, address, rules: kept, networks })}\n`;
+  return `${JSON.stringify({ version: VERSION, ...rest, rules: own })}\n`;
 }

@@ -60,6 +60,8 @@ export class Tunnel {
   /** The address that was asked last. */
   private tried: Ip4 = 0;
   private unresolved: string | null = null;
+  /** Since when our mapping is the one that it is; null: none is known. */
+  mappedAt: number | null = null;
   private cancelTimer: () => void = () => undefined;
   private readonly pings = new Map<number, PendingPing>();
   /** Pings that wait for an address. */
@@ -200,6 +202,7 @@ export class Tunnel {
   private setClient(client: TeredoClient | null): void {
     this.discarded = this.discards();
     this.client = client;
+    this.mappedAt = null;
   }
 
   /**
@@ -290,6 +293,7 @@ export class Tunnel {
   }
 
   private tell({ event }: ClientOutput & { kind: 'event' }): void {
+    if (event.kind === 'mapped') this.mappedAt = this.host.now();
     const entry = describeEvent(event);
     const peer = event.kind === 'peerUp' || event.kind === 'peerDown';
     if (event.kind === 'state' && event.state === 'qualified')

@@ -1,5 +1,6 @@
 // Module builtin/host is the operating system of the user's PC on the built-in network.
 import { MemoryDatapath } from '../../datapath/memory.ts';
+import type { MachineFacts, ProbeHost, ProbeOptions, ProbeSocket } from '../../host/probe-types.ts';
 import { HostError } from '../../host/types.ts';
 import type {
   Adapter,
@@ -12,7 +13,7 @@ import type {
   SocketDatapath,
 } from '../../host/types.ts';
 import type { Host as SimHost, Simulation, UdpSocket } from '../../sim/index.ts';
-import { formatIp4, parseIp4 } from '../../wire/index.ts';
+import { formatIp4, parseIp4, sameEndpoint } from '../../wire/index.ts';
 import type { Endpoint, Ip4 } from '../../wire/index.ts';
 import type { Pace } from './pace.ts';
 import type { Pc } from './programs.ts';
@@ -27,9 +28,13 @@ export interface BuiltInHostOptions {
   readonly pc: Pc;
   /** Looks a name up; undefined when there is none. */
   readonly lookUp: (name: string) => Ip4 | undefined;
+  /** The router's inside address; null without one. */
+  readonly gateway: () => Ip4 | null;
+  /** Neither cable nor line is cut. */
+  readonly lineUp: () => boolean;
 }
 
-export class BuiltInHost implements Host, OwnersHost {
+export class BuiltInHost implements Host, OwnersHost, ProbeHost {
   readonly builtIn = true;
   readonly random;
   private readonly options: BuiltInHostOptions;
@@ -167,6 +172,47 @@ export class BuiltInHost implements Host, OwnersHost {
       cancel();
       host.onNetworkChange = null;
     };
+  }
+
+  openProbe({ connectTo, onDatagram, onRefused }: ProbeOptions): Promise<ProbeSocket> {
+    const { host, pace } = this.options;
+    const socket = host.bind(0, {
+      onDatagram: (from, bytes) => {
+        if (!connectTo || sameEndpoint(from, connectTo)) onDatagram(from, bytes);
+      },
+      onIcmp: (_, __, code) => {
+        // Port unreachable (RFC 792) is 3; the system tells it and all others to connected sockets alone.
+        if (connectTo) onRefused?.(code === 3 ? 'ECONNREFUSED' : 'EHOSTUNREACH');
+      },
+    });
+    return Promise.resolve({
+      port: socket.port,
+      send: (to: Endpoint, bytes: Uint8Array) => {
+        if (!socket.send(to, bytes)) onRefused?.('ENETUNREACH');
+        pace.rearm();
+      },
+      close: () => socket.close(),
+    });
+  }
+
+  /** There is no TCP here; who is not cut off would reach everybody by it. */
+  answersTcp(): Promise<boolean> {
+    return Promise.resolve(this.options.lineUp());
+  }
+
+  gateways(): readonly Ip4[] {
+    const gateway = this.options.gateway();
+    return gateway === null ? [] : [gateway];
+  }
+
+  machine(adapter: string | null): Promise<MachineFacts> {
+    return Promise.resolve({
+      otherTeredo: [],
+      teredoRoute: adapter,
+      native6: null,
+      firewall: { readable: true, against: [] },
+      helper: { ready: true, text: 'The built-in network needs none.' },
+    });
   }
 
   private readNetwork(): NetworkState {

@@ -12,11 +12,22 @@ import { applyFaults, FAULTS, happen } from './faults.ts';
 import type { FaultName } from './faults.ts';
 import { BuiltInHost } from './host.ts';
 import { Pace } from './pace.ts';
-import { ACCESS, ALLOWED, NATIVES, PEERS, PROGRAMS, RELAYS, SERVERS, YOU } from './places.ts';
+import {
+  ACCESS,
+  ALLOWED,
+  NATIVES,
+  PEERS,
+  PROGRAMS,
+  RELAYS,
+  ROOT_SERVER,
+  SERVERS,
+  YOU,
+} from './places.ts';
 import type { AccessKind } from './places.ts';
 import { Pc } from './programs.ts';
 import {
   addHome,
+  addNameServer,
   addNative,
   addRelay,
   addRouter,
@@ -111,7 +122,10 @@ export class BuiltInNetwork {
       host: this.you,
       pc: this.pc,
       lookUp: (name) => this.lookUp(name),
+      gateway: () => (this.kind === 'none' ? null : ip4(accessOf(this.kind).gateway)),
+      lineUp: () => !this.faults.has('cable') && !this.faults.has('line'),
     });
+    addNameServer(world, ROOT_SERVER);
     this.state = new ForgetfulStore(ALLOWED.map((name) => this.rule(name)));
   }
 

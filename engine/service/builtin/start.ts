@@ -5,6 +5,7 @@ import { ClientService } from '../client-service.ts';
 import type { ServiceHooks } from '../client-service.ts';
 import { readSettings } from '../config.ts';
 import { removeLeftover } from '../control-server.ts';
+import { doctorApi, doctorFor } from '../doctor/api.ts';
 import { ServiceError } from '../errors.ts';
 import { controlPath } from '../paths.ts';
 import { openControl } from '../start.ts';
@@ -54,7 +55,12 @@ export async function startBuiltIn(
     forget: (id) => keeper.input({ kind: 'forget', id }),
   });
   await client.start();
-  const api = { ...timed(network, client.api), ...networkApi(network), reload: refuseReload };
+  const doctor = doctorFor({ host, settings, service: client, state: network.state, hooks });
+  const api = {
+    ...timed(network, { ...client.api, ...doctorApi(doctor) }),
+    ...networkApi(network),
+    reload: refuseReload,
+  };
   control?.serve(api);
   return {
     api,

@@ -20,6 +20,11 @@ import { ECHO_PORT, LINE } from './places.ts';
 import type { AccessKind } from './places.ts';
 import { echoedUdp6, parseUdp6 } from './udp.ts';
 
+const DNS_PORT = 53;
+const DNS_HEADER = 12;
+/** In the third byte of a DNS message. */
+const ANSWER_BIT = 0x80;
+
 export const ip4 = (text: string): Ip4 => parseIp4(text)!;
 export const ip6 = (text: string): Ip6 => parseIp6(text)!;
 
@@ -62,6 +67,24 @@ export function addRelay(
   const node = native.attach(place.name, [], LINE);
   simulateRelay(simulation, host, relayConfig({ address: ip6(place.native) }), node);
   return { interface: added, serve: () => native.route(teredoPrefix(0), 32, node) };
+}
+
+/** A name server that answers each question with itself, marked as an answer (RFC 1035 §4.1.1). */
+export function addNameServer(
+  { simulation, internet }: World,
+  place: { readonly name: string; readonly address: string },
+): void {
+  const host = new Host(simulation, place.name);
+  host.addInterface(internet, ip4(place.address), LINE);
+  const socket = host.bind(DNS_PORT);
+  socket.handlers = {
+    onDatagram: (from, bytes) => {
+      if (bytes.length < DNS_HEADER) return;
+      const answer = Uint8Array.from(bytes);
+      answer[2]! |= ANSWER_BIT;
+      socket.send(from, answer);
+    },
+  };
 }
 
 /** What a host at `address` answers: pings, and UDP to the echo service. */

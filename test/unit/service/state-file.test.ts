@@ -46,12 +46,13 @@ it('takes the file of the version before', () => {
     address: '2001:0:c000:201::1',
     rules: [],
     networks: {},
+    answers: {},
   });
   expect(state.damaged).toBe(false);
   expect(warnings).toEqual([]);
   state.update({ port: 50_001 });
   expect(JSON.parse(readFileSync(join(folder, 'client.json'), 'utf8'))).toMatchObject({
-    version: 2,
+    version: 3,
     port: 50_001,
   });
 });

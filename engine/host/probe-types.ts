@@ -1,0 +1,53 @@
+// Module host/probe-types states what the doctor and the probes of servers and routers need of an operating system.
+import type { Endpoint, Ip4 } from '../wire/types.ts';
+import type { Host } from './types.ts';
+
+/** A UDP socket of its own, beside the tunnel's. */
+export interface ProbeSocket {
+  /** Local port. */
+  readonly port: number;
+  send(to: Endpoint, bytes: Uint8Array): void;
+  close(): void;
+}
+
+export interface ProbeOptions {
+  /** Talks to this one alone, and hears what the network says against it. */
+  readonly connectTo?: Endpoint;
+  readonly onDatagram: (from: Endpoint, bytes: Uint8Array) => void;
+  /** The system or the network refused a datagram: the name of the error, e.g. `EPERM`, `ECONNREFUSED`, `EHOSTUNREACH`. */
+  readonly onRefused?: (error: string) => void;
+}
+
+/** What of a system is looked at besides its networks. A null is what could not be found out. */
+export interface MachineFacts {
+  /** Other Teredo interfaces, one sentence part each, e.g. `interface "miredo" has 2001:0:…`. */
+  readonly otherTeredo: readonly string[] | null;
+  /** Interface of the route to 2001::/32; `none` when there is none. */
+  readonly teredoRoute: string | null;
+  /** One of this system's own global addresses, if it has any but Teredo's. */
+  readonly native6: string | null;
+  readonly firewall: FirewallFacts;
+  readonly helper: { readonly ready: boolean | null; readonly text: string };
+}
+
+export interface FirewallFacts {
+  /** The rules could be read. */
+  readonly readable: boolean;
+  /** Rules that drop Teredo's UDP or what passes the adapter, as a person would find them. */
+  readonly against: readonly string[];
+}
+
+/** A system to look at. */
+export interface ProbeHost extends Pick<
+  Host,
+  'now' | 'after' | 'random' | 'resolve' | 'networkState' | 'findDomain' | 'builtIn'
+> {
+  /** Rejects with an Error when no socket can be had. */
+  openProbe(options: ProbeOptions): Promise<ProbeSocket>;
+  /** Does somebody answer there by TCP, be it by a refusal? Null: it can't be tried. */
+  answersTcp(to: Endpoint, ms: number): Promise<boolean | null>;
+  /** IPv4 addresses of the default routes' next hops. */
+  gateways(): readonly Ip4[];
+  /** `adapter`: the name of ours, null when there is none. */
+  machine(adapter: string | null): Promise<MachineFacts>;
+}
