@@ -19,6 +19,8 @@ import {
 import type { Datagram, Endpoint, Ip6, Random } from '../wire/index.ts';
 import { KEPT_IDLE_MS, SERVER_DOUBT_MS } from './config.ts';
 import { Core } from './core.ts';
+import { Evidence } from './evidence.ts';
+import { NatView } from './nat-view.ts';
 import { Paths } from './paths.ts';
 import { Pings } from './pings.ts';
 import type { Advertisement } from './qualification.ts';
@@ -38,7 +40,7 @@ import type {
 } from './types.ts';
 
 /** A secondary's answer that comes first waits as long again for the primary's, but at least this, ms. */
-const SECONDARY_GRACE_MS = 50;
+const GRACE_MS = 50;
 
 /** What the client says of itself. */
 export interface ClientStatus {
@@ -60,18 +62,15 @@ export class TeredoClient {
   private readonly paths: Paths;
   private readonly pings: Pings;
   private readonly traffic: Traffic;
+  private readonly evidence = new Evidence();
   private networks: string | null = null;
   private route = '';
   private state: ClientState = 'off';
   private reason: ClientReason = 'starting';
-  private nat: NatKind = 'unknown';
+  private readonly nat = new NatView();
   private mapped: Endpoint | null = null;
   private mtu = TEREDO_MTU;
   private serverRttMs: number | null = null;
-  private origins: { primary: Endpoint | null; secondary: Endpoint | null } = {
-    primary: null,
-    secondary: null,
-  };
   /** A secondary's advertisement that waits for the primary's. */
   private early: { advertisement: Advertisement; until: number } | null = null;
   private readonly lastAddress: Ip6 | null;
@@ -95,6 +94,10 @@ export class TeredoClient {
       hurry: (now) => servers.current.hurry(now),
     });
     this.pings = new Pings(this.core, this.paths);
+    this.paths.onPath = (peer, open, now) => {
+      this.pings.pathChanged(peer, open);
+      if (open || !servers.current.isInDoubt(now)) this.evidence.path(peer, open, this.nat.kind);
+    };
     this.traffic = new Traffic(this.core, this.paths, this.pings, () => servers.endpoints);
     this.lastAddress = config.lastAddress ?? null;
   }
@@ -123,7 +126,7 @@ export class TeredoClient {
       server: this.servers.current.primaryEndpoint,
       serverRttMs: this.serverRttMs,
       mapped: this.mapped,
-      nat: this.nat,
+      nat: this.nat.kind,
     };
   }
 
@@ -152,7 +155,7 @@ export class TeredoClient {
         if (input.type === 3 && input.code === 3) this.paths.refusedBy(input.to, now);
         break;
       case 'ping':
-        this.pings.start(input, this.state === 'qualified', now);
+        this.pings.start(input, this.serves, now);
         break;
       case 'timeout':
         // The caller's timer is spent, even if it ran a little early: it must be told the time again.
@@ -191,12 +194,13 @@ export class TeredoClient {
       this.qualify(advertisement, now);
     }
     if (this.servers.current.isSilent(now)) this.serverSilent();
-    this.servers.dropCandidate(this.silent, now);
-    if (this.wantsServer(now)) this.servers.want(now);
+    this.servers.dropCandidate(this.silent || this.evidence.isMissing, now);
     this.paths.work(now);
-    this.servers.work(this.state === 'qualified' ? 'refresh' : 'solicitation', now);
+    if (this.wantsServer(now) && this.servers.want(now)) this.evidence.asked();
+    this.servers.work(this.serves ? 'refresh' : 'solicitation', now);
     if (this.servers.checkKept(this.paths.peers, now)) this.giveAddress(this.core.address!);
     this.pings.work(now);
+    if (this.serves && this.reason !== 'server-silent') this.showQualified(this.reason);
     // A timer that has just run is announced again even if it was set to the same time.
     if (this.announced <= now) this.announced = NaN;
   }
@@ -204,7 +208,8 @@ export class TeredoClient {
   /** Flows need no server: while a peer speaks, or the network is the one in which our mapping was seen, all stays. */
   private serverSilent(): void {
     this.silent = true;
-    if (this.core.address && (this.confirmed || this.paths.peers.heardSince(this.changedAt)))
+    const heard = this.confirmed || this.paths.peers.heardSince(this.changedAt);
+    if (this.core.address && heard && !this.evidence.isMissing)
       this.setState('qualified', 'server-silent');
     else this.setState('qualifying', this.silentReason());
   }
@@ -218,7 +223,7 @@ export class TeredoClient {
 
   /** Another server changes the address: wanted at once when this one is of no use, else after a long silence. */
   private wantsServer(now: number): boolean {
-    if (!this.silent) return false;
+    if (!this.silent) return this.evidence.wantsView;
     if (this.state === 'qualifying') return this.reason !== 'no-network';
     const since = this.servers.current.unansweredSince;
     return since !== null && now - since >= this.core.config.failoverMs;
@@ -241,14 +246,24 @@ export class TeredoClient {
       return;
     }
     // The address and all ways stay until the server says that our mapping is another.
-    this.origins = { primary: null, secondary: null };
+    this.nat.begin();
     this.early = null;
-    this.nat = 'unknown';
     this.confirmed = false;
     this.changedAt = now;
     const reason = first ? 'starting' : 'network-changed';
     this.setState('qualifying', networks.length === 0 ? 'no-network' : reason);
     current.start(now, this.core.address !== null);
+  }
+
+  /** We hold an address and our server answers. */
+  private get serves(): boolean {
+    return this.state === 'qualified' || this.reason === 'no-traffic';
+  }
+
+  /** Qualified, unless nothing speaks for the address that the server gave. */
+  private showQualified(reason: ClientReason): void {
+    if (this.evidence.isMissing) this.setState('qualifying', 'no-traffic');
+    else this.setState('qualified', reason === 'no-traffic' ? 'qualified' : reason);
   }
 
   private setState(state: ClientState, reason: ClientReason): void {
@@ -316,31 +331,31 @@ export class TeredoClient {
       this.moveToCandidate(advertisement, now);
       return;
     }
-    this.origins[advertisement.role] = advertisement.origin;
-    if (
-      advertisement.role === 'secondary' &&
-      this.origins.primary === null &&
-      this.state !== 'qualified'
-    ) {
+    this.nat.see(advertisement.role, advertisement.origin);
+    if (advertisement.role === 'secondary' && !this.nat.hasPrimary && !this.serves) {
       // The primary forwards our bubbles, so its view of our mapping is the one that counts.
-      const wait = Math.max(SECONDARY_GRACE_MS, advertisement.rttMs);
-      this.early = { advertisement, until: now + wait };
+      this.early = { advertisement, until: now + Math.max(GRACE_MS, advertisement.rttMs) };
       return;
     }
     this.early = null;
-    if (advertisement.role === 'primary' || this.state !== 'qualified')
-      this.qualify(advertisement, now);
+    if (advertisement.role === 'primary' || !this.serves) this.qualify(advertisement, now);
     else this.learnNat();
   }
 
   /** The server that we tried answers: it is ours now. */
   private moveToCandidate(advertisement: Advertisement, now: number): void {
+    const { origin } = advertisement;
+    const { kind } = this.nat;
+    if (this.mapped && this.servers.isOnlyAView(this.silent))
+      if (this.evidence.agrees(origin, this.mapped, kind)) return;
     const { address } = this.core;
     const peers = address === null ? [] : this.paths.peers.usedSince(now - KEPT_IDLE_MS);
     this.servers.moveToCandidate(address, peers, now);
-    this.origins = { primary: advertisement.origin, secondary: null };
+    this.nat.begin(origin);
     this.early = null;
-    this.nat = 'unknown';
+    // To a symmetric NAT another server is another destination: its other view is no change of ours.
+    if (kind === 'symmetric' && this.mapped?.ip === origin.ip) this.setMapped(origin);
+    this.evidence.begin();
     this.qualify(advertisement, now, address !== null);
   }
 
@@ -354,26 +369,30 @@ export class TeredoClient {
     this.silent = false;
     this.confirmed = true;
     if (!this.mapped || changed) {
-      this.mapped = origin;
-      this.core.policy.setMapped(origin);
-      this.core.event({ kind: 'mapped', mapped: origin });
+      this.setMapped(origin);
+      this.evidence.begin();
     }
     // What peers know of us is the mapping: with another one no older address is ours.
     if (changed) this.servers.dropKept(now);
     const address = this.addressFor(origin);
     if (address !== this.core.address) this.giveAddress(address);
     if (changed) {
-      this.nat = 'unknown';
-      this.origins.secondary = null;
+      this.nat.begin(origin);
       this.setState('qualified', 'mapping-changed');
       this.paths.reset(now);
       // The second answer tells anew what kind of NAT this is.
       this.servers.current.start(now, true);
       return;
     }
-    this.setState('qualified', moved ? 'server-changed' : 'qualified');
+    this.showQualified(moved ? 'server-changed' : 'qualified');
     if (back) this.paths.serverReturned(now);
     this.learnNat();
+  }
+
+  private setMapped(mapped: Endpoint): void {
+    this.mapped = mapped;
+    this.core.policy.setMapped(mapped);
+    this.core.event({ kind: 'mapped', mapped });
   }
 
   private giveAddress(address: Ip6): void {
@@ -382,16 +401,9 @@ export class TeredoClient {
     this.core.output({ kind: 'address', address, mtu: this.mtu, deprecated });
   }
 
-  /** Two servers' views of one socket tell the kind of NAT (RFC 4380 §5.2.1). */
   private learnNat(): void {
-    const { primary, secondary } = this.origins;
-    let nat: NatKind = 'unknown';
-    if (this.mapped && this.core.policy.isOwnInterface(this.mapped.ip)) nat = 'none';
-    else if (primary && secondary)
-      nat = sameEndpoint(primary, secondary) ? 'restricted' : 'symmetric';
-    if (nat === this.nat || nat === 'unknown') return;
-    this.nat = nat;
-    this.core.event({ kind: 'nat', nat });
+    const own = this.mapped !== null && this.core.policy.isOwnInterface(this.mapped.ip);
+    if (this.nat.learn(own)) this.core.event({ kind: 'nat', nat: this.nat.kind });
   }
 
   /** Flags are drawn for each new address and kept for the same server and mapping (RFC 5991 §3). */

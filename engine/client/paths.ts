@@ -66,7 +66,7 @@ export class Paths {
   private queuedBytes = 0;
   private nextCheck = Infinity;
   /** Told when a peer's path opened (true) or could not be opened. */
-  onPath: (peer: Peer, open: boolean) => void = () => undefined;
+  onPath: (peer: Peer, open: boolean, now: number) => void = () => undefined;
 
   constructor(core: Core, server: ServerView) {
     this.core = core;
@@ -171,7 +171,7 @@ export class Paths {
         peer: peer.kind,
         path: peer.path ?? path,
       });
-      this.onPath(peer, true);
+      this.onPath(peer, true, now);
     }
     this.nextCheck = Math.min(this.nextCheck, now + PEER_CHECK_MS);
   }
@@ -323,7 +323,7 @@ export class Paths {
       this.core.discards.count('peerSilent');
       this.unreachable(packet, now);
     }
-    this.onPath(peer, false);
+    this.onPath(peer, false, now);
   }
 
   /** Trusted peers that stopped answering: asked again after 3 s of unanswered sending, given up after 30 s of silence. */

@@ -29,7 +29,6 @@ export class Pings {
   constructor(core: Core, paths: Paths) {
     this.core = core;
     this.paths = paths;
-    paths.onPath = (peer, open) => this.pathChanged(peer, open);
   }
 
   get nextAt(): number {
@@ -84,7 +83,7 @@ export class Pings {
     }
   }
 
-  private pathChanged(peer: Peer, open: boolean): void {
+  pathChanged(peer: Peer, open: boolean): void {
     for (const ping of this.running.values()) {
       if (ping.peer !== peer) continue;
       if (open) ping.next = -Infinity;

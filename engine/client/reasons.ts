@@ -15,6 +15,8 @@ const TEXTS: Record<ClientReason, string> = {
     'Something other than a Teredo server answers in its place: a login page of this network, or a wrong --server. Log in to the network first; asking goes on.',
   'server-changed':
     'Another server serves us now, so the Teredo address is new; the old one stays for the connections that use it.',
+  'no-traffic':
+    'The server gave us an address, but nobody who was asked answers to it: they may all be off, or the server may have told us a wrong address. Another server is asked, if one is set.',
   'key-refused':
     'The server does not accept the client id and key. Ask whoever runs it for a new key.',
   'server-address-refused':

@@ -64,11 +64,17 @@ export class Servers {
         this.core.transmit(to, bytes, why);
   }
 
-  /** Wants another server, unless one is asked just now. */
-  want(now: number): void {
-    if (this.candidate || now < this.nextWant) return;
+  /** Wants another server, unless one is asked just now; true when it was told. */
+  want(now: number): boolean {
+    if (this.candidate || now < this.nextWant) return false;
     this.nextWant = now + WANT_SERVER_MS;
     this.core.output({ kind: 'wantServer' });
+    return true;
+  }
+
+  /** The candidate was asked because of doubts in the one in use, and not to leave it in any case. `silent`: it is silent. */
+  isOnlyAView(silent: boolean): boolean {
+    return !silent && this.candidate?.always === false;
   }
 
   /** A candidate that stays silent is no candidate; neither is one that is not needed any more. */

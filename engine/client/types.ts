@@ -92,6 +92,7 @@ export type ClientReason =
   | 'server-changed'
   | 'key-refused'
   | 'server-address-refused'
+  | 'no-traffic'
   | 'mapping-changed'
   | 'mapping-refused';
 

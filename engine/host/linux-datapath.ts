@@ -55,6 +55,11 @@ function openError(error: SystemError, bind: Endpoint): HostError {
       'bind-failed',
       'The IPv4 address to bind to is not an address of this machine; choose one that is.',
     );
+  if (error.syscall === 'getrandom')
+    return new HostError(
+      'no-randomness',
+      'This system gives no random numbers (getrandom fails), without which nothing here is safe; allow this program that call, then start again.',
+    );
   return new HostError(
     'bind-failed',
     `The datapath on ${port} can't be opened (${error.message}); mend that and start again.`,

@@ -21,6 +21,7 @@ export type HostErrorCode =
   | 'adapter-busy'
   | 'port-taken'
   | 'bind-failed'
+  | 'no-randomness'
   | 'helper-missing'
   | 'helper-lost'
   | 'helper-refused'

@@ -35,10 +35,11 @@ constexpr int kSocketBuffer = 8 << 20;  // several milliseconds at 10 Gbit/s; th
 constexpr unsigned kTunUso = 0x20 | 0x40;
 constexpr size_t kMaxDatagram = 65507;  // largest UDP payload that fits in one IPv4 packet
 
+// Whoever could guess it could choose addresses that all fall into one place of a table.
 HashKey randomKey() {
   HashKey key{};
-  if (getrandom(&key, sizeof key, 0) != sizeof key)
-    key = {reinterpret_cast<uint64_t>(&key), static_cast<uint64_t>(bootMs() * 1e6)};
+  // So few bytes come whole or not at all (getrandom(2)).
+  if (getrandom(&key, sizeof key, 0) != sizeof key) throw std::system_error(errno, std::generic_category(), "getrandom");
   return key;
 }
 
@@ -102,6 +103,10 @@ std::unique_ptr<Datapath> Datapath::open(DatapathConfig config, SystemFailure& f
     datapath.reset(new Datapath(std::move(config)));
   } catch (const std::bad_alloc&) {
     failure = {ENOMEM, "mmap"};
+  } catch (const std::system_error& error) {
+    failure = {error.code().value(), "getrandom"};
+  }
+  if (!datapath) {
     for (int fd : tun) closeFd(fd);
     return nullptr;
   }

@@ -16,6 +16,6 @@ test('each fault has one row', () => {
 
 test.each(rows)('fault $number: $file has "$title"', ({ number, file, title }) => {
   const whole = `Miredo fault ${number}: ${title}`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const call = /^\s*(?:test|it)(?:\.skipIf\([^()]*\))?\(\s*(['"`])/m.source;
+  const call = /^\s*(?:test|it)(?:\.skipIf\([^()]*\)|\.each\(\[[^\]]*\]\))?\(\s*(['"`])/m.source;
   expect(new RegExp(`${call}${whole}\\1,`, 'm').test(readFileSync(file, 'utf8'))).toBe(true);
 });

@@ -60,7 +60,7 @@ test('Miredo fault 16: peers, flows and addresses that go away while their packe
   expect(packetsOut).toBeGreaterThan(0);
 });
 
-test('Miredo fault 17: what waits is bounded, and what does not fit is counted, not written past the end', async () => {
+test('what waits is bounded, and what does not fit is counted, not written past the end', async () => {
   const peer = await line.addNeighbour();
   const before = line.datapath.counters();
   const held = new Int32Array(new SharedArrayBuffer(4));

@@ -1,0 +1,52 @@
+// Preloaded: refuses the datapath add-on, and nobody else, what SHIPWORM_REFUSE names: getrandom, mmap or malloc.
+#include <dlfcn.h>
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+// Larger than anything that the add-on takes besides its tables, rings and arena.
+constexpr size_t kLarge = 64 << 10;
+
+bool refused(const char* what, const void* caller) {
+  const char* wanted = getenv("SHIPWORM_REFUSE");
+  if (!wanted || std::strcmp(wanted, what) != 0) return false;
+  Dl_info info;
+  return dladdr(caller, &info) && info.dli_fname && std::strstr(info.dli_fname, "shipworm.node");
+}
+
+template <typename Function>
+Function* real(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
+extern "C" ssize_t getrandom(void* into, size_t length, unsigned flags) {
+  if (refused("getrandom", __builtin_return_address(0))) {
+    errno = ENOSYS;
+    return -1;
+  }
+  return real<ssize_t(void*, size_t, unsigned)>("getrandom")(into, length, flags);
+}
+
+extern "C" void* mmap64(void* at, size_t length, int protection, int flags, int fd, off64_t offset) noexcept {
+  if (length >= kLarge && refused("mmap", __builtin_return_address(0))) {
+    errno = ENOMEM;
+    return MAP_FAILED;
+  }
+  return real<void*(void*, size_t, int, int, int, off64_t)>("mmap64")(at, length, protection, flags, fd, offset);
+}
+
+extern "C" void* __libc_malloc(size_t length);
+extern "C" void* malloc(size_t length) noexcept {
+  if (length >= kLarge && refused("malloc", __builtin_return_address(0))) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  return __libc_malloc(length);
+}
