@@ -35,6 +35,7 @@ const STATUS_CODES: Readonly<Record<number, HostErrorCode>> = {
   8: 'adapter-busy',
   9: 'no-tun',
   11: 'forwarding-unsupported',
+  12: 'policy-forbids',
 };
 
 function frame(command: number, bodyBytes: number, fill?: (body: Uint8Array) => void): Uint8Array {

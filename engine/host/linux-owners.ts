@@ -2,7 +2,6 @@
 import { Socket } from 'node:net';
 import type { FlowKey } from '../datapath/types.ts';
 import type { Direction, Owner, Process, SocketVerdict } from '../gate/types.ts';
-import type { Ip6 } from '../wire/index.ts';
 import { lost } from './helper-connection.ts';
 import { ownerFrames, OwnerFrameReader } from './owner-frames.ts';
 import type { OwnerFrame } from './owner-frames.ts';
@@ -58,10 +57,6 @@ class LinuxOwners implements Owners {
     this.socket.on('data', (bytes) => this.receive(bytes));
     this.socket.on('error', () => undefined);
     this.socket.on('close', () => this.ended());
-  }
-
-  setAddresses(addresses: readonly Ip6[]): void {
-    this.send(ownerFrames.addresses(addresses));
   }
 
   setVerdict(cookie: bigint, verdict: SocketVerdict): Promise<void> {

@@ -20,10 +20,8 @@ const KIND_BYTES = 2;
 /** The helper sends nothing near it; a longer frame is none of its. */
 const MAX_FRAME = 16 << 20;
 const FLOW_BYTES = 38;
-const ADDRESS_BYTES = 16;
 
 const KIND = {
-  addresses: 1,
   verdict: 2,
   resolve: 3,
   release: 4,
@@ -100,11 +98,6 @@ const VERDICT_OUT = { allow: 1, deny: 2 } as const;
 
 /** One builder per frame that an engine sends; there are no others. */
 export const ownerFrames = {
-  /** `address 16 ...`. */
-  addresses: (addresses: readonly Ip6[]): Uint8Array =>
-    frame(KIND.addresses, ADDRESS_BYTES * addresses.length, (_, bytes) =>
-      addresses.forEach((address, i) => writeIp6(bytes, ADDRESS_BYTES * i, address)),
-    ),
   /** `id u32 | cookie u64 | out u8 | in u8 (0 none, 1 all, 2 ports) | count u16 | port u16 ...`. */
   verdict: (id: number, cookie: bigint, verdict: SocketVerdict): Uint8Array => {
     const ports = typeof verdict.in === 'string' ? [] : verdict.in;
@@ -173,7 +166,7 @@ class Body {
   u16 = (): number => this.view.getUint16(this.step(2));
   u32 = (): number => this.view.getUint32(this.step(4));
   u64 = (): bigint => this.view.getBigUint64(this.step(8));
-  address = (): Ip6 => readIp6(this.bytes, this.step(ADDRESS_BYTES));
+  address = (): Ip6 => readIp6(this.bytes, this.step(16));
   text(): string {
     const length = this.u16();
     const at = this.step(length);

@@ -26,6 +26,7 @@ export type HostErrorCode =
   | 'helper-lost'
   | 'helper-refused'
   | 'forwarding-unsupported'
+  | 'policy-forbids'
   | 'no-native-ipv6'
   | 'native-missing'
   | 'platform';
@@ -137,8 +138,6 @@ export interface Owners {
   readonly mode: 'programs' | 'sock-diag';
   /** Why not the programs, one sentence; null with them. */
   readonly why: string | null;
-  /** Our addresses on the adapter. */
-  setAddresses(addresses: readonly Ip6[]): void;
   /** What the socket of `cookie` may do. Resolves when the kernel judges by it: what is delivered before is lost. */
   setVerdict(cookie: bigint, verdict: SocketVerdict): Promise<void>;
   /** Whose flow is it? `cookie` null: nobody's. */

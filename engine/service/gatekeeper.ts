@@ -91,7 +91,6 @@ export class Gatekeeper {
   /** Our addresses, the preferred one first. */
   setAddresses(own: readonly Ip6[]): void {
     this.own = own;
-    this.owners?.setAddresses(own);
   }
 
   /** What the system tells of sockets and programs. */

@@ -86,20 +86,31 @@ function describe(error: z.ZodError, where: string, schema: SettingsSchema): str
   });
 }
 
-/** The settings that there are in the group at `path`. */
+/** The settings that there are in the group at `path`; none where it can't be said. */
 function namesAt(schema: SettingsSchema, path: readonly PropertyKey[]): string[] {
   let group: unknown = schema;
   for (const part of path) {
-    const inner = (group as SettingsSchema).shape[String(part)];
-    group = inner instanceof z.ZodOptional ? inner.unwrap() : inner;
+    group = bare(group);
+    group =
+      group instanceof z.ZodArray
+        ? group.element
+        : group instanceof z.ZodObject
+          ? (group.shape as z.ZodRawShape)[String(part)]
+          : undefined;
   }
-  return Object.keys((group as SettingsSchema).shape);
+  group = bare(group);
+  return group instanceof z.ZodObject ? Object.keys(group.shape) : [];
+}
+
+function bare(schema: unknown): unknown {
+  return schema instanceof z.ZodOptional ? bare(schema.unwrap()) : schema;
 }
 
 function suggestion(key: string, names: readonly string[]): string {
   const near = names
     .map((name) => ({ name, distance: editDistance(name.toLowerCase(), key.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0]!;
+    .sort((a, b) => a.distance - b.distance)[0];
+  if (!near) return 'remove it';
   return near.distance <= 2
     ? `"${near.name}" may be meant`
     : `remove it (there are ${names.join(', ')})`;

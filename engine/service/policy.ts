@@ -104,10 +104,13 @@ export interface MachinePolicy {
   readonly sources: Readonly<Record<string, string>>;
 }
 
-/** Where policy files are. Only root can name another folder, for what root starts. */
+/** Root's choice holds after his rights were given up. */
+const startedByRoot = process.getuid?.() === 0;
+
+/** Where policy files are. Only root can name another folder, for what root starts; the helper reads the usual one in any case. */
 export function policyDirectory(): string {
   const other = process.env['SHIPWORM_POLICY'];
-  return other?.startsWith('/') && process.getuid?.() === 0 ? other : POLICY_DIRECTORY;
+  return other?.startsWith('/') && startedByRoot ? other : POLICY_DIRECTORY;
 }
 
 /**
@@ -120,8 +123,9 @@ export function readPolicy(directory: string = policyDirectory()): MachinePolicy
   const merged: PolicyFile = {};
   const sources: Record<string, string> = {};
   const rules: Rule[] = [];
-  let damaged = false;
-  for (const path of policyFiles(directory, files)) {
+  const { paths, unreadable } = policyFiles(directory, files);
+  let damaged = unreadable;
+  for (const path of paths) {
     const faults: string[] = [];
     const file = readOne(path, faults);
     files.push({ path, error: faults.length > 0 ? faults.join(' ') : null });
@@ -154,26 +158,27 @@ export function readPolicy(directory: string = policyDirectory()): MachinePolicy
   };
 }
 
-/** The files that are root's alone; the others are put down with what is wrong. */
+/** The files that are root's alone; the others are put down with what is wrong. `unreadable`: they may say anything. */
 function policyFiles(
   directory: string,
   refused: { path: string; error: string | null }[],
-): string[] {
+): { readonly paths: string[]; readonly unreadable: boolean } {
   let names: string[];
   try {
     names = readdirSync(directory)
       .filter((name) => name.endsWith('.json'))
       .sort();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+    const unreadable = (error as NodeJS.ErrnoException).code !== 'ENOENT';
+    if (unreadable)
       refused.push({
         path: directory,
         error: `It could not be read (${(error as Error).message}).`,
       });
-    return [];
+    return { paths: [], unreadable };
   }
   const foreign = [directory, dirname(directory)].find((folder) => !isRootsAlone(folder));
-  return names
+  const paths = names
     .map((name) => join(directory, name))
     .filter((path) => {
       const culprit = foreign ?? (isRootsAlone(path) ? null : path);
@@ -184,6 +189,7 @@ function policyFiles(
         });
       return culprit === null;
     });
+  return { paths, unreadable: false };
 }
 
 function isRootsAlone(path: string): boolean {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace helper {
 
@@ -66,11 +67,12 @@ void TunDescriptors::closeAll() {
   }
 }
 
-Answer Adapter::open(const Request& request, int filter, std::vector<int>& queues) {
+Answer Adapter::open(const Request& request, int filter, bool up, std::vector<int>& queues) {
   if (tried_) return {Status::badOrder, 0, "A connection makes one adapter; use another connection."};
   tried_ = true;
   Answer answer = create(request, filter);
   if (answer.status == Status::ok) answer = configure(request);
+  if (answer.status == Status::ok && up) answer = setUp(true);
   if (answer.status != Status::ok) {
     // The device goes with its descriptors.
     index_ = 0;
@@ -126,7 +128,16 @@ Answer Adapter::configure(const Request& request) {
   if (const int error = netlink_.configureLink(index_, request.mtu, kQueueLength)) return failed("Setting the adapter up", error);
   for (const char* setting : {"router_solicitations", "accept_ra", "autoconf", "accept_redirects"})
     writeSetting(request.name, setting, "0");
-  if (const int error = netlink_.setUp(index_)) return failed("Bringing the adapter up", error);
+  return {};
+}
+
+// The kernel would keep nothing of an IPv6 configuration over "down" but what it was told to keep; taken away here, it is certain.
+Answer Adapter::setUp(bool up) {
+  if (up == up_) return {};
+  if (!up)
+    for (const Address& address : std::exchange(addresses_, {})) netlink_.removeAddress(index_, address);
+  if (const int error = netlink_.setUp(index_, up)) return failed(up ? "Bringing the adapter up" : "Taking the adapter down", error);
+  up_ = up;
   return {};
 }
 
@@ -140,6 +151,8 @@ Answer Adapter::setAddress(const Request& request) {
 }
 
 Answer Adapter::removeAddress(const Request& request) {
+  // Taken down it has lost them all.
+  if (!up_) return {};
   const auto held = std::find(addresses_.begin(), addresses_.end(), request.address);
   if (held == addresses_.end()) return {Status::badOrder, 0, "The adapter doesn't have this address."};
   addresses_.erase(held);

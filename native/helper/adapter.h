@@ -20,8 +20,10 @@ class Adapter {
  public:
   explicit Adapter(TunDescriptors& descriptors) : descriptors_(descriptors) {}
   // Makes the device and brings it up; one attempt only, since this process can't open /dev/net/tun again. The queues are to be handed over and then closed: the device lives by the client's copies.
-  // `filter`: a socket filter program for what leaves by it, or -1.
-  Answer open(const Request& request, int filter, std::vector<int>& queues);
+  // `filter`: a socket filter program for what leaves by it, or -1. `up` false: it carries nothing before `setUp`.
+  Answer open(const Request& request, int filter, bool up, std::vector<int>& queues);
+  // Down, it has lost its addresses and routes, and neither gives packets to its user nor takes any.
+  Answer setUp(bool up);
   Answer setAddress(const Request& request);
   Answer removeAddress(const Request& request);
   Answer setDefaultRoute(const Request& request);
@@ -29,8 +31,10 @@ class Adapter {
   Answer addTeredoRoute();
   uint32_t index() const { return index_; }
   const std::string& name() const { return name_; }
+  const std::vector<Address>& addresses() const { return addresses_; }
   bool tried() const { return tried_; }
   bool isOpen() const { return index_ != 0; }
+  bool isUp() const { return up_; }
   int watchFd() const { return netlink_.watchFd(); }
   bool gone() { return netlink_.linkGone(index_); }
 
@@ -42,6 +46,7 @@ class Adapter {
   Netlink netlink_;
   uint32_t index_ = 0;
   bool tried_ = false;
+  bool up_ = false;
   std::string name_;
   std::vector<Address> addresses_;
 };

@@ -138,7 +138,7 @@ int Netlink::configureLink(uint32_t index, uint32_t mtu, uint32_t queueLength) {
   });
 }
 
-int Netlink::setUp(uint32_t index) { return linkMessage(index, IFF_UP, IFF_UP, {}); }
+int Netlink::setUp(uint32_t index, bool up) { return linkMessage(index, up ? IFF_UP : 0, IFF_UP, {}); }
 
 int Netlink::countQueues(uint32_t index, uint32_t& queues) {
   queues = 0;

@@ -22,7 +22,8 @@ class Netlink {
   int open();
   // MTU, transmit queue, and no link-local address: a solicitation would need one.
   int configureLink(uint32_t index, uint32_t mtu, uint32_t queueLength);
-  int setUp(uint32_t index);
+  // Up or down.
+  int setUp(uint32_t index, bool up);
   // How many queues are attached to or set aside for a multi-queue TUN device.
   int countQueues(uint32_t index, uint32_t& queues);
   int setAddress(uint32_t index, const Address& address, bool preferred);

@@ -54,6 +54,7 @@ enum class Status : uint32_t {
   noTun = 9,
   system = 10,
   unsupported = 11,
+  policy = 12,  // the machine policy forbids it
 };
 
 constexpr size_t kNameBytes = 16;

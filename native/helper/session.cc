@@ -7,11 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <iterator>
 
 #include "../owners/process.h"
+#include "../policy/policy.h"
 #include "adapter.h"
 #include "confine.h"
 #include "daemon.h"
@@ -39,12 +41,14 @@ class Session {
 
   void run() {
     for (;;) {
-      pollfd items[] = {{client_, POLLIN, 0}, {parent_, 0, 0}, {adapter_.watchFd(), POLLIN, 0}, {forwarding_.guardFd(), 0, 0}};
+      pollfd items[] = {{client_, POLLIN, 0}, {parent_, 0, 0}, {adapter_.watchFd(), POLLIN, 0}, {forwarding_.guardFd(), 0, 0}, {policy_.fd(), POLLIN, 0}};
       const int ready = poll(items, std::size(items), greeted_ ? -1 : kHelloMs);
       if (ready < 0 && errno == EINTR) continue;
       if (items[3].revents) return forwarding_.restore();
       if (ready <= 0 || items[1].revents) return;
       if (items[2].revents && adapter_.isOpen() && adapter_.gone()) return;
+      // A request is judged by the policy as it is now.
+      if (items[4].revents) policyChanged();
       if (items[0].revents && !answer()) return;
     }
   }
@@ -80,7 +84,8 @@ class Session {
               "This user may not run a server or relay by the helper service; start it with sudo, or allow it with --allow-server-uid."};
     greeted_ = true;
     role_ = role;
-    if (role != Role::adapter) owners_.close();
+    if (role == Role::adapter) policy_.open();
+    else owners_.close();
     if (role != Role::server) {
       raw_.close();
       return {};
@@ -104,23 +109,70 @@ class Session {
       return answer;
     }
     // A relay forwards; what a client's adapter takes comes from a socket of this machine.
-    if (request.command == Command::openAdapter) return adapter_.open(request, role_ == Role::adapter ? filter_.get() : -1, fds);
+    if (request.command == Command::openAdapter)
+      return adapter_.open(request, role_ == Role::adapter ? filter_.get() : -1, forbidden().status == Status::ok, fds);
     if (!adapter_.isOpen()) return {Status::badOrder, 0, "There is no adapter yet."};
     if ((request.command == Command::startRelay) != (role_ == Role::relay))
       return {Status::badOrder, 0, "This command belongs to another role."};
     if (request.command == Command::startRelay) return startRelay(request);
     if (request.command == Command::openOwners) return openOwners(request, fds);
-    if (request.command == Command::setAddress) return adapter_.setAddress(request);
-    if (request.command == Command::removeAddress) return adapter_.removeAddress(request);
+    if (request.command == Command::setAddress) return setAddress(request);
+    if (request.command == Command::removeAddress) return removeAddress(request);
+    // Without an address it has no use.
+    if (request.command == Command::defaultRoute && !adapter_.isUp()) return {};
     return adapter_.setDefaultRoute(request);
+  }
+
+  // Why a client's adapter must not carry anything; `ok` when it may.
+  Answer forbidden() const {
+    if (role_ != Role::adapter) return {};
+    if (policy_.now().off) return {Status::policy, 0, "The policy of this machine (/etc/shipworm/policy.d) switches Teredo off."};
+    if (policy_.now().closed && !judging_)
+      return {Status::policy, 0,
+              "The policy of this machine (/etc/shipworm/policy.d) says what programs may do: nothing passes before somebody asks for the owners of sockets."};
+    return {};
+  }
+
+  void policyChanged() {
+    if (policy_.reread()) applyPolicy();
+  }
+
+  // A device without a use, down and without an address, until the policy allows it again.
+  Answer applyPolicy() {
+    if (!adapter_.isOpen()) return {};
+    const std::vector<Address> before = adapter_.addresses();
+    const Answer answer = adapter_.setUp(forbidden().status == Status::ok);
+    if (!adapter_.isUp())
+      for (const Address& address : before) owners_.removeAddress(address);
+    return answer;
+  }
+
+  // The programs in the kernel know the address before a packet can have it.
+  Answer setAddress(const Request& request) {
+    if (const Answer why = forbidden(); why.status != Status::ok) return why;
+    if (!owners_.addAddress(request.address)) return {Status::system, 0, "The process that answers about owners does not take the address."};
+    const Answer answer = adapter_.setAddress(request);
+    const auto& held = adapter_.addresses();
+    if (std::find(held.begin(), held.end(), request.address) == held.end()) owners_.removeAddress(request.address);
+    return answer;
+  }
+
+  Answer removeAddress(const Request& request) {
+    const Answer answer = adapter_.removeAddress(request);
+    if (answer.status == Status::ok) owners_.removeAddress(request.address);
+    return answer;
   }
 
   Answer openOwners(const Request& request, std::vector<int>& fds) {
     if (role_ != Role::adapter) return {Status::badOrder, 0, "This command belongs to another role."};
     uid_t user = 0;
     if (!peerUser(client_, user)) return {Status::system, 0, "The client's user could not be told."};
-    owners::Descriptor stream = owners_.begin({adapter_.index(), user, !request.on});
+    // Who must obey a policy can't do without the kernel's part.
+    owners::Descriptor stream = owners_.begin({adapter_.index(), user, policy_.now().closed || !request.on});
     if (!stream.valid()) return {Status::badOrder, 0, "The owners of sockets are told once a connection; use another connection."};
+    for (const Address& address : adapter_.addresses()) owners_.addAddress(address);
+    judging_ = true;
+    if (const Answer answer = applyPolicy(); answer.status != Status::ok) return answer;
     fds.push_back(stream.get());
     handedOver_ = std::move(stream);
     return {};
@@ -164,6 +216,8 @@ class Session {
   owners::Descriptor filter_;
   Adapter adapter_;
   Forwarding forwarding_;
+  policy::Watched policy_;
+  bool judging_ = false;  // owners are told
   bool relaying_ = false;
   const bool mayBeServer_;
   bool greeted_ = false;

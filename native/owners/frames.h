@@ -10,7 +10,6 @@ namespace owners {
 
 enum class Kind : uint16_t {
   // From the engine.
-  addresses = 1,   // address[16]...
   verdict = 2,     // u32 id, u64 cookie, u8 out, u8 in, u16 count, u16 port...
   resolve = 3,     // u32 id, u8 0 out or 1 in, flow
   release = 4,     // flow: no table of the engine's has it any more

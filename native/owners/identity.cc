@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -35,6 +36,18 @@ bool writableWay(const std::string& path) {
 }  // namespace
 
 bool writableBySomebody(const std::string& path, const struct stat& file) { return !rootsAlone(file) || writableWay(path); }
+
+// The rules of engine/gate/identity.ts: a path means the host's, never that of another mount namespace.
+bool isForbidden(const policy::Policy& policy, const Identity& identity) {
+  const auto names = [&](const policy::Application& one) {
+    if (one.user && *one.user != identity.user) return false;
+    if (!one.hash.empty() && one.hash != identity.hash) return false;
+    if (!one.path.empty()) return one.path == identity.path && !identity.foreign;
+    if (!one.flatpak.empty()) return identity.group == GroupKind::flatpak && identity.groupId == one.flatpak;
+    return identity.group == GroupKind::snap && identity.groupId == one.snap;
+  };
+  return std::any_of(policy.forbidden.begin(), policy.forbidden.end(), names);
+}
 
 ProcessView::ProcessView(pid_t pid)
     : pid_(pid), directory_(open(("/proc/" + std::to_string(pid)).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}

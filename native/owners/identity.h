@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "../policy/policy.h"
 #include "bpf.h"
 #include "hash.h"
 
@@ -56,6 +57,9 @@ class ProcessView {
 
 // `file`, at `path`, or a folder on its way can be written by somebody who is not root.
 bool writableBySomebody(const std::string& path, const struct stat& file);
+
+// Does the machine policy forbid this program? One that is forbidden by its path is so in whatever state its file is.
+bool isForbidden(const policy::Policy& policy, const Identity& identity);
 
 // Group by the lines of /proc/<pid>/cgroup and the path of the file. `none` when they name none.
 GroupKind groupOf(const std::string& cgroups, const std::string& path, std::string& id);

@@ -2,6 +2,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -12,6 +13,9 @@
 namespace owners {
 
 namespace {
+
+// A few look-ups at most are before it; longer than this it hangs.
+constexpr int kOrderMs = 3'000;
 
 // One message: a Start, and the stream of the engine.
 bool receive(int control, Start& start, int& engine) {
@@ -55,6 +59,15 @@ bool OwnersProcess::fork(bool (*keepPrivileges)()) {
   // A signal for the terminal's programs is not for it; it ends with the session.
   for (const int number : {SIGINT, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
   serve(theirs.release(), keepPrivileges);
+}
+
+// It answers each order with a byte.
+bool OwnersProcess::order(const AddressOrder& order) {
+  if (!begun_) return true;
+  uint8_t done = 0;
+  pollfd item{control_.get(), POLLIN, 0};
+  return send(control_.get(), &order, sizeof order, MSG_NOSIGNAL) == sizeof order && poll(&item, 1, kOrderMs) == 1 &&
+         recv(control_.get(), &done, sizeof done, 0) == 1 && done == 1;
 }
 
 Descriptor OwnersProcess::begin(const Start& start) {

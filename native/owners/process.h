@@ -13,8 +13,12 @@ class OwnersProcess {
   void close() { control_.reset(); }
   // Lets it begin for `start`; gives the engine's end of its stream, or an invalid descriptor. Once only.
   Descriptor begin(const Start& start);
+  // The programs judge packets with this address once it returns true; true also when it has not begun. Only Teredo addresses.
+  bool addAddress(const Address& address) { return order({true, address}); }
+  void removeAddress(const Address& address) { order({false, address}); }
 
  private:
+  bool order(const AddressOrder& order);
   Descriptor control_;
   bool begun_ = false;
 };

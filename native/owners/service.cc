@@ -34,6 +34,8 @@ uint64_t namespaceCookie() {
   return probe.valid() && getsockopt(probe.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0 ? cookie : 0;
 }
 
+constexpr SocketVerdict kNothing{Out::deny, In::none, {}};
+
 }  // namespace
 
 Service::Service(int engine, const Start& start)
@@ -76,6 +78,7 @@ void Service::run(int session) {
     loaded_ = Programs();
     why_ = "the kernel lets only privileged processes use their tables";
   }
+  policy_.open();
   Writer hello(Kind::mode);
   hello.u8(programs_ ? 1 : 2).text(why_);
   send(hello);
@@ -84,8 +87,8 @@ void Service::run(int session) {
   std::vector<pollfd> items;
   while (!broken_) {
     const short engineEvents = out_.empty() ? POLLIN : POLLIN | POLLOUT;
-    items = {{engine_, engineEvents, 0},         {session, 0, 0},  {programs_ ? ring_.fd() : -1, POLLIN, 0},
-             {diag_.watchFd(), POLLIN, 0}, {hasher_.fd(), POLLIN, 0}, {starts_.fd(), POLLIN, 0}};
+    items = {{engine_, engineEvents, 0},         {session, POLLIN, 0},  {programs_ ? ring_.fd() : -1, POLLIN, 0},
+             {diag_.watchFd(), POLLIN, 0}, {hasher_.fd(), POLLIN, 0}, {starts_.fd(), POLLIN, 0}, {policy_.fd(), POLLIN, 0}};
     const size_t fixed = items.size();
     starts_.addTo(items);
     uint64_t next = sweepAtNs_;
@@ -94,7 +97,9 @@ void Service::run(int session) {
     const uint64_t now = bootNs();
     const int wait = next > now ? static_cast<int>((next - now) / 1'000'000) + 1 : 0;
     if (poll(items.data(), items.size(), wait) < 0 && errno != EINTR) return;
-    if (items[1].revents) return;
+    if (items[1].revents && !readSession(session)) return;
+    // The policy as it is now rules over what comes.
+    if (items[6].revents) policyChanged();
     // What was made comes before what the engine asks about it.
     starts_.readStarted();
     if (programs_) ring_.read([this](const Event& event) { onEvent(event); });
@@ -132,9 +137,6 @@ bool Service::readEngine() {
 bool Service::handle(const uint8_t* bytes, size_t length) {
   Reader reader(bytes, length);
   switch (static_cast<Kind>(reader.u16())) {
-    case Kind::addresses:
-      setAddresses(reader);
-      break;
     case Kind::verdict:
       setVerdict(reader);
       break;
@@ -174,22 +176,16 @@ void Service::watch(Reader& reader) {
   listenersAtNs_ = bootNs();
 }
 
-// Only Teredo addresses (RFC 4380 §4) can be ours: the programs must judge no other traffic.
-void Service::setAddresses(Reader& reader) {
-  std::vector<Address> next;
-  while (reader.left() >= sizeof(Address) && next.size() < kMaxAddresses) {
-    const Address address = reader.address();
-    constexpr uint8_t kPrefix[] = {0x20, 0x01, 0, 0};
-    if (std::memcmp(address.data(), kPrefix, sizeof kPrefix) == 0) next.push_back(address);
-  }
-  if (!programs_) return;
+// False when it is gone. Only Teredo addresses (RFC 4380 §4) come: the programs judge no other traffic.
+bool Service::readSession(int session) {
+  AddressOrder order{};
+  const ssize_t got = recv(session, &order, sizeof order, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+  if (got != sizeof order) return false;
   const uint32_t one = 1;
-  std::vector<Address> gone;
-  Address key{};
-  for (bool more = tables_.addresses.after(nullptr, &key) == 0; more; more = tables_.addresses.after(&key, &key) == 0)
-    if (std::find(next.begin(), next.end(), key) == next.end()) gone.push_back(key);
-  for (const Address& address : next) tables_.addresses.update(&address, &one);
-  for (const Address& address : gone) tables_.addresses.erase(&address);
+  const uint8_t done = !programs_ || !order.add || tables_.addresses.update(&order.address, &one) == 0;
+  if (programs_ && !order.add) tables_.addresses.erase(&order.address);
+  return ::send(session, &done, sizeof done, MSG_NOSIGNAL) == sizeof done;
 }
 
 void Service::setVerdict(Reader& reader) {
@@ -201,10 +197,54 @@ void Service::setVerdict(Reader& reader) {
   std::vector<uint16_t> ports(reader.u16());
   for (uint16_t& port : ports) port = reader.u16();
   if (!reader.complete() || verdict.out > Out::deny || verdict.in > In::ports) return;
-  if (programs_) applyVerdict(cookie, verdict, std::move(ports));
+  if (!programs_) return tellApplied(id);
+  newest_[cookie] = id;
+  const bool gives = verdict.out == Out::allow || verdict.in != In::none;
+  if (!gives) {
+    newest_.erase(cookie);
+    applyVerdict(cookie, verdict, std::move(ports));
+    return tellApplied(id);
+  }
+  judge(cookie, [this, id, cookie, verdict, ports = std::move(ports)](bool may) {
+    const auto newest = newest_.find(cookie);
+    // Else another verdict came while its owner was looked for.
+    if (newest != newest_.end() && newest->second == id) {
+      newest_.erase(newest);
+      applyVerdict(cookie, may ? verdict : kNothing, may ? ports : std::vector<uint16_t>());
+    }
+    tellApplied(id);
+  });
+}
+
+void Service::tellApplied(uint32_t id) {
   Writer frame(Kind::applied);
   frame.u32(id);
   send(frame);
+}
+
+// Whatever the engine says: nobody but root opens what another user's program made, and nobody what the machine policy forbids.
+void Service::judge(uint64_t root, std::function<void(bool)> then) {
+  SocketRecord record;
+  const auto recorded = [&](uint64_t cookie) { return tables_.sockets.lookup(&cookie, &record) == 0; };
+  // A listener that closed lives on in what it accepted.
+  const auto living = living_.find(root);
+  if (!recorded(root) && (living == living_.end() || std::none_of(living->second.begin(), living->second.end(), recorded))) return then(false);
+  if (start_.client != 0 && record.user != start_.client) return then(false);
+  if (policy_.now().forbidden.empty()) return then(true);
+  finder_.recorded(record, [this, then = std::move(then)](const OwnerPointer& owner) {
+    then(owner && std::none_of(owner->identities.begin(), owner->identities.end(), [&](const Identity& one) { return isForbidden(policy_.now(), one); }));
+  });
+}
+
+// What has a verdict is judged again.
+void Service::policyChanged() {
+  if (!policy_.reread()) return;
+  std::vector<uint64_t> roots;
+  for (const auto& [root, ports] : reach_) roots.push_back(root);
+  for (const uint64_t root : roots)
+    judge(root, [this, root](bool may) {
+      if (!may) applyVerdict(root, kNothing, {});
+    });
 }
 
 // What is taken away is taken first, what is given is given last.

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "../policy/policy.h"
 #include "diag.h"
 #include "finder.h"
 #include "frames.h"
@@ -25,6 +26,12 @@ struct Start {
   uint32_t programs;  // 0: do without, as a kernel would that has none
 };
 
+// From the session, which alone knows what is on the adapter.
+struct AddressOrder {
+  bool add;
+  Address address;
+};
+
 class Service {
  public:
   Service(int engine, const Start& start);
@@ -36,8 +43,11 @@ class Service {
  private:
   bool readEngine();
   bool handle(const uint8_t* bytes, size_t length);
-  void setAddresses(Reader& reader);
+  bool readSession(int session);
   void setVerdict(Reader& reader);
+  void tellApplied(uint32_t id);
+  void judge(uint64_t root, std::function<void(bool)> then);
+  void policyChanged();
   void applyVerdict(uint64_t cookie, const SocketVerdict& verdict, std::vector<uint16_t> ports);
   void watch(Reader& reader);
   void resolve(Reader& reader);
@@ -77,7 +87,9 @@ class Service {
   std::vector<uint8_t> in_, out_;
   bool broken_ = false;
   std::unordered_map<uint64_t, std::unordered_set<uint64_t>> living_;  // root -> its sockets
-  std::unordered_map<uint64_t, std::vector<uint16_t>> reach_;    // root -> ports in the table
+  policy::Watched policy_;
+  std::unordered_map<uint64_t, uint32_t> newest_;                // root -> id of the last verdict that came, while it waits for its owner
+  std::unordered_map<uint64_t, std::vector<uint16_t>> reach_;    // root with a verdict -> ports in the table
   struct Closed {
     SocketRecord record;
     uint64_t atNs;

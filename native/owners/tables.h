@@ -52,7 +52,8 @@ struct ReachKey {
 constexpr int kMaxUndecided = 64;
 constexpr uint32_t kMaxSockets = 65'536;
 constexpr uint32_t kMaxFlows = 131'072;
-constexpr uint32_t kMaxAddresses = 16;
+// More than an adapter has, for one that is just refused there.
+constexpr uint32_t kMaxAddresses = 32;
 constexpr uint32_t kRingBytes = 1 << 18;
 
 enum class EventKind : uint32_t { made = 1, closed = 2, denied = 3, listens = 4 };

@@ -14,6 +14,7 @@ export const NATIVE_TARGETS: Readonly<Record<string, readonly string[]>> = {
   coalesce: ['datapath/coalesce.cc', 'datapath/segment.cc', 'datapath/checksum.cc'],
   helper: ['helper/protocol.cc'],
   frames: ['owners/frames.cc'],
+  policy: ['policy/policy.cc', 'policy/json.cc'],
 };
 const FLAGS = ['-std=c++20', '-g', '-O1', '-fno-sanitize-recover=all'];
 const SANITIZERS = '-fsanitize=fuzzer,address,undefined';

@@ -130,8 +130,8 @@ describe.skipIf(reason !== null)('the helper', () => {
     ).toEqual([none, netAdmin, netAdmin, none, none, '1', '']);
     expect(line('Uid')).toBe('65534 65534 65534 65534');
     expect(line('Gid')).toBe('65534 65534 65534 65534');
-    // Standard streams, the client, the process for owners and two netlink sockets; its queue it closes once it is handed over.
-    await eventually('no queue is left', () => readdirSync(`/proc/${helper.pid}/fd`).length === 7);
+    // Standard streams, the client, the process for owners, the watch on the policy and two netlink sockets; its queue it closes once it is handed over.
+    await eventually('no queue is left', () => readdirSync(`/proc/${helper.pid}/fd`).length === 8);
     expect(Number(line('VmRSS').split(' ')[0])).toBeLessThan(8192);
     closeFds(fds);
     await helper.close();

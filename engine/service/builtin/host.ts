@@ -67,7 +67,10 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
       index: 1,
       queues: [],
       vnetHeader: false,
-      setAddress: done,
+      setAddress: (address, preferred) => {
+        if (preferred) this.options.pc.setAddress(address);
+        return done();
+      },
       removeAddress: done,
       setDefaultRoute: done,
       // It goes with the process.

@@ -238,11 +238,12 @@ export class Pc implements Owners {
     return this.programs.find((each) => each.process !== null && each.port === port);
   }
 
-  // ---- Owners
-
-  setAddresses([own]: readonly Ip6[]): void {
-    this.own = own ?? null;
+  /** The address that the programs send from. */
+  setAddress(own: Ip6): void {
+    this.own = own;
   }
+
+  // ---- Owners
 
   setVerdict(cookie: bigint, verdict: SocketVerdict): Promise<void> {
     for (const each of this.programs) if (each.cookie === cookie) each.verdict = verdict;

@@ -93,19 +93,27 @@ export class Actor {
   }
 }
 
+/** What runs `command` where `etc` is in the place of /etc. */
+export function withEtc(etc: string, command: readonly string[]): string[] {
+  return ['sh', '-c', 'mount --bind "$0" /etc && exec "$@"', etc, ...command];
+}
+
 interface Side {
   readonly space: string;
   readonly helper: ChildProcess;
   readonly adapter: LinuxAdapter;
 }
 
-async function openSide(space: string, address: string, user = 0): Promise<Side> {
+/** `etc`: a folder that the helper sees instead of /etc. */
+async function openSide(space: string, address: string, user = 0, etc?: string): Promise<Side> {
   const addon = nativeAddon();
   // The helper reads from the pair who its client was when he made it.
   process.seteuid!(user);
   const [fd, theirs] = addon.socketpair();
   process.seteuid!(0);
-  const helper = spawn('ip', inside(space, HELPER, ['--fd', '3', '--uid', String(user)]), {
+  const serve = [HELPER, '--fd', '3', '--uid', String(user)];
+  const command = etc === undefined ? serve : withEtc(etc, serve);
+  const helper = spawn('ip', inside(space, command[0]!, command.slice(1)), {
     stdio: ['ignore', 'ignore', 'inherit', theirs],
   });
   addon.closeFd(theirs);
@@ -115,7 +123,8 @@ async function openSide(space: string, address: string, user = 0): Promise<Side>
     { fd, helloMs: 5_000, refusal },
     { name: 'teredo', mtu: 1280, queues: 1, offloads: false },
   );
-  await adapter.setAddress(parseIp6(address)!, true);
+  // Under a policy the owners come first.
+  if (etc === undefined) await adapter.setAddress(parseIp6(address)!, true);
   return { space, helper, adapter };
 }
 
@@ -175,8 +184,10 @@ export class Field {
     this.farSpace = `${name}f`;
   }
 
-  /** `user`: whose client the near side is. */
-  async open(options: { withoutPrograms?: boolean; user?: number } = {}): Promise<void> {
+  /** `user`: whose client the near side is. `etc`: the /etc of its helper. */
+  async open(
+    options: { withoutPrograms?: boolean; user?: number; etc?: string } = {},
+  ): Promise<void> {
     buildActor();
     chmodSync(this.folder, 0o755);
     for (const space of [this.nearSpace, this.farSpace]) {
@@ -184,7 +195,7 @@ export class Field {
       execFileSync('ip', ['netns', 'add', space]);
       execFileSync('ip', ['-n', space, 'link', 'set', 'lo', 'up']);
     }
-    this.near = await openSide(this.nearSpace, NEAR, options.user);
+    this.near = await openSide(this.nearSpace, NEAR, options.user, options.etc);
     this.far = await openSide(this.farSpace, FAR);
     this.owners = await this.near.adapter.openOwners({
       adapter: this.near.adapter,
@@ -195,7 +206,7 @@ export class Field {
       },
       onLost: (error) => (this.lost = error),
     });
-    this.owners.setAddresses([NEAR_ADDRESS]);
+    if (options.etc !== undefined) await this.near.adapter.setAddress(NEAR_ADDRESS, true);
     const path = (side: Side, take: (packet: Uint8Array) => void): SocketDatapath => {
       const datapath = openDatapath({
         adapter: side.adapter,

@@ -33,7 +33,6 @@ class SlowOwners {
   readonly owners = {
     mode: 'programs',
     why: null,
-    setAddresses: () => undefined,
     setVerdict: (cookie, verdict) => {
       this.verdicts.push(`${cookie} ${verdict.out}`);
       return new Promise((resolve) => (this.apply = resolve));

@@ -28,7 +28,6 @@ export class MemoryOwners implements Owners {
   readonly calls: string[] = [];
   program = '/usr/bin/curl';
   private cookie = 0n;
-  setAddresses = (): void => undefined;
   watch = (): void => undefined;
   releaseFlow = (): void => undefined;
   releaseSocket = (cookie: bigint): void => void this.calls.push(`release ${cookie}`);
