@@ -1,33 +1,31 @@
 // Module cli/demo shows the built-in network in the terminal, one packet at a time.
 import { setTimeout as wait } from 'node:timers/promises';
+import { ACCESS } from '../engine/service/builtin/places.ts';
+import type { AccessKind } from '../engine/service/builtin/places.ts';
+import { FAULTS } from '../engine/service/builtin/faults.ts';
+import type { FaultName } from '../engine/service/builtin/faults.ts';
 import { demoSteps } from '../engine/service/demo.ts';
 import type { DemoResult, DemoStep } from '../engine/service/demo.ts';
+import { tourSteps } from '../engine/service/demo-tour.ts';
+import type { TourStep } from '../engine/service/demo-tour.ts';
 import { runInteractive } from './interactive.ts';
-import { EXIT, mayColour, print, printJson } from './output.ts';
+import { EXIT, Exit, mayColour, print, printJson, table, wrap } from './output.ts';
+import { pathPicture, signs } from './picture.ts';
 
-const WIDTH = 78;
 const PACKET_INDENT = 9;
+type Step = DemoStep | TourStep;
+
 /** Time to read, ms; only where a person looks on. */
-const PACE_MS: Record<DemoStep['kind'], number> = {
-  chapter: 700,
-  rows: 500,
-  packet: 250,
-  text: 400,
+const PACE_MS: Record<Step['kind'], number> = {
+  chapter: 1_500,
+  rows: 1_000,
+  packet: 500,
+  text: 1_200,
+  picture: 1_000,
+  table: 1_500,
+  end: 0,
   result: 0,
 };
-
-/** Breaks `text` into lines of at most WIDTH, each indented. */
-function wrap(text: string, indent: number): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent + line.length + 1 + word.length > WIDTH) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].map((each) => ' '.repeat(indent) + each).join('\n');
-}
 
 interface Style {
   readonly bold: (text: string) => string;
@@ -43,39 +41,49 @@ function style(colour: boolean): Style {
 
 function packetText(step: DemoStep & { kind: 'packet' }, { bold, dim, drop }: Style): string {
   const time = `${step.atMs.toFixed(0)} ms`.padStart(PACKET_INDENT - 2);
-  const way = step.dropped ? `${step.from} ─✕ ${step.to}` : `${step.from} ─▶ ${step.to}`;
+  const { line, broken, arrow } = signs();
+  const way = `${step.from} ${line}${step.dropped ? broken : arrow} ${step.to}`;
   const head = `${dim(time)}  ${(step.dropped ? drop : bold)(way)}  ${step.name}`;
   const size = `${step.source} to ${step.destination}, ${step.bytes} bytes`;
   return [head, dim(wrap(size, PACKET_INDENT)), wrap(step.why, PACKET_INDENT), ''].join('\n');
 }
 
-function resultText({ ok, packets }: DemoResult): string {
+/** What the whole came to. */
+function endText({ packets }: DemoResult, ok: boolean): string {
   if (!ok) return 'The demo did not come to its end: the client did not do what it should.';
   return [
     wrap(
-      `That was all: ${packets} packets, an address, two ways opened. It happened inside this program; nothing touched your real network.`,
+      `That was all. It began with ${packets} packets; and everything happened inside this program, nothing touched your real network.`,
       0,
     ),
     '',
-    'To do it for real, with a Teredo server that you know:',
-    '  sudo ./bin/shipworm client --server HOST',
+    'What next:',
+    '  ./bin/shipworm demo --interactive                 try the same network yourself',
+    '  ./bin/shipworm demo --nat symmetric               the story behind another router',
+    '  ./bin/shipworm demo --fault reboot                what one failure does',
+    '  sudo ./bin/shipworm client --server HOST          for real, with a server that you know',
+    '  docs/run-your-own.md                              a server and a relay of your own',
   ].join('\n');
 }
 
-function stepText(step: DemoStep, styles: Style): string {
+function stepText(step: Exclude<Step, { kind: 'result' | 'end' }>, styles: Style): string {
   switch (step.kind) {
     case 'chapter':
       return `\n${styles.bold(step.title)}\n${wrap(step.text, 0)}\n`;
     case 'rows': {
       const width = Math.max(...step.rows.map(([name]) => name.length));
-      return step.rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`).join('\n') + '\n';
+      return `${step.rows
+        .map(([name, text]) => `  ${name.padEnd(width)}  ${wrap(text, width + 4).trimStart()}`)
+        .join('\n')}\n`;
     }
     case 'packet':
       return packetText(step, styles);
     case 'text':
       return `${wrap(step.text, 0)}\n`;
-    case 'result':
-      return resultText(step.result);
+    case 'picture':
+      return pathPicture(step.status, step.target);
+    case 'table':
+      return `${table(step.rows).replaceAll(/^/gm, '  ')}\n`;
   }
 }
 
@@ -84,24 +92,49 @@ export interface DemoOptions {
   /** Without pauses. */
   readonly fast?: boolean;
   readonly interactive?: boolean;
+  readonly nat?: string;
+  readonly fault?: string;
+}
+
+/** `word` as one of `names`. Throws Exit with those that there are. */
+function oneOf<T extends string>(option: string, word: string, names: readonly T[]): T {
+  const found = names.find((name) => name.toLowerCase() === word.toLowerCase());
+  if (found !== undefined) return found;
+  throw new Exit(EXIT.usage, `${option} takes one of: ${names.join(', ')}.`);
+}
+
+/** Both parts of the story, one after the other. */
+async function* story(nat: AccessKind, fault?: FaultName): AsyncGenerator<Step> {
+  yield* demoSteps(nat);
+  yield* tourSteps({ nat, ...(fault && { fault }) });
 }
 
 export async function runDemo(options: DemoOptions): Promise<void> {
+  const { nat: natWord = 'portRestricted', fault: faultWord } = options;
+  const nat = oneOf('--nat', natWord, Object.keys(ACCESS) as AccessKind[]);
+  const fault =
+    faultWord === undefined
+      ? undefined
+      : oneOf('--fault', faultWord, Object.keys(FAULTS) as FaultName[]);
   if (options.interactive) {
-    await runInteractive({ control: null });
+    await runInteractive({ control: null, nat });
     return;
   }
   const styles = style(mayColour(process.stdout));
   const paced = process.stdout.isTTY && !options.fast;
-  const steps: DemoStep[] = [];
-  for (const step of demoSteps()) {
-    if (step.kind === 'result' && !step.result.ok) process.exitCode = EXIT.failed;
-    if (options.json) {
-      if (step.kind === 'result') printJson({ ...step.result, steps });
-      else steps.push(step);
-    } else {
+  const steps: Step[] = [];
+  let result: DemoResult | null = null;
+  let ok = false;
+  for await (const step of story(nat, fault)) {
+    if (step.kind === 'result') result = step.result;
+    else if (step.kind === 'end') ok = step.ok && result?.ok === true;
+    else if (options.json) steps.push(step);
+    else {
       print(stepText(step, styles));
       if (paced) await wait(PACE_MS[step.kind]);
     }
   }
+  if (!ok) process.exitCode = EXIT.failed;
+  if (options.json) printJson({ ...result, ok, steps });
+  else print(endText(result!, ok));
 }

@@ -235,6 +235,8 @@ as a Shipworm that exposes nothing does.`,
     )
     .addOption(json())
     .option('--fast', 'tell it without pauses')
+    .option('--nat <kind>', 'behind another kind of router; a wrong one lists them')
+    .option('--fault <name>', 'what this failure does, instead of the later chapters')
     .option('-i, --interactive', 'no story: try the network yourself, with commands')
     .action(runDemo);
   return root;

@@ -39,6 +39,30 @@ export function logLine(entry: LogEntry): void {
   process.stderr.write(`${time} ${colour}${entry.text}${colour ? '\u001b[0m' : ''}\n`);
 }
 
+const NARROWEST = 40;
+const USUAL = 80;
+/** Longer lines are hard to read, however wide the terminal. */
+const WIDEST = 78;
+
+/** Columns that there are; 80 where nobody knows. */
+export function columns(): number {
+  return Math.max(NARROWEST, process.stdout.columns || USUAL);
+}
+
+/** Breaks `text` into lines that fit into `width` columns and are easy to read, each indented. */
+export function wrap(text: string, indent: number, width = columns()): string {
+  const most = Math.min(WIDEST, width - 2);
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent + line.length + 1 + word.length > most) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].map((each) => ' '.repeat(indent) + each).join('\n');
+}
+
 /** Rows as aligned columns, the first row being the head. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>

@@ -1,9 +1,6 @@
 // Module cli/picture draws the way of a packet as one line of boxes, as wide as the terminal lets it.
 import type { PeerEntry, Status } from '../engine/service/api.ts';
-import { mayColour } from './output.ts';
-
-const NARROWEST = 40;
-const USUAL = 80;
+import { columns, mayColour, wrap } from './output.ts';
 
 export interface Signs {
   readonly line: string;
@@ -17,11 +14,6 @@ const ASCII: Signs = { line: '-', broken: 'x', arrow: '>' };
 export function signs(env: NodeJS.ProcessEnv = process.env): Signs {
   const locale = env['LC_ALL'] ?? env['LC_CTYPE'] ?? env['LANG'] ?? 'C.UTF-8';
   return /utf-?8/i.test(locale) || locale === '' ? UNICODE : ASCII;
-}
-
-/** Columns that there are; 80 where nobody knows. */
-export function columns(): number {
-  return Math.max(NARROWEST, process.stdout.columns || USUAL);
 }
 
 interface Stop {
@@ -102,5 +94,5 @@ export function pathPicture(
     ? (text: string): string => `\u001b[1m${text}\u001b[22m`
     : (text: string): string => text;
   const sentence = target ? `The packets go ${PATHS[target.path]}.` : status.reason.text;
-  return `${bold(picture)}\n\n${sentence}\n`;
+  return `${bold(picture)}\n\n${wrap(sentence, 0, width)}\n`;
 }

@@ -44,13 +44,13 @@ function open(packet: Packet): Inner | null {
   return parsed.ok ? parsed.value : null;
 }
 
-/** What `flight` is for. */
-export function tellFlight(flight: Flight): Tale {
+/** What `flight` is for. `origins` remembers how the servers saw us, between calls. */
+export function tellFlight(flight: Flight, origins: string[]): Tale {
   const inner = open(flight.packet);
   if (!inner) return { name: 'ICMPv4 error', why: 'A router says that a packet did not arrive.' };
   if (inner.header.destination === LINK_LOCAL_ALL_ROUTERS) return tellSolicitation(flight);
   const advertisement = parseAdvertisement(inner.packet);
-  if (advertisement.ok && inner.origin) return tellAdvertisement(flight, inner.origin);
+  if (advertisement.ok && inner.origin) return tellAdvertisement(flight, inner.origin, origins);
   if (isBubble(inner.header)) return tellBubble(flight, inner.origin);
   const echo = parseEcho(inner.packet);
   return tellEcho(flight, echo.ok && echo.value.reply);
@@ -74,25 +74,32 @@ function tellSolicitation(flight: Flight): Tale {
       };
 }
 
-function tellAdvertisement(flight: Flight, origin: Endpoint): Tale {
+function tellAdvertisement(flight: Flight, origin: Endpoint, origins: string[]): Tale {
   const name = 'router advertisement';
   const seen = formatEndpoint(origin);
-  return isFromSecondary(flight)
-    ? {
-        name,
-        why: `Seen from the second address, too, you are ${seen}. So your router keeps one port for you, and others can reach it.`,
-      }
-    : {
-        name,
-        why: `Yes: build it from my address and from how I see you: ${seen}. That is your router’s public address and the port it chose.`,
-      };
+  const known = origins[0] ?? seen;
+  origins.push(seen);
+  if (!isFromSecondary(flight))
+    return {
+      name,
+      why: `Yes: build it from my address and from how I see you: ${seen}. That is your ${
+        seen.startsWith(`${PLACES.you.public}:`) ? 'public address' : 'provider’s'
+      } and the port under which you are seen.`,
+    };
+  return {
+    name,
+    why:
+      known === seen
+        ? `Seen from the second address, too, you are ${seen}. So one port is kept for you, and others can reach it.`
+        : `Seen from the second address you are ${seen}, not ${known}: your router takes another port for each destination (a symmetric NAT), which makes it hard for others to reach you.`,
+  };
 }
 
 function tellBubble({ from, to, dropped }: Flight, origin: Endpoint | null): Tale {
   if (dropped)
     return {
       name: 'direct bubble, dropped',
-      why: 'An empty packet, sent first. The friend’s router expects nothing from you and drops it. It did its work all the same: your own router now lets the friend’s answer in.',
+      why: `An empty packet, sent first. ${to} expects nothing from there and drops it. It did its work all the same: on its way out it opened ${from === CAST.you.name ? 'your own router' : 'the router of the one who sent it'} for the answer.`,
     };
   if (to === CAST.server)
     return {

@@ -10,15 +10,18 @@ import {
   readIp6,
 } from '../wire/index.ts';
 import type { Ip6 } from '../wire/index.ts';
+import { ACCESS } from './builtin/places.ts';
+import type { AccessKind } from './builtin/places.ts';
 import { buildDemoNetwork, CAST, PLACES } from './demo-network.ts';
 import type { DemoNetwork } from './demo-network.ts';
 import { tellFlight } from './demo-story.ts';
+import { pingResult } from './present.ts';
 
 /** Longer than any way through the demo takes, ms. */
 const PING_TIMEOUT_MS = 5_000;
 
 export interface DemoResult {
-  /** The client qualified and both hosts answered. */
+  /** The client qualified and the website answered; not every router lets the friend be reached. */
   readonly ok: boolean;
   readonly address: string | null;
   readonly nat: string;
@@ -74,6 +77,7 @@ class Flights {
   >();
   private readonly done: PacketStep[] = [];
   private readonly told = new Set<string>();
+  private readonly origins: string[] = [];
   private startedAt = 0;
   total = 0;
 
@@ -89,7 +93,7 @@ class Flights {
     this.sent.delete(packet.id);
     this.total += 1;
     const way = { from: sent.from, to: node, dropped: kind === 'drop' };
-    const { name, why } = tellFlight({ packet, ...way });
+    const { name, why } = tellFlight({ packet, ...way }, this.origins);
     this.done.push({
       kind: 'packet',
       atMs: at - this.startedAt,
@@ -126,9 +130,9 @@ function* watch(
   yield* flights.take();
 }
 
-/** The demo, step by step; the last step is the result. Touches no network and no clock. */
-export function* demoSteps(): Generator<DemoStep> {
-  const network = buildDemoNetwork(SEED);
+/** The demo behind a router of kind `nat`, step by step; the last step is the result. Touches no network and no clock. */
+export function* demoSteps(nat: AccessKind = 'portRestricted'): Generator<DemoStep> {
+  const network = buildDemoNetwork(SEED, nat);
   const { simulation, you, friend } = network;
   friend.start();
   simulation.runUntil(simulation.now + CHAPTER_MS);
@@ -140,7 +144,7 @@ export function* demoSteps(): Generator<DemoStep> {
     title: 'What this is',
     text: 'Two PCs behind home routers want to talk IPv6, but their providers carry IPv4 only. Teredo wraps IPv6 packets in IPv4 UDP, which home routers let through. You are about to watch the real client do it on a network that exists inside this program only: nothing is sent on your network, and nothing is changed on your PC.',
   };
-  yield { kind: 'rows', rows: castRows() };
+  yield { kind: 'rows', rows: castRows(nat) };
 
   yield {
     kind: 'chapter',
@@ -149,7 +153,7 @@ export function* demoSteps(): Generator<DemoStep> {
   };
   you.start();
   yield* watch(network, flights, () => you.client.status().nat !== 'unknown');
-  const { address, nat } = you.client.status();
+  const { address, nat: seenAs } = you.client.status();
   if (address !== null) yield* takeApart(address);
 
   const pings: { address: string; result: PingResult }[] = [];
@@ -158,7 +162,7 @@ export function* demoSteps(): Generator<DemoStep> {
     yield {
       kind: 'chapter',
       title: '2. You ping the friend',
-      text: `${formatIp6(friendAddress)} contains the address of the friend’s server and router, so nothing needs to be looked up. But both routers drop what nobody inside has asked for.`,
+      text: `${formatIp6(friendAddress)} contains the address of the friend’s server and router, so nothing needs to be looked up. But ${nat === 'none' ? 'the friend’s router drops' : 'both routers drop'} what nobody inside has asked for.`,
     };
     yield* pingAndTell(network, flights, friendAddress, pings);
   }
@@ -171,13 +175,13 @@ export function* demoSteps(): Generator<DemoStep> {
   };
   yield* pingAndTell(network, flights, website, pings);
 
-  const ok = address !== null && pings.length === 2 && pings.every((ping) => ping.result.ok);
+  const ok = address !== null && pings.length === 2 && pings.at(-1)!.result.ok;
   yield {
     kind: 'result',
     result: {
       ok,
       address: address === null ? null : formatIp6(address),
-      nat,
+      nat: seenAs,
       packets: flights.total,
       pings,
     },
@@ -195,19 +199,21 @@ function* pingAndTell(
   yield* watch(network, flights, () => answers.length > 0);
   const outcome = answers[0] ?? { ok: false, code: 'no-reply' };
   pings.push({ address: formatIp6(address), result: outcome });
+  const shown = pingResult(outcome);
   yield {
     kind: 'text',
-    text: outcome.ok
-      ? `Answered. With the way open a round trip takes ${outcome.rttMs.toFixed(0)} ms.`
-      : `No answer (${outcome.code}).`,
+    text: shown.ok
+      ? `Answered. With the way open a round trip takes ${shown.rttMs.toFixed(0)} ms.`
+      : shown.text,
   };
 }
 
-function castRows(): [string, string][] {
+function castRows(nat: AccessKind): [string, string][] {
   const home = (place: (typeof PLACES)['you' | 'friend']): string =>
     `${place.pc}, behind a router with the public address ${place.public}`;
   return [
-    [CAST.you.name, home(PLACES.you)],
+    [CAST.you.name, nat === 'none' ? `${PLACES.you.public}, without a router` : home(PLACES.you)],
+    ...(nat === 'none' ? [] : [[CAST.you.router, ACCESS[nat]] as [string, string]]),
     [CAST.friend.name, home(PLACES.friend)],
     [CAST.server, `${PLACES.server} and ${PLACES.server2}: gives addresses, introduces people`],
     [CAST.relay, `${PLACES.relay}: a bridge to the IPv6 Internet`],
