@@ -58,11 +58,11 @@ function endText({ packets }: DemoResult, ok: boolean): string {
     ),
     '',
     'What next:',
-    '  ./bin/shipworm demo --interactive                 try the same network yourself',
-    '  ./bin/shipworm demo --nat symmetric               the story behind another router',
-    '  ./bin/shipworm demo --fault reboot                what one failure does',
-    '  sudo ./bin/shipworm client --server HOST          for real, with a server that you know',
-    '  docs/run-your-own.md                              a server and a relay of your own',
+    '  ./bin/shipworm demo --interactive           try this network yourself',
+    '  ./bin/shipworm demo --nat symmetric         behind another router',
+    '  ./bin/shipworm demo --fault reboot          what one failure does',
+    '  sudo ./bin/shipworm client --server HOST    for real, with a server you know',
+    '  docs/run-your-own.md                        a server and relay of your own',
   ].join('\n');
 }
 
