@@ -29,6 +29,10 @@ export type AddressReason =
 /** Networks wider than this are no links we are attached to but somebody's mistake; they judge nobody. */
 const WIDEST_LINK_PREFIX = 8;
 
+/** Home routers in a row mostly have a /24 between them. */
+const OUTER_LINK_PREFIX = 24;
+const LOCAL_REACH: Reach = { allowPrivate: true, broadcasts: [] };
+
 /** Address policy of one client; pure, remembers only the host's networks and the mapped address. */
 export class AddressPolicy {
   private networks: readonly Ip4Network[] = [];
@@ -57,9 +61,37 @@ export class AddressPolicy {
     return this.networks.some((n) => n.address === ip);
   }
 
+  /** Our own IPv4 addresses that a neighbour could use. */
+  get ownAddresses(): readonly Ip4[] {
+    return this.networks.map((n) => n.address).filter((ip) => isReachable4(ip, LOCAL_REACH));
+  }
+
+  /**
+   * May `endpoint` be tried as another address of a peer behind our own router (RFC 6081 §5.6.4.2)? Only if the server sees the
+   * peer at our mapped IPv4 address, and the endpoint is on a link of ours or on that of our outer router's `external` address:
+   * whoever is elsewhere must not make us send into a private network.
+   */
+  isNeighbour(endpoint: Endpoint, peerIp: Ip4, external: Endpoint | null): boolean {
+    if (endpoint.port === 0 || this.mapped?.ip !== peerIp) return false;
+    const { broadcasts } = this.reach;
+    if (!isReachable4(endpoint.ip, { allowPrivate: true, broadcasts })) return false;
+    if (this.networks.some((n) => n.address === endpoint.ip)) return false;
+    const beyond = external && !this.isPublic(external.ip) ? external.ip : null;
+    return (
+      this.isOnOwnLink(endpoint.ip) ||
+      (beyond !== null &&
+        beyond !== endpoint.ip &&
+        inNetwork4(endpoint.ip, beyond, OUTER_LINK_PREFIX))
+    );
+  }
+
   /** True when `endpoint` is our own mapped one. */
   isMapped(endpoint: Endpoint): boolean {
     return this.mapped !== null && sameEndpoint(this.mapped, endpoint);
+  }
+
+  isMappedIp(ip: Ip4): boolean {
+    return this.mapped?.ip === ip;
   }
 
   /** May we send UDP there on the word of somebody else (RFC 4380 §5.2.4)? Port 0 never. */
@@ -91,7 +123,8 @@ export class AddressPolicy {
     return { kind: 'native' };
   }
 
-  private isOnOwnLink(ip: Ip4): boolean {
+  /** On a link that we are attached to. */
+  isOnOwnLink(ip: Ip4): boolean {
     return this.networks.some(
       (n) => n.prefix >= WIDEST_LINK_PREFIX && inNetwork4(ip, n.address, n.prefix),
     );

@@ -26,6 +26,7 @@ import { Pings } from './pings.ts';
 import type { Advertisement } from './qualification.ts';
 import { reasonText } from './reasons.ts';
 import { Servers } from './servers.ts';
+import { SidePorts } from './sidePorts.ts';
 import { Traffic } from './traffic.ts';
 import type {
   ClientConfig,
@@ -33,8 +34,8 @@ import type {
   ClientOutput,
   ClientReason,
   ClientState,
+  ClientStatus,
   Ip4Network,
-  NatKind,
   PeerRow,
   StampReader,
 } from './types.ts';
@@ -42,20 +43,9 @@ import type {
 /** A secondary's answer that comes first waits as long again for the primary's, but at least this, ms. */
 const GRACE_MS = 50;
 
-/** What the client says of itself. */
-export interface ClientStatus {
-  readonly state: ClientState;
-  readonly reason: { readonly code: ClientReason; readonly text: string };
-  readonly address: Ip6 | null;
-  readonly mtu: number;
-  readonly server: Endpoint;
-  /** Time from the last answered solicitation to its answer, ms; null before the first. */
-  readonly serverRttMs: number | null;
-  readonly mapped: Endpoint | null;
-  readonly nat: NatKind;
-}
+export type { ClientStatus } from './types.ts';
 
-/** RFC 4380 §5.2 with RFC 5991. Construct it, hand it a `network` input, and it starts to qualify. */
+/** RFC 4380 §5.2 with RFC 5991 and RFC 6081. Construct it, hand it a `network` input, and it starts to qualify. */
 export class TeredoClient {
   private readonly core: Core;
   private readonly servers: Servers;
@@ -88,7 +78,8 @@ export class TeredoClient {
     this.core = new Core(config, random, stamps);
     const servers = new Servers(this.core, random);
     this.servers = servers;
-    this.paths = new Paths(this.core, {
+    const sides = new SidePorts(this.core, () => servers.questions());
+    this.paths = new Paths(this.core, sides, {
       endpoint: () => servers.current.primaryEndpoint,
       inDoubt: (now) => servers.current.isInDoubt(now),
       hurry: (now) => servers.current.hurry(now),
@@ -138,7 +129,7 @@ export class TeredoClient {
   handleInput(input: ClientInput, now: number): void {
     switch (input.kind) {
       case 'datagram':
-        this.receive(input.from, input.bytes, now);
+        this.receive(input.from, input.bytes, input.via, now);
         break;
       case 'packet':
         this.traffic.send(input.bytes, this.mtu, now);
@@ -153,6 +144,13 @@ export class TeredoClient {
       case 'icmp4':
         // Only "port unreachable" speaks of the peer itself (RFC 792); the rest is the network's passing trouble.
         if (input.type === 3 && input.code === 3) this.paths.refusedBy(input.to, now);
+        break;
+      case 'portFailed':
+        this.paths.sides.failed(input.port);
+        break;
+      case 'portMapping':
+        this.nat.granted = input.external;
+        this.learnNat();
         break;
       case 'ping':
         this.pings.start(input, this.serves, now);
@@ -275,7 +273,7 @@ export class TeredoClient {
 
   // ---- receiving (RFC 4380 §5.2.3)
 
-  private receive(from: Endpoint, bytes: Uint8Array, now: number): void {
+  private receive(from: Endpoint, bytes: Uint8Array, via: number | undefined, now: number): void {
     const parsed = parseDatagram(bytes);
     if (!parsed.ok) {
       this.core.discards.count(parsed.reason);
@@ -284,13 +282,14 @@ export class TeredoClient {
     }
     const datagram = parsed.value;
     if (this.servers.isServer(from)) {
-      this.receiveFromServer(from, datagram, now);
+      if (via === undefined) this.receiveFromServer(from, datagram, now);
+      else this.paths.sides.receive(via, from, datagram, now);
       return;
     }
     // Only a server has reason to add these (RFC 4380 §5.1.1).
     if (datagram.authentication || datagram.origin)
       this.core.discards.count('indicatorNotFromServer');
-    else this.traffic.receive(from, datagram, now);
+    else this.traffic.receive(from, datagram, via, now);
   }
 
   private receiveFromServer(from: Endpoint, datagram: Datagram, now: number): void {
@@ -403,7 +402,9 @@ export class TeredoClient {
 
   private learnNat(): void {
     const own = this.mapped !== null && this.core.policy.isOwnInterface(this.mapped.ip);
-    if (this.nat.learn(own)) this.core.event({ kind: 'nat', nat: this.nat.kind });
+    const learnt = this.nat.learn(own);
+    this.nat.writeFlags(this.core.nat, this.mapped, this.core.config.localPort);
+    if (learnt) this.core.event({ kind: 'nat', nat: this.nat.kind });
   }
 
   /** Flags are drawn for each new address and kept for the same server and mapping (RFC 5991 §3). */

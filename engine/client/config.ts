@@ -33,6 +33,9 @@ export const BUBBLE_INTERVAL_MS = 2_000;
 /** At most this many bubbles to a peer in `BUBBLE_WINDOW_MS` without a direct answer (RFC 4380 §5.2.6). */
 export const BUBBLE_LIMIT = 4;
 export const BUBBLE_WINDOW_MS = 300_000;
+/** Indirect bubbles of one peer are answered no sooner than this, ms, and so often without anything direct from it in `BUBBLE_WINDOW_MS`. */
+export const ANSWER_INTERVAL_MS = 1_500;
+export const ANSWER_LIMIT = 8;
 /** A queue lives until the last bubble plus this, ms: long enough for an answer through two slow links. */
 export const BUBBLE_GRACE_MS = 1_000;
 /** An attempt to open a path lasts no longer than this, ms: a local sender waits for it. */
@@ -56,6 +59,16 @@ export const GONE_MS = 10_000;
 export const BUBBLES_SAVED = 2;
 /** An entry without trust is forgotten after this time, ms: by then its bubble limit has lapsed. */
 export const PEER_FORGET_MS = BUBBLE_WINDOW_MS + 10_000;
+/** Where a quiet peer was reached last is worth a question for so long, ms: few NATs keep a mapping longer (RFC 4787 §4.3). */
+export const FORMER_MS = 300_000;
+/** TeredoDiscoverySolicitations to a quiet peer, and the wait after each, ms (RFC 6081 §5.7.2). */
+export const DISCOVERY_TRIES = 3;
+/** A way through a side port is kept open this often, ms, so many times after the last data (RFC 6081 §5.4.2.1). */
+export const SIDE_REFRESH_MS = 30_000;
+export const SIDE_REFRESHES = 20;
+/** Echo tests for one way, the first given 1 s, the second 2 s (RFC 6081 §5.5.2.2, §5.5.4.1.1). */
+export const ECHO_TESTS = 2;
+export const ECHO_TEST_MS = 1_000;
 /** Echo requests of the user's `ping` are repeated this often, ms. */
 export const USER_PING_INTERVAL_MS = 1_000;
 /** Inbound packets kept for a source under a connectivity test: count, and bytes. */
@@ -70,6 +83,7 @@ const DEFAULT_LIMITS: ClientLimits = {
   newPeersPerSecondIn: 50,
   newPeersPerSecondOut: 200,
   icmpPerSecond: 100,
+  sidePorts: 16,
 };
 
 /** Settings that a caller may give; `server` he must. */
@@ -83,6 +97,7 @@ export function clientConfig(settings: ClientSettings): ClientConfig {
   return {
     server2: (settings.server + 1) >>> 0,
     allowPrivate: false,
+    localPort: 0,
     refreshIntervalMs: REFRESH_INTERVAL_MS,
     failoverMs: FAILOVER_MS,
     ...settings,

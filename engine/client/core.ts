@@ -8,8 +8,9 @@ import {
   mayAnswerWithError,
   parseIp6,
 } from '../wire/index.ts';
-import type { Endpoint, Ip6, Random } from '../wire/index.ts';
+import type { Endpoint, Ip6, Random, Trailer } from '../wire/index.ts';
 import { AddressPolicy } from './addresses.ts';
+import type { NatFlags } from './extension.ts';
 import type {
   ClientConfig,
   ClientEvent,
@@ -30,6 +31,13 @@ export class Core {
   readonly discards = new Discards();
   /** Identifier of every echo request that the engine itself sends. */
   readonly probeId: number;
+  /** What RFC 6081 wants to know of our NAT. */
+  readonly nat: NatFlags = {
+    symmetric: false,
+    portPreserving: false,
+    mapped: false,
+    external: null,
+  };
   /** Our Teredo address; null before the first qualification. */
   address: Ip6 | null = null;
   /** Older addresses, kept for their flows. */
@@ -67,13 +75,22 @@ export class Core {
     return taken;
   }
 
-  transmit(to: Endpoint, bytes: Uint8Array, why: TransmitReason): void {
-    this.outputs.push({ kind: 'transmit', to, bytes, why });
+  /** Sends `bytes` over UDP; `via` is the local port if it is not the service port. */
+  transmit(to: Endpoint, bytes: Uint8Array, why: TransmitReason, via?: number): void {
+    this.outputs.push({ kind: 'transmit', to, bytes, why, ...(via !== undefined && { via }) });
   }
 
-  /** Sends a bubble from `source` to `destination` over UDP to `to` (RFC 4380 §5.2.6). */
-  bubble(to: Endpoint, source: Ip6, destination: Ip6, why: TransmitReason): void {
-    this.transmit(to, buildDatagram({ packet: buildBubble(source, destination) }), why);
+  /** Sends a bubble from `source` to `destination` over UDP to `to` (RFC 4380 §5.2.6), with `trailers` (RFC 6081 §4). */
+  bubble(
+    to: Endpoint,
+    source: Ip6,
+    destination: Ip6,
+    why: TransmitReason,
+    trailers: readonly Trailer[] = [],
+    via?: number,
+  ): void {
+    const packet = buildBubble(source, destination);
+    this.transmit(to, buildDatagram({ packet, trailers }), why, via);
   }
 
   /**

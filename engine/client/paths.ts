@@ -1,5 +1,5 @@
 // Module client/paths opens the way to each peer: bubbles to Teredo peers, connectivity tests to native ones, queues meanwhile.
-import { KeyedBuckets, TokenBucket } from '../datapath/limits.ts';
+import { TokenBucket } from '../datapath/limits.ts';
 import {
   buildDatagram,
   buildEcho,
@@ -7,15 +7,16 @@ import {
   endpointKey,
   ICMP6,
   readIp6,
-  TEREDO_PORT,
   UNREACHABLE,
 } from '../wire/index.ts';
 import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
+import { Bubbles } from './bubbles.ts';
 import {
   ATTEMPT_MS,
   BUBBLE_GRACE_MS,
   BUBBLE_INTERVAL_MS,
   BUBBLES_SAVED,
+  FORMER_MS,
   GONE_MS,
   ICMP_FRESH_MS,
   PEER_CHECK_MS,
@@ -29,15 +30,10 @@ import {
 import type { Core } from './core.ts';
 import { PeerList } from './peers.ts';
 import type { Attempt, Peer, PeerRefusal } from './peers.ts';
+import type { SidePorts } from './sidePorts.ts';
 import type { ClientEvent, PeerPath, PeerRow } from './types.ts';
 
 export type PathRefusal = PeerRefusal | 'newPeerLimit';
-
-/** Bubble answers to strangers named by our server, per second and in all. */
-const BUBBLE_REPLIES_PER_SECOND = 50;
-/** And to one of them: its own direct bubble may be lost once, hardly more often. */
-const BUBBLE_REPLY_INTERVAL_S = 2;
-const BUBBLE_REPLY_KEYS = 4_096;
 
 /** What the ways need to know of our server, and what they tell it. */
 export interface ServerView {
@@ -52,24 +48,22 @@ export interface ServerView {
 /** The ways to all peers. Every method that sends requires that we hold an address. */
 export class Paths {
   readonly peers: PeerList;
+  readonly bubbles: Bubbles;
   private readonly core: Core;
+  readonly sides: SidePorts;
   private readonly server: ServerView;
   private readonly active = new Set<Peer>();
   private readonly newIn: TokenBucket;
   private readonly newOut: TokenBucket;
-  private readonly replies = new TokenBucket(BUBBLE_REPLIES_PER_SECOND, BUBBLE_REPLIES_PER_SECOND);
-  private readonly repliesEach = new KeyedBuckets<number>(
-    1 / BUBBLE_REPLY_INTERVAL_S,
-    1,
-    BUBBLE_REPLY_KEYS,
-  );
   private queuedBytes = 0;
   private nextCheck = Infinity;
   /** Told when a peer's path opened (true) or could not be opened. */
   onPath: (peer: Peer, open: boolean, now: number) => void = () => undefined;
 
-  constructor(core: Core, server: ServerView) {
+  constructor(core: Core, sides: SidePorts, server: ServerView) {
     this.core = core;
+    this.sides = sides;
+    this.bubbles = new Bubbles(core, sides, (peer, now) => this.isValid(peer, now));
     this.server = server;
     const { limits } = core.config;
     this.newIn = new TokenBucket(limits.newPeersPerSecondIn, limits.newPeersPerSecondIn);
@@ -79,7 +73,7 @@ export class Paths {
 
   /** When `work` is due next. */
   get nextAt(): number {
-    let next = this.nextCheck;
+    let next = Math.min(this.nextCheck, this.sides.nextAt);
     for (const peer of this.active)
       if (peer.attempt && peer.attempt.next < next) next = peer.attempt.next;
     return next;
@@ -131,8 +125,12 @@ export class Paths {
     this.peers.touch(peer, now);
     if (peer.trusted) this.fellSilent(peer, now);
     if (peer.teredo && this.bubblesFor(peer, now) <= 0) return;
+    // RFC 6081 §5.7.4.1: a peer that fell quiet by itself is asked directly first; one that did not answer is not.
+    const { former, speaks } = peer.extension;
+    const quiet = speaks && former !== null && now < former.until;
     peer.attempt = {
       tries: 0,
+      solicitations: quiet ? 0 : null,
       maxTests,
       until: now + ATTEMPT_MS,
       next: Math.max(now, peer.teredo ? peer.lastBubble + BUBBLE_INTERVAL_MS : now),
@@ -151,23 +149,26 @@ export class Paths {
   }
 
   /** A packet came from `peer` over `endpoint`, which proves the way: trust it and let the queue go. */
-  proven(peer: Peer, endpoint: Endpoint, path: PeerPath, now: number): void {
+  proven(peer: Peer, endpoint: Endpoint, path: PeerPath, now: number, via?: number): void {
     const fresh = !peer.trusted || !this.isValid(peer, now);
     peer.heard(now);
     this.peers.touch(peer, now);
-    peer.endpoint = endpoint;
+    if (!peer.isAt(endpoint, via) || !peer.endpoint) this.moveTo(peer, endpoint, via);
+    const to = peer.endpoint!;
     peer.trusted = true;
+    if (fresh) peer.provenAt = now;
     if (fresh) peer.path = path;
     peer.testPayload = null;
     this.endAttempt(peer);
-    for (const packet of this.drainQueue(peer)) this.core.transmit(endpoint, packet, 'data');
-    // After the queue: from here on the datapath sends by itself, and order must be kept.
-    this.core.output({ kind: 'peer', address: peer.address, endpoint, receivedMs: now });
+    for (const packet of this.drainQueue(peer)) this.sendTo(peer, packet, now);
+    // After the queue: from here on the datapath sends by itself, and order must be kept. It knows our service port only.
+    if (via === undefined)
+      this.core.output({ kind: 'peer', address: peer.address, endpoint: to, receivedMs: now });
     if (fresh) {
       this.core.event({
         kind: 'peerUp',
         address: peer.address,
-        endpoint,
+        endpoint: to,
         peer: peer.kind,
         path: peer.path ?? path,
       });
@@ -176,25 +177,27 @@ export class Paths {
     this.nextCheck = Math.min(this.nextCheck, now + PEER_CHECK_MS);
   }
 
+  /** From now on `peer` is where `from` is, by our port `via`. */
+  private moveTo(peer: Peer, from: Endpoint, via: number | undefined): void {
+    // What the datapath was told is wrong now, and may not be told anew.
+    if (peer.trusted && peer.via === undefined && via !== undefined)
+      this.core.output({ kind: 'peer', address: peer.address, endpoint: null, receivedMs: 0 });
+    peer.moveTo(from, via, this.core.nat);
+    // §5.4.4.5: what is heard on the service port needs no other.
+    if (via === undefined && peer.teredo) this.sides.close(peer);
+  }
+
+  /** Sends `packet` to a proven peer. */
+  sendTo(peer: Peer, packet: Uint8Array, now: number): void {
+    peer.dataSentAt = now;
+    this.core.transmit(peer.endpoint!, packet, 'data', peer.via);
+  }
+
   /** True when `data` answers the connectivity test of `peer` (RFC 4380 §5.2.3 case 2); one answer counts. */
   answersTest(peer: Peer, data: Uint8Array, now: number): boolean {
     if (!peer.testPayload || !constantTimeEqual(peer.testPayload, data)) return false;
     peer.rttMs = now - peer.testSentAt;
     return true;
-  }
-
-  /** Answers a bubble that our server forwarded: a direct bubble to where it came from (RFC 4380 §5.2.3). */
-  answerBubble(origin: Endpoint, source: Ip6, own: Ip6, peer: Peer | null, now: number): void {
-    if (peer ? !peer.mayBubble(now) : !this.repliesEach.take(endpointKey(origin), now)) {
-      this.core.discards.count('bubbleLimit');
-      return;
-    }
-    if (!this.replies.take(now)) {
-      this.core.discards.count('bubbleLimit');
-      return;
-    }
-    peer?.bubbled(now);
-    this.core.bubble(origin, own, source, 'bubble-reply');
   }
 
   /** Peers at `to` refuse UDP (ICMPv4 port unreachable): they lose our trust, and local senders are told on their next packet. */
@@ -223,6 +226,9 @@ export class Paths {
       if (peer.trusted) this.distrust(peer, 'reset');
       peer.held = [];
       peer.testPayload = null;
+      peer.extension.former = null;
+      peer.extension.forgetNonces();
+      this.sides.close(peer);
       const waiting = peer.attempt !== null;
       this.endAttempt(peer);
       if (!waiting || peer.queue.length === 0) continue;
@@ -237,6 +243,7 @@ export class Paths {
     for (const peer of [...this.active])
       if (peer.attempt && now >= peer.attempt.next) this.step(peer, now);
     if (now >= this.nextCheck) this.check(now);
+    this.sides.work(now);
   }
 
   rows(now: number): PeerRow[] {
@@ -246,6 +253,10 @@ export class Paths {
   private step(peer: Peer, now: number): void {
     const attempt = peer.attempt!;
     if (now < attempt.next) return;
+    if (this.bubbles.solicit(peer, attempt)) {
+      attempt.next = now + BUBBLE_INTERVAL_MS;
+      return;
+    }
     if (peer.teredo) {
       if (this.bubblesFor(peer, now) <= 0 || !this.core.address) {
         if (this.mayWait(peer, attempt, now)) attempt.next = now + BUBBLE_INTERVAL_MS;
@@ -256,7 +267,7 @@ export class Paths {
         attempt.next = peer.lastBubble + BUBBLE_INTERVAL_MS;
         return;
       }
-      this.sendBubbles(peer, peer.teredo, now);
+      this.bubbles.ask(peer, now);
       attempt.next = now + (peer.bubblesLeft(now) > 0 ? BUBBLE_INTERVAL_MS : BUBBLE_GRACE_MS);
       if (attempt.tries > 0) this.server.hurry(now);
     } else {
@@ -284,19 +295,6 @@ export class Paths {
         ? BUBBLES_SAVED
         : 0;
     return peer.bubblesLeft(now) - saved;
-  }
-
-  /** A direct and an indirect bubble, which count as one: the first opens our NAT, the second asks the peer to open his. */
-  private sendBubbles(peer: Peer, teredo: TeredoAddress, now: number): void {
-    const own = this.core.address!;
-    peer.bubbled(now);
-    this.core.bubble(teredo.client, own, peer.address, 'direct-bubble');
-    this.core.bubble(
-      { ip: teredo.server, port: TEREDO_PORT },
-      own,
-      peer.address,
-      'indirect-bubble',
-    );
   }
 
   /** The direct IPv6 connectivity test (RFC 4380 §5.2.9): an echo request through our server with 128 unguessable bits. */
@@ -340,14 +338,14 @@ export class Paths {
       busy = true;
       if (now - peer.testSentAt >= PING_TEST_INTERVAL_MS * PING_TEST_TRIES) peer.held = [];
       if (received > peer.lastReceived) peer.heard(received);
-      const sent = stamps?.lastSentMs ?? 0;
+      const sent = Math.max(stamps?.lastSentMs ?? 0, peer.via === undefined ? 0 : peer.dataSentAt);
       if (sent <= received) peer.unansweredSince = null;
       else if (peer.unansweredSince === null) peer.unansweredSince = sent;
       else if (now - peer.unansweredSince >= PEER_UNANSWERED_MS && this.core.address) {
         this.server.hurry(now);
         // One pair of bubbles a silence: they would use up the limit that a real attempt needs.
         if (!peer.teredo) this.sendTest(peer, 0, now);
-        else if (!peer.asked && peer.mayBubble(now)) this.sendBubbles(peer, peer.teredo, now);
+        else if (!peer.asked && peer.mayBubble(now)) this.bubbles.ask(peer, now);
         peer.unansweredSince = now;
         peer.asked = true;
       }
@@ -360,10 +358,16 @@ export class Paths {
   private fellSilent(peer: Peer, now: number): void {
     // It was asked why and said nothing: whoever still sends has waited long enough.
     if (peer.asked) peer.goneUntil = now + GONE_MS;
-    this.distrust(peer, 'silent');
+    this.distrust(peer, 'silent', now);
   }
 
-  private distrust(peer: Peer, why: (ClientEvent & { kind: 'peerDown' })['why']): void {
+  private distrust(peer: Peer, why: (ClientEvent & { kind: 'peerDown' })['why'], now = 0): void {
+    const { endpoint, from, via } = peer;
+    const kept = why === 'silent' && !peer.asked && peer.teredo && endpoint && from;
+    peer.extension.former = kept ? { endpoint, from, via, until: now + FORMER_MS } : null;
+    if (!kept) this.sides.close(peer);
+    peer.via = undefined;
+    peer.from = null;
     peer.trusted = false;
     peer.endpoint = null;
     peer.path = null;
@@ -377,6 +381,7 @@ export class Paths {
     this.endAttempt(peer);
     this.drainQueue(peer);
     if (peer.trusted) this.distrust(peer, why);
+    this.sides.close(peer);
     this.core.discards.count('peerEvicted');
   }
 

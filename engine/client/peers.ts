@@ -1,8 +1,11 @@
 // Module client/peers keeps the list of recent peers (RFC 4380 §5.2) within its bounds.
 import { PacketQueue } from '../datapath/limits.ts';
 import type { PeerStamps } from '../datapath/types.ts';
+import { sameEndpoint } from '../wire/index.ts';
 import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
 import {
+  ANSWER_INTERVAL_MS,
+  ANSWER_LIMIT,
   BUBBLE_INTERVAL_MS,
   BUBBLE_LIMIT,
   BUBBLE_WINDOW_MS,
@@ -11,6 +14,8 @@ import {
   PEER_FORGET_MS,
   PEER_VALID_MS,
 } from './config.ts';
+import { Extension } from './extension.ts';
+import type { NatFlags } from './extension.ts';
 import type { ClientLimits, PeerKind, PeerPath, PeerRow, StampReader } from './types.ts';
 
 /** An inbound packet that waits for its source to prove itself. */
@@ -25,6 +30,8 @@ export interface Attempt {
   next: number;
   /** By then it must be over, ms. */
   readonly until: number;
+  /** Questions to a quiet peer sent in this attempt; null: none, it is asked as for the first time (RFC 6081 §5.7.1). */
+  solicitations: number | null;
   /** Bubbles or ping tests sent in this attempt. */
   tries: number;
   /** Connectivity tests that this attempt may send. */
@@ -39,11 +46,23 @@ export class Peer {
   readonly teredo: TeredoAddress | null;
   /** Made by a packet from outside: the first to go when room is needed. */
   readonly fromOutside: boolean;
+  /** Where its packets go. */
   endpoint: Endpoint | null = null;
+  /** Where they come from, which a symmetric NAT with a mapping of its own makes another (RFC 6081 §3.2). */
+  from: Endpoint | null = null;
+  /** When it was proven to be there, and where else in the same round of bubbles. */
+  provenAt = -Infinity;
+  also: { readonly from: Endpoint; readonly via: number | undefined } | null = null;
+  /** Side port that both take; undefined: our service port. */
+  via: number | undefined;
+  /** State of RFC 6081. */
+  readonly extension = new Extension();
   trusted = false;
   path: PeerPath | null = null;
   lastReceived = -Infinity;
   lastUsed: number;
+  /** Last data packet that this machine itself sent to it. */
+  dataSentAt = -Infinity;
   lastBubble = -Infinity;
   attempt: Attempt | null = null;
   readonly queue: PacketQueue;
@@ -59,6 +78,7 @@ export class Peer {
   /** Refused our packets, or stayed silent although asked why: until then local senders are told at once, while we ask on. */
   goneUntil = -Infinity;
   private bubbles: number[] = [];
+  private answers: number[] = [];
 
   constructor(
     address: Ip6,
@@ -101,6 +121,43 @@ export class Peer {
     this.bubbles.push(now);
   }
 
+  /** Its indirect bubbles are answered at this pace, as long as nothing comes directly. */
+  mayAnswer(now: number): boolean {
+    this.answers = this.answers.filter((t) => now - t < BUBBLE_WINDOW_MS);
+    const last = this.answers.at(-1) ?? -Infinity;
+    return now >= last + ANSWER_INTERVAL_MS && this.answers.length < ANSWER_LIMIT;
+  }
+
+  answered(now: number): void {
+    this.answers.push(now);
+  }
+
+  /** True when `from` on our port `via` is where its packets come from. */
+  isAt(from: Endpoint, via: number | undefined): boolean {
+    return this.from !== null && sameEndpoint(this.from, from) && this.via === via;
+  }
+
+  isAlsoAt(from: Endpoint, via: number | undefined): boolean {
+    return this.also !== null && sameEndpoint(this.also.from, from) && this.also.via === via;
+  }
+
+  /**
+   * From now on its packets come from `from` to our port `via`, and ours go there, too. If the endpoint in its address is another
+   * it is behind a symmetric NAT; if we are as well, and a mapping of our own lets everybody in, ours go to the one in its
+   * address: perhaps it has such a mapping, and otherwise nothing would get through (RFC 6081 §5.3.4).
+   */
+  moveTo(from: Endpoint, via: number | undefined, nat: NatFlags): void {
+    this.from = from;
+    this.also = null;
+    this.via = via;
+    this.endpoint = from;
+    if (!this.teredo) return;
+    this.extension.symmetric = !sameEndpoint(from, this.teredo.client);
+    const reserved = nat.symmetric && nat.mapped && !nat.external && via === undefined;
+    if (this.extension.symmetric && reserved && from.ip === this.teredo.client.ip)
+      this.endpoint = this.teredo.client;
+  }
+
   /** A direct packet came: the peer has spoken, so its bubble count starts anew. */
   heard(now: number): void {
     this.lastReceived = now;
@@ -109,6 +166,7 @@ export class Peer {
     this.asked = false;
     this.goneUntil = -Infinity;
     this.bubbles = [];
+    this.answers = [];
   }
 
   /** Keeps an inbound packet until the source is proven; false when it does not fit. */

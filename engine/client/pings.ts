@@ -104,7 +104,7 @@ export class Pings {
       data: ping.data,
     });
     ping.sent.push(now);
-    this.core.transmit(ping.peer.endpoint, buildDatagram({ packet }), 'ping');
+    this.core.transmit(ping.peer.endpoint, buildDatagram({ packet }), 'ping', ping.peer.via);
   }
 
   private end(ping: Ping, result: PingResult): void {

@@ -45,6 +45,13 @@ export class Servers {
     return Math.min(this.nextKeptCheck, ...this.all().map(([, { nextAt }]) => nextAt));
   }
 
+  /** Questions of their own to both addresses of the server in use (RFC 6081 §5.5.4.1.1). */
+  questions(): Qualification {
+    const [primary, secondary] = this.current.endpoints;
+    const addresses = { server: primary!.ip, server2: secondary!.ip };
+    return new Qualification({ ...this.core.config, ...addresses }, this.random);
+  }
+
   /** Asks another server as well, of which an answer makes it ours; the one that is asked already is asked again. */
   ask(server: Ip4, server2: Ip4, always: boolean, now: number): void {
     if (server === this.current.server) {

@@ -8,15 +8,32 @@ import {
   isMulticast6,
   parseEcho,
   parseIp6Header,
+  readNeighborDiscovery,
   sameEndpoint,
   UNREACHABLE,
   walkHeaders,
 } from '../wire/index.ts';
-import type { Datagram, Endpoint, Ip6 } from '../wire/index.ts';
+import type { Datagram, Endpoint } from '../wire/index.ts';
 import { PING_TEST_LENGTH } from './config.ts';
 import type { Core } from './core.ts';
 import type { Paths } from './paths.ts';
+import type { Peer } from './peers.ts';
 import type { Pings } from './pings.ts';
+import type { PeerPath } from './types.ts';
+
+/** Bubbles of one round come within this time of each other, ms. */
+const ROUND_MS = 1_500;
+/** Data that came before its sender's proof waits so long, ms, and so many packets of all peers together. */
+const EARLY_MS = 2_000;
+const EARLY_PACKETS = 64;
+
+interface Early {
+  readonly peer: Peer;
+  readonly from: Endpoint;
+  readonly via: number | undefined;
+  readonly packet: Uint8Array;
+  readonly at: number;
+}
 
 /** RFC 4380 §5.2.3 and §5.2.4 for everything that is not qualification. */
 export class Traffic {
@@ -24,6 +41,7 @@ export class Traffic {
   private readonly paths: Paths;
   private readonly pings: Pings;
   private readonly servers: () => readonly Endpoint[];
+  private early: Early[] = [];
 
   constructor(core: Core, paths: Paths, pings: Pings, servers: () => readonly Endpoint[]) {
     this.core = core;
@@ -57,7 +75,7 @@ export class Traffic {
     }
     // Miredo's clients and relays bubble from link-local sources: answered, never remembered.
     if (isLinkLocal6(header.source)) {
-      this.paths.answerBubble(origin, header.source, own, null, now);
+      this.paths.bubbles.answerStranger(origin, header.source, own, now);
       return;
     }
     const destination = this.core.policy.judge(header.source);
@@ -67,17 +85,22 @@ export class Traffic {
     }
     // A native source (a relay) is answered too, but proves nothing about who is behind that origin.
     if (destination.kind === 'native') {
-      this.paths.answerBubble(origin, header.source, own, null, now);
+      this.paths.bubbles.answerStranger(origin, header.source, own, now);
       return;
     }
     const peer = this.paths.entry(header.source, destination.teredo, true, now);
-    if (typeof peer === 'string') this.core.discards.count(peer);
-    else this.paths.answerBubble(origin, header.source, own, peer, now);
+    if (typeof peer === 'string') {
+      this.core.discards.count(peer);
+      return;
+    }
+    this.paths.bubbles.receive(peer, own, datagram.trailers, origin, now);
   }
 
-  receive(from: Endpoint, datagram: Datagram, now: number): void {
+  /** A datagram from `from` that came to the side port `via`, or to the service port. */
+  receive(from: Endpoint, datagram: Datagram, via: number | undefined, now: number): void {
     const { header, packet } = datagram;
-    const refusal = this.refusalFrom(from, header.source, header.destination);
+    const known = this.paths.peers.get(header.source);
+    const refusal = this.refusalFrom(from, datagram, known, via);
     if (refusal) {
       this.core.discards.count(refusal);
       return;
@@ -92,11 +115,16 @@ export class Traffic {
       this.core.discards.count(walked.reason);
       return;
     }
-    const known = this.paths.peers.get(header.source);
-    // Case 1: a trusted peer at its known endpoint.
-    if (known?.trusted && known.endpoint && sameEndpoint(known.endpoint, from)) {
-      this.paths.proven(known, from, known.path ?? 'direct', now);
-      this.accept(from, datagram, now);
+    // Case 1: a trusted peer at its known endpoint, or at another that it proved beside it.
+    if (known?.trusted && (known.isAt(from, via) || known.isAlsoAt(from, via))) {
+      this.paths.proven(known, known.from!, known.path ?? 'direct', now, known.via);
+      this.accept(known, from, datagram, via, now);
+      return;
+    }
+    // RFC 6081 §5.2.4.4: a bubble from elsewhere that brings our nonce back; or from where the peer was a while ago (§5.7).
+    if (known && isBubble(header) && this.provesItself(known, from, datagram, via, now)) return;
+    if (via !== undefined && (judged.kind !== 'teredo' || !known)) {
+      this.core.discards.count('sidePort');
       return;
     }
     // Case 2: the answer to a connectivity test, from wherever the relay is.
@@ -116,7 +144,8 @@ export class Traffic {
     // Case 3: the endpoint is the one inside the Teredo address.
     if (judged.kind === 'teredo') {
       if (!sameEndpoint(judged.teredo.client, from)) {
-        this.core.discards.count('peerEndpointMismatch');
+        if (!known || isBubble(header) || !this.holdEarly(known, from, packet, via, now))
+          this.core.discards.count('peerEndpointMismatch');
         return;
       }
       const peer = known ?? this.paths.entry(header.source, judged.teredo, true, now);
@@ -124,8 +153,7 @@ export class Traffic {
         this.core.discards.count(peer);
         return;
       }
-      this.paths.proven(peer, from, peer.attempt ? 'bubbles' : 'direct', now);
-      this.accept(from, datagram, now);
+      this.settle(peer, from, datagram, via, now);
       return;
     }
     // Case 6: a native source that has proven nothing waits for a connectivity test.
@@ -153,9 +181,109 @@ export class Traffic {
     this.paths.test(peer, now);
   }
 
+  /**
+   * A peer behind a symmetric NAT that we have just answered: its data may come before the bubble that proves where it is. It waits
+   * for that for a moment; false when it does not.
+   */
+  private holdEarly(
+    peer: Peer,
+    from: Endpoint,
+    packet: Uint8Array,
+    via: number | undefined,
+    now: number,
+  ): boolean {
+    const { askedAt, nonceReceived } = peer.extension;
+    if (now - askedAt >= EARLY_MS || nonceReceived === null || this.paths.isValid(peer, now))
+      return false;
+    this.early = this.early.filter(({ at }) => now - at < EARLY_MS).slice(1 - EARLY_PACKETS);
+    this.early.push({ peer, from, via, packet: packet.slice(), at: now });
+    return true;
+  }
+
+  /** True when the bubble was one of those that prove where `peer` is; it is dealt with then. */
+  private provesItself(
+    peer: Peer,
+    from: Endpoint,
+    datagram: Datagram,
+    via: number | undefined,
+    now: number,
+  ): boolean {
+    const { former } = peer.extension;
+    const again =
+      former !== null &&
+      now < former.until &&
+      sameEndpoint(former.from, from) &&
+      former.via === via &&
+      readNeighborDiscovery(datagram.trailers) !== undefined;
+    const nonce = peer.extension.answersNonce(datagram.trailers);
+    if (!again && !nonce) return false;
+    // A neighbour is also seen from outside when the router turns round what goes to itself: the short way stays.
+    const near = peer.endpoint && this.isNear(peer.endpoint) && this.paths.isValid(peer, now);
+    if (near && !this.isNear(from)) return true;
+    // Bubbles of one round come by several ways: the first stays, but the service port goes before a side port (§5.4.4.5).
+    const fresh = this.paths.isValid(peer, now) && now - peer.provenAt < ROUND_MS;
+    if (fresh && !peer.isAt(from, via) && (via !== undefined || peer.via === undefined)) {
+      peer.also = { from, via };
+      return true;
+    }
+    this.settle(peer, from, datagram, via, now);
+    return true;
+  }
+
+  /** The peer is where this packet comes from. */
+  private settle(
+    peer: Peer,
+    from: Endpoint,
+    datagram: Datagram,
+    via: number | undefined,
+    now: number,
+  ): void {
+    const valid = this.paths.isValid(peer, now);
+    const near = peer.endpoint && this.isNear(peer.endpoint);
+    // What comes the long way, round the router, is taken, but the short one stays.
+    if (valid && near && !this.isNear(from)) {
+      this.accept(peer, from, datagram, via, now);
+      return;
+    }
+    const moved = !valid || !peer.isAt(from, via);
+    this.paths.proven(peer, from, this.pathTo(peer, from), now, via);
+    for (const early of this.early)
+      if (early.peer === peer && sameEndpoint(early.from, from) && early.via === via)
+        this.core.output({ kind: 'deliver', bytes: early.packet, error: false });
+    this.early = this.early.filter((early) => early.peer !== peer);
+    if (moved && (via !== undefined || !sameEndpoint(from, peer.teredo!.client)))
+      this.paths.bubbles.confirm(peer);
+    this.accept(peer, from, datagram, via, now);
+  }
+
+  private isNear(endpoint: Endpoint): boolean {
+    return !this.core.policy.maySendTo(endpoint) || this.core.policy.isOnOwnLink(endpoint.ip);
+  }
+
+  private pathTo(peer: Peer, from: Endpoint): PeerPath {
+    if (this.isNear(from)) return 'local';
+    if (this.core.policy.isMappedIp(from.ip)) return 'hairpin';
+    return peer.attempt ? 'bubbles' : 'direct';
+  }
+
   /** Why a packet from a peer is refused whoever the peer is. */
-  private refusalFrom(from: Endpoint, source: Ip6, destination: Ip6): string | null {
-    if (!this.core.policy.maySendTo(from)) return 'endpointNotGlobal';
+  private refusalFrom(
+    from: Endpoint,
+    { header, trailers }: Datagram,
+    known: Peer | undefined,
+    via: number | undefined,
+  ): string | null {
+    const { source, destination } = header;
+    if (!this.core.policy.maySendTo(from)) {
+      // A neighbour behind our router: he is where he was proven to be, or proves it now.
+      const ip = known?.teredo?.client.ip;
+      const near =
+        ip !== undefined && this.core.policy.isNeighbour(from, ip, this.core.nat.external);
+      const proves = known?.isAt(from, via) || known?.extension.answersNonce(trailers);
+      const former = known?.extension.former;
+      if (!near || !(proves || (former && sameEndpoint(former.from, from))))
+        return 'endpointNotGlobal';
+    }
     if (!this.core.isOurs(destination)) return 'destinationNotUs';
     if (this.core.isOurs(source)) return 'sourceIsUs';
     if (isMulticast6(source)) return 'sourceNotUnicast';
@@ -163,13 +291,22 @@ export class Traffic {
   }
 
   /** A packet from a proven peer: bubbles end here, answers to our own pings too, the rest is for the adapter. */
-  private accept(from: Endpoint, datagram: Datagram, now: number): void {
-    if (isBubble(datagram.header)) return;
+  private accept(
+    from: Peer,
+    endpoint: Endpoint,
+    datagram: Datagram,
+    via: number | undefined,
+    now: number,
+  ): void {
+    if (isBubble(datagram.header)) {
+      if (readNeighborDiscovery(datagram.trailers) === 'solicitation')
+        this.paths.bubbles.advertise(from, endpoint, via, now);
+      return;
+    }
     const echo = parseEcho(datagram.packet);
     if (echo.ok && echo.value.reply && echo.value.identifier === this.core.probeId) {
-      const peer = this.paths.peers.get(datagram.header.source);
-      if (peer && this.paths.answersTest(peer, echo.value.data, now))
-        this.paths.proven(peer, from, peer.path ?? 'direct', now);
+      if (this.paths.answersTest(from, echo.value.data, now))
+        this.paths.proven(from, endpoint, from.path ?? 'direct', now, via);
       this.pings.handleEcho(echo.value, now);
       return;
     }
@@ -229,7 +366,7 @@ export class Traffic {
       return;
     }
     if (peer.endpoint && this.paths.isValid(peer, now)) {
-      this.core.transmit(peer.endpoint, buildDatagram({ packet }), 'data');
+      this.paths.sendTo(peer, buildDatagram({ packet }), now);
     } else this.paths.queue(peer, packet.slice(), now);
   }
 }

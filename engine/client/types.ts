@@ -18,6 +18,8 @@ export interface ClientConfig {
   readonly refreshIntervalMs: number;
   /** While we hold an address, a silent server is left for another after this time, ms; Infinity: never. */
   readonly failoverMs: number;
+  /** Local UDP port of the service port: a NAT that keeps ports shows it (RFC 6081 §5.4.3). 0: not known. */
+  readonly localPort: number;
   readonly limits: ClientLimits;
 }
 
@@ -36,6 +38,8 @@ export interface ClientLimits {
   readonly newPeersPerSecondOut: number;
   /** ICMPv6 errors to local senders, per second. */
   readonly icmpPerSecond: number;
+  /** UDP ports beside the service port, for peers that can't be reached from it (RFC 6081 §5.4, §5.5). */
+  readonly sidePorts: number;
 }
 
 /** One of this host's IPv4 networks, to recognise directed broadcasts and our own subnets. */
@@ -46,8 +50,17 @@ export interface Ip4Network {
 }
 
 export type ClientInput =
-  /** UDP payload from `from`. */
-  | { readonly kind: 'datagram'; readonly from: Endpoint; readonly bytes: Uint8Array }
+  /** UDP payload from `from`; `via` is the side port that it came to, if it was one. */
+  | {
+      readonly kind: 'datagram';
+      readonly from: Endpoint;
+      readonly bytes: Uint8Array;
+      readonly via?: number;
+    }
+  /** The side port of a `listen` output can't be had. */
+  | { readonly kind: 'portFailed'; readonly port: number }
+  /** The router maps `external` to our service port (UPnP, NAT-PMP, PCP; RFC 6081 §5.3.3); null: it does not, or not any more. */
+  | { readonly kind: 'portMapping'; readonly external: Endpoint | null }
   /** IPv6 packet that a local program sent through the adapter. */
   | { readonly kind: 'packet'; readonly bytes: Uint8Array }
   /** The time named by the last `timeout` output has come (or any later time). */
@@ -99,17 +112,33 @@ export type ClientReason =
 /** Kind of NAT in front of us, as far as it is known. */
 export type NatKind = 'none' | 'cone' | 'restricted' | 'symmetric' | 'unknown';
 
+/** What the client says of itself. */
+export interface ClientStatus {
+  readonly state: ClientState;
+  readonly reason: { readonly code: ClientReason; readonly text: string };
+  readonly address: Ip6 | null;
+  readonly mtu: number;
+  readonly server: Endpoint;
+  /** Time from the last answered solicitation to its answer, ms; null before the first. */
+  readonly serverRttMs: number | null;
+  readonly mapped: Endpoint | null;
+  readonly nat: NatKind;
+}
+
 export type PeerKind = 'teredo' | 'native' | 'local';
 export type PeerPath = 'direct' | 'bubbles' | 'relay' | 'local' | 'hairpin';
 
 export type ClientOutput =
-  /** Send this UDP payload. `why` names it for the log and the demo. */
+  /** Send this UDP payload, from the side port `via` if there is one. `why` names it for the log and the demo. */
   | {
       readonly kind: 'transmit';
       readonly to: Endpoint;
       readonly bytes: Uint8Array;
       readonly why: TransmitReason;
+      readonly via?: number;
     }
+  /** Open this UDP port beside the service port, or close it. What comes to it goes in with `via`. */
+  | { readonly kind: 'listen'; readonly port: number; readonly on: boolean }
   /** Hand this IPv6 packet to the adapter. `error`: an ICMPv6 error that we made ourselves for a local sender. */
   | { readonly kind: 'deliver'; readonly bytes: Uint8Array; readonly error: boolean }
   /** The datapath may use this peer at once (or no longer, with `endpoint` null). */
@@ -142,6 +171,7 @@ export type TransmitReason =
   | 'direct-bubble'
   | 'indirect-bubble'
   | 'bubble-reply'
+  | 'echo-test'
   | 'ping-test'
   | 'ping'
   | 'data';

@@ -30,6 +30,7 @@ import type {
   RelayAdapter,
   RelayHost,
   ServerHost,
+  SidePort,
   SocketDatapath,
   UdpOptions,
   UdpSocket,
@@ -92,6 +93,22 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
 
   makeLimit(perSecond: number, burst: number, maxSources: number): SourceLimit {
     return nativeAddon().openSourceLimit(perSecond, burst, maxSources);
+  }
+
+  openSidePort(port: number, onDatagram: UdpOptions<null>['onDatagram']): SidePort {
+    const socket = new LinuxUdp<null>({
+      bind: { ip: 0, port },
+      onDatagram,
+      onBatch: () => undefined,
+      onSent: () => undefined,
+    });
+    return {
+      send: (to, bytes) => {
+        socket.send(to, bytes, null);
+        socket.flush();
+      },
+      close: () => socket.close(),
+    };
   }
 
   async openRaw6(): Promise<RawSocket6> {

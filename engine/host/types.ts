@@ -179,6 +179,8 @@ export interface Host {
   readonly builtIn?: boolean;
   openAdapter(options: AdapterOptions): Promise<Adapter>;
   openDatapath(options: DatapathOptions): SocketDatapath;
+  /** Opens a UDP port beside the datapath's, DF off. Throws HostError when it can't be had. */
+  openSidePort(port: number, onDatagram: (from: Endpoint, bytes: Uint8Array) => void): SidePort;
   /** Whether `port` can be bound to just now. */
   isPortFree(port: number): Promise<boolean>;
   /** IPv4 addresses of a host name, or of a dotted quad. Rejects with an Error whose message says why. */
@@ -188,6 +190,12 @@ export interface Host {
   findDomain(suffixes: readonly string[]): Promise<string | null>;
   /** Calls back (debounced) when addresses, links or routes changed. Returns a stop function. */
   watchNetwork(callback: (state: NetworkState) => void): () => void;
+}
+
+/** A UDP port beside the datapath's. */
+export interface SidePort {
+  send(to: Endpoint, bytes: Uint8Array): void;
+  close(): void;
 }
 
 /** What became of a datagram: `full` means that the link or the socket's buffer had no room. */

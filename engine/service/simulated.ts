@@ -13,9 +13,9 @@ import type { RelayConfig, RelayInput } from '../relay/index.ts';
 import { TeredoServer } from '../server/index.ts';
 import type { ServerSettings, ServerSide } from '../server/index.ts';
 import { openStation } from '../sim/index.ts';
-import type { Host, Node6, Simulation, Station } from '../sim/index.ts';
+import type { Host, Node6, Simulation, Station, UdpSocket } from '../sim/index.ts';
 import { TEREDO_PORT } from '../wire/index.ts';
-import type { Ip4, Ip6 } from '../wire/index.ts';
+import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 
 /** A client on a simulated host, its tunnel open to all programs there. */
 export interface SimulatedClient {
@@ -57,15 +57,36 @@ export function simulateClient(
   });
   const { datapath } = station;
   const random = simulation.random.fork(host.name);
-  const client = new TeredoClient(config, random, (address) => datapath.readPeer(address));
+  const client = new TeredoClient(
+    { ...config, localPort: station.socket.port },
+    random,
+    (address) => datapath.readPeer(address),
+  );
+  const sides = new Map<number, UdpSocket>();
   datapath.setServers(client.serverEndpoints);
   datapath.setProbeId(client.probeId);
   datapath.setDefaultVerdict('pass');
 
+  const listen = (via: number, on: boolean): void => {
+    sides.get(via)?.close();
+    sides.delete(via);
+    if (!on) return;
+    try {
+      const onDatagram = (from: Endpoint, bytes: Uint8Array): void =>
+        input({ kind: 'datagram', from, bytes, via });
+      sides.set(via, host.bind(via, { onDatagram }));
+    } catch {
+      input({ kind: 'portFailed', port: via });
+    }
+  };
   const perform = (output: ClientOutput): void => {
     switch (output.kind) {
       case 'transmit':
-        datapath.transmit(output.to, output.bytes);
+        if (output.via === undefined) datapath.transmit(output.to, output.bytes);
+        else sides.get(output.via)?.send(output.to, output.bytes);
+        break;
+      case 'listen':
+        listen(output.port, output.on);
         break;
       case 'deliver':
         datapath.deliver(output.bytes);

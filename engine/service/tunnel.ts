@@ -9,9 +9,9 @@ import type {
   PeerRow,
   PingResult,
 } from '../client/types.ts';
-import type { Host, SocketDatapath } from '../host/types.ts';
+import type { Host, SidePort, SocketDatapath } from '../host/types.ts';
 import { formatEndpoint, formatIp6, TEREDO_MTU, TEREDO_PORT } from '../wire/index.ts';
-import type { Ip4, Ip6 } from '../wire/index.ts';
+import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import type { Status } from './api.ts';
 import type { Settings } from './config.ts';
 import { describeEvent } from './log.ts';
@@ -63,6 +63,8 @@ export class Tunnel {
   /** Since when our mapping is the one that it is; null: none is known. */
   mappedAt: number | null = null;
   private cancelTimer: () => void = () => undefined;
+  /** UDP ports beside the service port. */
+  private readonly sides = new Map<number, SidePort>();
   private readonly pings = new Map<number, PendingPing>();
   /** Pings that wait for an address. */
   private early: PendingPing[] = [];
@@ -181,6 +183,7 @@ export class Tunnel {
       server,
       server2,
       allowPrivate,
+      localPort: datapath.local.port,
       ...(refreshRate !== null && { refreshIntervalMs: refreshRate * 1000 }),
       failoverMs: failoverAfter === 0 ? Infinity : failoverAfter * 1000,
       ...(this.lastAddress !== null && { lastAddress: this.lastAddress }),
@@ -200,6 +203,8 @@ export class Tunnel {
   }
 
   private setClient(client: TeredoClient | null): void {
+    for (const side of this.sides.values()) side.close();
+    this.sides.clear();
     this.discarded = this.discards();
     this.client = client;
     this.mappedAt = null;
@@ -258,7 +263,11 @@ export class Tunnel {
     const datapath = this.datapath!;
     switch (output.kind) {
       case 'transmit':
-        datapath.transmit(output.to, output.bytes);
+        if (output.via === undefined) datapath.transmit(output.to, output.bytes);
+        else this.sides.get(output.via)?.send(output.to, output.bytes);
+        break;
+      case 'listen':
+        this.listen(output.port, output.on);
         break;
       case 'deliver':
         if (output.error) datapath.deliver(output.bytes);
@@ -324,6 +333,21 @@ export class Tunnel {
         text: 'Many peers come and go; the rest of this minute is not told. See: shipworm peers',
       });
     return this.peerLines.count <= PEER_LINES_PER_MINUTE;
+  }
+
+  /** Opens the UDP port `via` beside the service port, or closes it. */
+  private listen(via: number, on: boolean): void {
+    this.sides.get(via)?.close();
+    this.sides.delete(via);
+    if (!on) return;
+    try {
+      const take = (from: Endpoint, bytes: Uint8Array): void =>
+        this.input({ kind: 'datagram', from, bytes: bytes.slice(), via });
+      this.sides.set(via, this.host.openSidePort(via, take));
+    } catch {
+      // Not from within the machine's own output.
+      queueMicrotask(() => this.input({ kind: 'portFailed', port: via }));
+    }
   }
 
   private wakeAt(at: number): void {

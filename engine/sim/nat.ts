@@ -83,6 +83,11 @@ export class Nat implements SegmentNode {
     return this.#table.list(this.#simulation.now);
   }
 
+  /** A host inside asks for a port of its own by UPnP, NAT-PMP or PCP; see `NatTable.grant`. */
+  grant(internal: Endpoint): Endpoint | null {
+    return this.#table.grant(internal);
+  }
+
   /** Loses all mappings and passes nothing for `downMs`. */
   reboot(downMs = 0): void {
     this.#table.clear();

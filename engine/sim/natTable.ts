@@ -1,5 +1,5 @@
 // Module sim/natTable keeps the mappings of one NAT by RFC 4787: which external endpoint stands for which internal one, and who may use it.
-import { endpointKey } from '../wire/index.ts';
+import { endpointKey, sameEndpoint } from '../wire/index.ts';
 import type { Endpoint, Ip4 } from '../wire/index.ts';
 import type { Dependence, NatBehaviour } from './natKinds.ts';
 import type { SeededRandom } from './random.ts';
@@ -47,6 +47,8 @@ export class NatTable {
   readonly #byExternal = new Map<number, Set<Live>>();
   /** Unsolicited pairs of external and remote endpoint, with the time of the last packet. */
   readonly #recorded = new Map<string, number>();
+  /** Ports that a host inside asked for (UPnP, NAT-PMP, PCP): everybody may use them to reach it. */
+  readonly #granted = new Map<number, Endpoint>();
   readonly #paired = new Map<Ip4, Ip4>();
   #nextPort: number;
   behaviour: NatBehaviour;
@@ -64,6 +66,7 @@ export class NatTable {
     this.#byInternal.clear();
     this.#byExternal.clear();
     this.#recorded.clear();
+    this.#granted.clear();
     this.#paired.clear();
   }
 
@@ -106,7 +109,21 @@ export class NatTable {
       }
       return { ok: true, internal: mapping.internal };
     }
+    const granted = this.#granted.get(endpointKey(external));
+    if (granted) return { ok: true, internal: granted };
     return { ok: false, reason: isMapped ? 'natFiltered' : 'natNoMapping' };
+  }
+
+  /**
+   * Grants `internal` an external endpoint with its own port that lets everybody in, as for a request by UPnP; null if the port is
+   * somebody else's. What `internal` sends leaves from it as long as the mapping behaviour allows.
+   */
+  grant(internal: Endpoint): Endpoint | null {
+    const external = { ip: this.#externalAddress(internal.ip), port: internal.port };
+    const holder = this.#granted.get(endpointKey(external)) ?? internal;
+    if (endpointKey(holder) !== endpointKey(internal)) return null;
+    this.#granted.set(endpointKey(external), internal);
+    return external;
   }
 
   /** Notes a packet from outside that found no way in (`unsolicited: 'record'`). */
@@ -194,7 +211,7 @@ export class NatTable {
       if (this.#byInternal.size >= this.behaviour.maxMappings) return undefined;
     }
     const ip = this.#externalAddress(internal.ip);
-    const port = this.#freePort(ip, internal.port, remote, now);
+    const port = this.#freePort(ip, internal, remote, now);
     if (port === undefined) return undefined;
     const external = { ip, port };
     const mapping = { key, internal, external, remote, refreshedMs: now, permitted: new Map() };
@@ -214,10 +231,13 @@ export class NatTable {
     return address;
   }
 
-  #freePort(ip: Ip4, internalPort: number, remote: Endpoint, now: number): number | undefined {
+  #freePort(ip: Ip4, internal: Endpoint, remote: Endpoint, now: number): number | undefined {
+    const internalPort = internal.port;
     const { low, high } = internalPort <= WELL_KNOWN.high ? WELL_KNOWN : OTHERS;
     const isFree = (port: number): boolean => this.#isFree({ ip, port }, remote, now);
     let start = internalPort;
+    const holder = this.#granted.get(endpointKey({ ip, port: internalPort }));
+    if (holder && sameEndpoint(holder, internal) && isFree(internalPort)) return internalPort;
     switch (this.behaviour.assignment) {
       case 'preserved':
         break;

@@ -50,6 +50,11 @@ export function readNonce(trailers: readonly Trailer[]): Uint8Array | undefined 
   return trailers.find((t) => t.type === TRAILER.nonce && t.value.length === 4)?.value;
 }
 
+/** A Nonce trailer (RFC 6081 §4.2); `nonce` is 4 bytes. */
+export function nonceTrailer(nonce: Uint8Array): Trailer {
+  return { type: TRAILER.nonce, value: nonce };
+}
+
 /** Lengths of an Alternate Address trailer: one to four pairs (RFC 6081 §4.3). */
 const ALTERNATE_LENGTHS: readonly number[] = [8, 14, 20, 26];
 
@@ -62,6 +67,23 @@ export function readAlternateAddresses(trailers: readonly Trailer[]): readonly E
   for (let offset = 2; offset < value.length; offset += 6)
     endpoints.push({ ip: view.getUint32(offset), port: view.getUint16(offset + 4) });
   return endpoints;
+}
+
+/** An Alternate Address trailer of one to four pairs (RFC 6081 §4.3). */
+export function alternateAddressTrailer(endpoints: readonly Endpoint[]): Trailer {
+  const value = new Uint8Array(2 + 6 * endpoints.length);
+  const view = new DataView(value.buffer);
+  endpoints.forEach(({ ip, port }, i) => {
+    view.setUint32(2 + 6 * i, ip);
+    view.setUint16(6 + 6 * i, port);
+  });
+  return { type: TRAILER.alternateAddress, value };
+}
+
+/** A Neighbor Discovery Option trailer (RFC 6081 §4.4). */
+export function neighborDiscoveryTrailer(kind: 'solicitation' | 'advertisement'): Trailer {
+  const value = Uint8Array.of(kind === 'solicitation' ? 0 : 1, 0, 0, 0);
+  return { type: TRAILER.neighborDiscovery, value };
 }
 
 /** What a Neighbor Discovery Option trailer says (`type 1 | reserved 3`, RFC 6081 §4.4); undefined for any other. */
@@ -81,4 +103,9 @@ export function readRandomPort(trailers: readonly Trailer[]): number | undefined
       t.value.length === 2,
   );
   return found && (found.value[0]! << 8) | found.value[1]!;
+}
+
+/** A Random Port trailer (RFC 6081 §4.5). */
+export function randomPortTrailer(port: number): Trailer {
+  return { type: TRAILER.randomPort, value: Uint8Array.of(port >> 8, port & 0xff) };
 }

@@ -10,6 +10,7 @@ import type {
   Owners,
   OwnersHost,
   OwnersOptions,
+  SidePort,
   SocketDatapath,
 } from '../../host/types.ts';
 import type { Host as SimHost, Simulation, UdpSocket } from '../../sim/index.ts';
@@ -53,6 +54,18 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
     const cancel = this.options.simulation.after(ms, run);
     this.options.pace.rearm();
     return cancel;
+  }
+
+  openSidePort(port: number, onDatagram: (from: Endpoint, bytes: Uint8Array) => void): SidePort {
+    const { host, pace } = this.options;
+    const socket = host.bind(port, { onDatagram });
+    return {
+      send: (to, bytes) => {
+        socket.send(to, bytes);
+        pace.rearm();
+      },
+      close: () => socket.close(),
+    };
   }
 
   /** A program sends `packet` by the adapter. */

@@ -60,12 +60,20 @@ function isGlobal(ip: Ip4): boolean {
   return !NOT_GLOBAL.some(({ network, mask }) => (ip & mask) >>> 0 === network);
 }
 
-/** RFC 4380 §5.2.6: not two bubbles to a peer within 2 s. One attempt is a direct bubble and one by the server; and each bubble that a peer sends may be answered. */
+/**
+ * RFC 4380 §5.2.6: not two bubbles to a peer within 2 s. One attempt is a direct bubble and one by the server; and each bubble that
+ * a peer sends may be answered. RFC 6081 adds to an attempt one to the peer's random port (§5.4.4.3) and one of an echo test
+ * (§5.5.4.1.1), to an answer the alternate addresses (§5.6.4.2), and one when the peer has proven itself.
+ */
 const BUBBLE_WINDOW_MS = 2_000;
-const BUBBLES_PER_ATTEMPT = 2;
+const BUBBLES_PER_ATTEMPT = 4;
+const MOST_TO_ONE_ENDPOINT = 4;
 /** RFC 4380 §5.2.6: a client makes at most 4 attempts within 300 s at a peer from which nothing comes. */
 const SILENT_WINDOW_MS = 300_000;
 const ATTEMPTS = 4;
+/** RFC 6081 §5.7.2: three questions to a quiet peer; §5.4.2.1: one bubble in 30 s that keeps a way through a side port open. */
+const SOLICITATIONS = 3;
+const REFRESHES = 10;
 
 const UDP_MARK = 48;
 
@@ -101,6 +109,7 @@ export class Watch {
   private readonly sent = new Map<number, Sent>();
   private readonly delivered = new Map<number, number>();
   private readonly bubbles = new Map<string, number[]>();
+  private readonly ways = new Map<string, number[]>();
   private readonly heard = new Map<string, number>();
   private reaction: Reaction | null = null;
   private readonly simulation: Simulation;
@@ -211,6 +220,11 @@ export class Watch {
     if (node === this.options.server || !header.ok || header.value.nextHeader !== PROTOCOL.none)
       return;
     const key = `${node} ${formatIp6(header.value.destination)}`;
+    const way = `${key} ${formatEndpoint(packet.source)} ${formatEndpoint(packet.destination)}`;
+    const before = (this.ways.get(way) ?? []).filter((at) => this.simulation.now - at < 2_000);
+    this.ways.set(way, [...before, this.simulation.now]);
+    if (before.length >= MOST_TO_ONE_ENDPOINT)
+      this.fail('bubble-limits', `${node} sent ${before.length + 1} bubbles in 2 s on one way`);
     const times = this.bubbles.get(key) ?? [];
     this.bubbles.set(key, times);
     const now = this.simulation.now;
@@ -222,7 +236,7 @@ export class Watch {
     if (this.options.relays.has(node)) return;
     const since = Math.max(now - SILENT_WINDOW_MS, this.heard.get(key) ?? 0);
     const unanswered = times.filter((at) => at > since).length;
-    if (unanswered > ATTEMPTS * BUBBLES_PER_ATTEMPT)
+    if (unanswered > ATTEMPTS * BUBBLES_PER_ATTEMPT + SOLICITATIONS + REFRESHES)
       this.fail('bubble-limits', `${node} sent ${unanswered} unanswered bubbles for ${key}`);
   }
 

@@ -8,6 +8,7 @@ import type {
   Host,
   NetworkState,
   Owners,
+  SidePort,
   SocketDatapath,
 } from '../../../engine/host/types.ts';
 import { TeredoServer } from '../../../engine/server/index.ts';
@@ -95,6 +96,7 @@ export class MemoryHost implements Host {
     return () => clearTimeout(timer);
   };
   isPortFree = (port: number): Promise<boolean> => Promise.resolve(!this.taken.has(port));
+  openSidePort = (): SidePort => ({ send: () => undefined, close: () => undefined });
   openRaw6 = (): Promise<never> =>
     Promise.reject(new HostError('helper-refused', 'A client has no use for a raw socket.'));
   networkState = (): Promise<NetworkState> => Promise.resolve(this.network);
