@@ -46,6 +46,7 @@ const CODES: Record<WakeReason, GateReason> = {
   'everything-exposed': 'everything-exposed',
 };
 
+const OFF: readonly GateReason[] = ['switched-off', 'policy-disabled', 'policy-damaged'];
 const MANAGED: readonly GateReason[] = ['domain-controller', 'policy-disabled', 'policy-damaged'];
 
 /** What the gate knows about need. */
@@ -130,6 +131,8 @@ export class Dormancy {
   step(need: Need, now: number): GateOutput[] {
     const outputs: GateOutput[] = [];
     const forbidden = this.forbidden;
+    // The address goes with it, and is learnt anew.
+    if (forbidden !== null && OFF.includes(forbidden)) this.firstAt = null;
     const wanted = forbidden === null ? this.wanted(need, now) : null;
     const looking = wanted !== null && !this.awake && this.mustLook(now);
     // On another network nothing is sent before it is known whose it is.

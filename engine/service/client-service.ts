@@ -3,8 +3,8 @@ import { PEER_VALID_MS, REFRESH_INTERVAL_MS } from '../client/config.ts';
 import type { Ip4Network } from '../client/types.ts';
 import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
-import type { GateNetwork, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
-import { HostError } from '../host/types.ts';
+import type { GateNetwork, GateReason, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
+import type { HostError } from '../host/types.ts';
 import type {
   Adapter,
   Host,
@@ -22,8 +22,9 @@ import {
   UNREACHABLE,
 } from '../wire/index.ts';
 import type { Ip6 } from '../wire/index.ts';
+import { AdapterAddress } from './adapter-address.ts';
 import type { Api, ClientApi, PeerEntry, Status } from './api.ts';
-import type { Settings } from './config.ts';
+import type { LiveClientSettings, Settings } from './config.ts';
 import type { EngineFacts } from './doctor/facts.ts';
 import { exposureOf } from './exposure.ts';
 import { gateApi } from './gate-api.ts';
@@ -32,16 +33,21 @@ import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
 import { peerEntry, pingResult, shifted, stateOf } from './present.ts';
 import { policyView } from './policy-view.ts';
+import { choosePort } from './port.ts';
 import { noteAnswer } from './state-file.ts';
 import type { StateStore } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
 
-/** Ports from which ours is drawn: the dynamic ones (RFC 6335 §6). */
-const FIRST_DYNAMIC_PORT = 49_152;
-const PORT_ATTEMPTS = 16;
 /** Packets of allowed programs that wait while the tunnel wakes. */
 const WAKING_PACKETS = 64;
 const WAKING_BYTES = 64 * 1024;
+
+/** In these states the address goes, too; it is learnt anew. */
+const TAKES_ADDRESS: ReadonlySet<GateReason> = new Set([
+  'switched-off',
+  'policy-disabled',
+  'policy-damaged',
+]);
 
 export interface ServiceHooks {
   readonly log: (entry: LogEntry) => void;
@@ -55,9 +61,9 @@ export interface ServiceHooks {
 export class ClientService {
   readonly keeper: Gatekeeper;
   private readonly host: Host;
-  private readonly settings: Settings;
+  private settings: Settings;
   private readonly adapter: Adapter;
-  private readonly owners: Owners | null;
+  private owners: Owners | null;
   private readonly state: StateStore;
   private readonly hooks: ServiceHooks;
   private readonly tunnel: Tunnel;
@@ -68,11 +74,7 @@ export class ClientService {
   private suffixes: readonly string[] = [];
   private stopWatching: () => void = () => undefined;
   private closed = false;
-  /** Adapter changes, one after the other. */
-  private adapterWork: Promise<void> = Promise.resolve();
-  private onAdapter: Ip6 | null = null;
-  /** Older addresses on the adapter, kept for their flows. */
-  private deprecated: readonly Ip6[] = [];
+  private readonly onAdapter: AdapterAddress;
   private readonly waking = new PacketQueue(WAKING_BYTES, WAKING_PACKETS);
 
   /** @param owners names programs and writes verdicts; null: without it nothing passes, but for `exposeAll` */
@@ -90,6 +92,13 @@ export class ClientService {
     this.owners = owners;
     this.state = state;
     this.hooks = hooks;
+    this.onAdapter = new AdapterAddress(adapter, {
+      isLastResort: () => !this.nativeIpv6,
+      failed: ({ message }) => {
+        const text = `The adapter could not be set up: ${message}`;
+        if (!this.closed) this.hooks.log({ level: 'error', text });
+      },
+    });
     const last = state.value.address;
     this.tunnel = new Tunnel(host, settings, last === null ? null : (parseIp6(last) ?? null), {
       log: hooks.log,
@@ -118,7 +127,7 @@ export class ClientService {
     this.route = network.route;
     this.nativeIpv6 = network.nativeIpv6;
     this.suffixes = network.suffixes;
-    this.datapath = this.openDatapath(await this.choosePort());
+    this.datapath = this.openDatapath(await choosePort(this.host, this.settings.port, this.state));
     this.keeper.attach(this.datapath, this.owners);
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
     const { mode, text } = this.exposure();
@@ -128,6 +137,28 @@ export class ClientService {
     if (!this.tunnel.isAwake) this.datapath.sleep();
   }
 
+  /**
+   * New settings of the gate and a new policy, at once. True when owners are needed from now on: until `takeOwners` nothing passes.
+   * What opens everything waits for the next start.
+   */
+  configure(fresh: LiveClientSettings): boolean {
+    const exposeAll = fresh.exposeAll && this.settings.exposeAll;
+    if (exposeAll !== fresh.exposeAll)
+      this.hooks.log({ level: 'warning', text: 'Exposing everything waits for the next start.' });
+    this.settings = { ...this.settings, ...fresh, exposeAll };
+    this.keeper.configure(this.gateSettings(), this.settings.policy.gate);
+    this.hooks.onChange?.();
+    return !exposeAll && this.owners === null;
+  }
+
+  /** Programs are judged from now on. */
+  takeOwners(owners: Owners): void {
+    this.owners = owners;
+    if (this.datapath) this.keeper.attach(this.datapath, owners);
+    // The helper may have taken the adapter down until then.
+    this.onAdapter.restore();
+  }
+
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
@@ -135,7 +166,7 @@ export class ClientService {
     this.keeper.close();
     this.tunnel.sleep();
     this.datapath?.close();
-    await this.adapterWork;
+    await this.onAdapter.settled();
     await this.owners?.close();
     await this.adapter.close();
   }
@@ -160,7 +191,7 @@ export class ClientService {
     const status = this.tunnel.status();
     const gate = this.keeper.gate.currentState();
     const awake = gate.name === 'awake';
-    const address = this.onAdapter;
+    const address = this.onAdapter.current;
     return {
       state: gate.name === 'awake' ? stateOf(status?.state) : gate.name,
       reason: awake
@@ -269,6 +300,7 @@ export class ClientService {
       case 'state':
         if (action.state.name !== 'awake')
           this.hooks.log({ level: 'info', text: action.state.text });
+        if (TAKES_ADDRESS.has(action.state.code)) this.dropAddress();
         this.hooks.onChange?.();
         break;
       case 'save':
@@ -323,21 +355,6 @@ export class ClientService {
     });
   }
 
-  /** The port of the last run if it is free, else one drawn at random: NATs that keep ports must not meet two of us on one. */
-  private async choosePort(): Promise<number> {
-    if (this.settings.port !== 0) return this.settings.port;
-    const { port: remembered } = this.state.value;
-    if (remembered !== null && (await this.host.isPortFree(remembered))) return remembered;
-    for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
-      const draw = this.host.random.bytes(2);
-      const port = FIRST_DYNAMIC_PORT + (((draw[0]! << 8) | draw[1]!) >>> 2);
-      if (!(await this.host.isPortFree(port))) continue;
-      this.state.update({ port });
-      return port;
-    }
-    throw new HostError('port-taken', 'No free UDP port was found; choose one with --port.');
-  }
-
   private receive(batch: readonly Upcall[]): void {
     for (const upcall of batch) {
       if (upcall.kind === 'packet') this.keeper.outward(upcall.bytes);
@@ -346,27 +363,21 @@ export class ClientService {
   }
 
   private addressGiven(address: Ip6, deprecated: readonly Ip6[]): void {
-    const old = [...(this.onAdapter === null ? [] : [this.onAdapter]), ...this.deprecated];
-    const changed = address !== this.onAdapter;
-    this.onAdapter = address;
-    this.deprecated = deprecated;
-    if (changed) this.state.update({ address: formatIp6(address) });
+    if (this.onAdapter.give(address, deprecated))
+      this.state.update({ address: formatIp6(address) });
     const server = this.tunnel.status()?.server;
     if (server) noteAnswer(this.state, server.ip);
-    this.changeAdapter(async () => {
-      if (changed) await this.adapter.setAddress(address, true);
-      for (const each of old) {
-        if (each === address) continue;
-        if (deprecated.includes(each)) await this.adapter.setAddress(each, false);
-        else await this.adapter.removeAddress(each);
-      }
-      if (changed) await this.adapter.setDefaultRoute(!this.nativeIpv6);
-    });
     this.datapath?.setAddresses([address, ...deprecated]);
     this.keeper.setAddresses([address, ...deprecated]);
     // Not from within the machine's own output.
     queueMicrotask(() => this.sendWaking(address));
     this.keeper.input({ kind: 'qualified' });
+  }
+
+  /** Switched off there is no address: no program shall try it in vain. */
+  private dropAddress(): void {
+    this.onAdapter.drop();
+    this.keeper.setAddresses([]);
   }
 
   /** What waited goes on; what was sent from the address before can't be answered any more, and its program is told. */
@@ -379,16 +390,6 @@ export class ClientService {
     }
   }
 
-  private changeAdapter(work: () => Promise<void>): void {
-    this.adapterWork = this.adapterWork.then(work).catch((error: unknown) => {
-      if (!this.closed)
-        this.hooks.log({
-          level: 'error',
-          text: `The adapter could not be set up: ${(error as Error).message}`,
-        });
-    });
-  }
-
   private networkChanged(state: NetworkState): void {
     this.networks = state.networks;
     this.route = state.route;
@@ -397,8 +398,7 @@ export class ClientService {
     this.nativeIpv6 = state.nativeIpv6;
     this.keeper.input({ kind: 'network', network: this.gateNetwork() });
     this.tunnel.setNetwork(state);
-    if (state.nativeIpv6 !== native && this.onAdapter !== null)
-      this.changeAdapter(() => this.adapter.setDefaultRoute(!this.nativeIpv6));
+    if (state.nativeIpv6 !== native) this.onAdapter.reroute();
   }
 
   /** What the system tells of sockets and programs. */

@@ -41,6 +41,10 @@ export interface Settings {
   readonly sources: Readonly<Record<string, string>>;
 }
 
+/** What a running client takes. `exposeAll` only to close: what opens everything is begun anew. */
+export const LIVE_CLIENT_SETTINGS = ['gate', 'policy', 'sources', 'exposeAll'] as const;
+export type LiveClientSettings = Pick<Settings, (typeof LIVE_CLIENT_SETTINGS)[number]>;
+
 /** A client's settings; see `mergeSettings`. The policy rules over all; `needsServer` false: it may name none. Throws ServiceError 'bad-config' with one line for each fault. */
 export function readSettings(
   defaults: readonly string[],

@@ -8,7 +8,14 @@ import { ROUTER_ADDRESS } from '../client/core.ts';
 import { PacketQueue, TokenBucket } from '../datapath/limits.ts';
 import type { Datapath, FlowKey } from '../datapath/types.ts';
 import { flowText, Gate, Screen } from '../gate/index.ts';
-import type { Direction, GateInput, GateOutput, GateSettings, Rule } from '../gate/index.ts';
+import type {
+  Direction,
+  GateInput,
+  GateOutput,
+  GatePolicy,
+  GateSettings,
+  Rule,
+} from '../gate/index.ts';
 import type { OwnerEvent, Owners } from '../host/types.ts';
 import {
   buildIcmp6Error,
@@ -58,7 +65,7 @@ export class Gatekeeper {
   readonly gate: Gate;
   readonly discards = new Discards();
   private readonly hooks: GatekeeperHooks;
-  private readonly exposeAll: boolean;
+  private exposeAll: boolean;
   private readonly screen = new Screen();
   private readonly waiting = new Map<string, Waiting>();
   private readonly errors = new TokenBucket(ERRORS_PER_SECOND, ERRORS_PER_SECOND);
@@ -86,6 +93,14 @@ export class Gatekeeper {
     this.datapath = datapath;
     this.owners = owners;
     datapath.setDefaultVerdict(this.exposeAll ? 'pass' : 'ask');
+  }
+
+  /** The gate's settings and policy from now on. */
+  configure(settings: GateSettings, policy: GatePolicy): void {
+    this.exposeAll = settings.exposeAll;
+    if (this.datapath) this.attach(this.datapath, this.owners);
+    this.input({ kind: 'settings', settings });
+    this.input({ kind: 'policy', policy });
   }
 
   /** Our addresses, the preferred one first. */

@@ -3,10 +3,12 @@ import { chownSync, mkdirSync } from 'node:fs';
 import { createHost, dropPrivileges, guardSocket, targetUser } from '../host/index.ts';
 import type { User } from '../host/index.ts';
 import { HostError } from '../host/types.ts';
+import type { Owners } from '../host/types.ts';
 import { TEREDO_MTU } from '../wire/index.ts';
 import type { Api, RelayApi, ReloadResult, ServerApi, Status } from './api.ts';
 import { ClientService } from './client-service.ts';
 import type { ServiceHooks } from './client-service.ts';
+import { LIVE_CLIENT_SETTINGS } from './config.ts';
 import type { Settings } from './config.ts';
 import { listenControl, removeLeftover } from './control-server.ts';
 import type { ControlServer } from './control-server.ts';
@@ -14,6 +16,7 @@ import { demoSteps } from './demo.ts';
 import { doctorApi, doctorFor } from './doctor/api.ts';
 import { ServiceError } from './errors.ts';
 import { controlPath, stateDirectory, SYSTEM_STATE } from './paths.ts';
+import { watchPolicy } from './policy-watch.ts';
 import { LIVE_RELAY_SETTINGS } from './relay-config.ts';
 import type { RelaySettings } from './relay-config.ts';
 import { findPlace } from './relay-place.ts';
@@ -134,7 +137,11 @@ export async function startClient(
   hooks: StartHooks<Settings>,
 ): Promise<RunningClient> {
   const host = createHost();
-  const { log, reload } = reloadable(settings, hooks, [], () => undefined);
+  const { log, reload } = reloadable(settings, hooks, LIVE_CLIENT_SETTINGS, (fresh) => {
+    if (service?.configure(fresh)) void judge();
+  });
+  let service: ClientService | null = null;
+  let judge: () => Promise<void> = () => Promise.resolve();
   const path = settings.control ?? controlPath();
   const user = targetUser();
   // Said first: an adapter in use would only be the consequence.
@@ -154,27 +161,34 @@ export async function startClient(
     });
     opened = control;
     const state = new StateFile(directory, (text) => log({ level: 'warning', text }));
-    let service: ClientService | null = null;
+    const openOwners = (): Promise<Owners> =>
+      host.openOwners({
+        adapter,
+        onEvent: (event) => service?.ownerEvent(event),
+        onLost: (error) => service?.ownersLost(error),
+      });
+    judge = (): Promise<void> =>
+      openOwners().then(
+        (owners) => running.takeOwners(owners),
+        (error: unknown) => running.ownersLost(error as HostError),
+      );
     // Who exposed everything asked that nobody be looked at.
-    const owners = settings.exposeAll
-      ? null
-      : await host.openOwners({
-          adapter,
-          onEvent: (event) => service?.ownerEvent(event),
-          onLost: (error) => service?.ownersLost(error),
-        });
-    service = new ClientService(host, settings, adapter, owners, state, { ...hooks, log });
-    const metrics = await start(service, settings);
-    const doctor = doctorFor({ host, settings, service, state, hooks });
-    const api: Api = { ...service.api, ...doctorApi(doctor), reload };
+    const owners = settings.exposeAll ? null : await openOwners();
+    const running = new ClientService(host, settings, adapter, owners, state, { ...hooks, log });
+    service = running;
+    const metrics = await start(running, settings);
+    const stopWatching = watchPolicy(() => void reload().catch(() => undefined));
+    const doctor = doctorFor({ host, settings, service: running, state, hooks });
+    const api: Api = { ...running.api, ...doctorApi(doctor), reload };
     control.serve(api);
     return {
       api,
-      status: () => service.status(),
+      status: () => running.status(),
       reload,
       close: async () => {
+        stopWatching();
         metrics.close();
-        await service.close();
+        await running.close();
         control.close();
       },
     };

@@ -1,23 +1,29 @@
 // Tries the machine policy on a running client: it rules over the user, a stranger's file is ignored, and disabled means not one packet.
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CallResult } from '../../engine/service/api.ts';
+import { withEtc } from './kit/field.ts';
 import { Lab, NATIVE, noLab, SERVER } from './kit/lab.ts';
+import { eventually } from './kit/processes.ts';
 import {
   leavesNothing,
   Place,
+  QUALIFIED_MS,
+  SLOW,
   Shipworm,
   SHIPWORM,
   startMiredoRelay,
   startMiredoServer,
 } from './kit/programs.ts';
-import { startWebServer } from './kit/traffic.ts';
+import { startWebServer, WEB_PAGE } from './kit/traffic.ts';
 
 const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
+const HELPER = resolve('build/native/shipworm-helper');
 const STRANGER = 34_567;
+const SOON_MS = 5_000 * SLOW;
 
 describe.skipIf(reason !== null)('the machine policy', () => {
   let lab: Lab;
@@ -46,6 +52,14 @@ describe.skipIf(reason !== null)('the machine policy', () => {
     const options = ['client', '--server', SERVER, ...args];
     return new Shipworm(lab, lab.home1, place, lab.start(lab.home1.space, SHIPWORM, options, env));
   }
+
+  const write = (name: string, file: string, policy: unknown): string => {
+    const path = join(lab.folder, name, 'policy.d', file);
+    writeFileSync(path, JSON.stringify(policy));
+    return path;
+  };
+  const fetch = () =>
+    lab.run(lab.home1.space, '/usr/bin/curl', ['-sS', '-m', '10', `http://[${NATIVE}]/`]);
 
   async function end(client: Shipworm): Promise<void> {
     expect(await client.program.stop()).toEqual({ code: 0, signal: null });
@@ -96,5 +110,89 @@ describe.skipIf(reason !== null)('the machine policy', () => {
     expect(address).toBeNull();
     expect((await lab.run(lab.home1.space, 'ss', ['-uanH'])).out.trim()).toBe('');
     await end(client);
+  });
+
+  test('counts at once, also while it runs: off, on again, an application, and a lock', async () => {
+    const client = start('live', {}, '--expose-all');
+    await client.becomes('qualified', QUALIFIED_MS, ({ state }) => state === 'qualified');
+    expect((await fetch()).out).toBe(WEB_PAGE);
+    const off = write('live', '30-off.json', { state: 'disabled' });
+    const managed = await client.becomes('managed', SOON_MS, ({ state }) => state === 'managed');
+    expect(managed).toMatchObject({ address: null, reason: { code: 'policy-disabled' } });
+    expect((await lab.run(lab.home1.space, 'ip', ['-6', 'route'])).out).not.toMatch(/2001::/);
+    const closed = write('live', '40-closed.json', { lockedSettings: { exposeAll: false } });
+    rmSync(off);
+    await client.address();
+    expect((await client.status()).exposure.mode).toBe('closed');
+    expect((await fetch()).code).toBe(7);
+    write('live', '50-curl.json', { allowedApplications: [{ path: '/usr/bin/curl' }] });
+    await eventually('curl is allowed', SOON_MS, async () => (await fetch()).out === WEB_PAGE);
+    const { out } = await client.cli('policy', '--json');
+    expect((JSON.parse(out) as CallResult<'policy'>).values).toContainEqual({
+      name: 'exposeAll',
+      value: false,
+      source: closed,
+      locked: true,
+    });
+    await end(client);
+  });
+
+  test('a damaged configuration changes nothing, a mended one counts with a reload', async () => {
+    const place = new Place(lab, 'reload-place');
+    const config = join(lab.folder, 'reload.json');
+    writeFileSync(config, '{}');
+    const args = ['client', '--server', SERVER, '--config', config];
+    const program = lab.start(lab.home1.space, SHIPWORM, args, place.env);
+    const client = new Shipworm(lab, lab.home1, place, program);
+    await client.address();
+    writeFileSync(config, '{"enabled":');
+    expect((await client.cli('reload')).code).not.toBe(0);
+    expect((await client.status()).state).not.toBe('off');
+    writeFileSync(config, '{"enabled":false,"sleepAfter":5}');
+    process.kill(program.pid, 'SIGHUP');
+    await client.becomes('off', SOON_MS, ({ state }) => state === 'off');
+    writeFileSync(config, '{"enabled":true,"sleepAfter":5}');
+    expect((await client.cli('reload')).out).toMatch(/new: .*gate/);
+    await client.address();
+    const { out } = await client.cli('policy', '--json');
+    expect((JSON.parse(out) as CallResult<'policy'>).values).toContainEqual(
+      expect.objectContaining({ name: 'sleepAfter', value: 5, source: config }),
+    );
+    await end(client);
+  });
+
+  test('a user’s client that knows nothing of a policy gets no adapter that works', async () => {
+    const etc = join(lab.folder, 'helpers-etc');
+    mkdirSync(join(etc, 'shipworm', 'policy.d'), { recursive: true });
+    const site = join(etc, 'shipworm', 'policy.d', '10-site.json');
+    writeFileSync(site, JSON.stringify({ state: 'disabled' }));
+    const place = new Place(lab, 'lying-place', STRANGER);
+    const socket = join(lab.folder, 'lying-place', 'helper', 'helper.sock');
+    const serve = [HELPER, '--listen', socket, '--allow-uid', String(STRANGER)];
+    const [command, ...args] = withEtc(etc, serve);
+    const helper = lab.start(lab.home1.space, command!, args);
+    await eventually('the helper listens', SOON_MS, () => existsSync(socket));
+    const user = ['--reuid', String(STRANGER), '--regid', String(STRANGER), '--clear-groups'];
+    const program = lab.start(
+      lab.home1.space,
+      'setpriv',
+      [...user, SHIPWORM, 'client', '--server', SERVER],
+      { ...place.env, SHIPWORM_HELPER_SOCKET: socket },
+    );
+    const client = new Shipworm(lab, lab.home1, place, program);
+    await program.says(
+      /policy of this machine \(\/etc\/shipworm\/policy.d\) switches Teredo off/,
+      QUALIFIED_MS,
+    );
+    // Its own view has no policy, and an address that nobody can use.
+    expect((await client.call('policy', {})).files).toEqual([]);
+    const ip = (...words: string[]) => lab.run(lab.home1.space, 'ip', words);
+    expect((await ip('link', 'show', 'teredo')).out).toMatch(/state DOWN/);
+    expect((await ip('-6', 'addr', 'show', 'scope', 'global')).out).toBe('');
+    expect((await ip('-6', 'route')).out).not.toMatch(/teredo/);
+    expect((await fetch()).code).toBe(7);
+    expect(await client.program.stop()).toEqual({ code: 0, signal: null });
+    await leavesNothing(client.home, place, [helper.pid]);
+    await helper.stop();
   });
 });

@@ -22,6 +22,19 @@ function stateOf(bench: GateBench): string {
 }
 
 describe('waking and sleeping', () => {
+  test('switched off the address goes, so that switching on again learns one', () => {
+    const bench = new GateBench();
+    bench.input(HOME);
+    bench.input({ kind: 'domain', domain: null });
+    bench.input({ kind: 'qualified' });
+    bench.pass(2_000);
+    expect(stateOf(bench)).toBe('dormant nothing-allowed');
+    bench.input({ kind: 'settings', settings: { ...SETTINGS, on: false } });
+    expect(stateOf(bench)).toBe('off switched-off');
+    bench.input({ kind: 'settings', settings: SETTINGS });
+    expect(stateOf(bench)).toBe('awake first-address');
+  });
+
   test('switching on learns an address once and then sleeps', () => {
     const bench = new GateBench();
     bench.input(HOME);
