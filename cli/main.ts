@@ -11,6 +11,7 @@ import { addGateCommands } from './gate-commands.ts';
 import { EXIT, Exit, printError } from './output.ts';
 import { runRelay } from './relay.ts';
 import { runServer } from './server.ts';
+import { addServerCommands } from './servers.ts';
 import { reload, showPeers, showPing, showStatus } from './query.ts';
 
 const control = (): Option =>
@@ -199,6 +200,7 @@ as a Shipworm that exposes nothing does.`,
 
   addDoctorCommands(root);
   addGateCommands(root);
+  addServerCommands(root);
 
   const address = root
     .command('address')

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { builtInCalls } from './builtin/calls.ts';
 import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
+import { serverCalls as aboutServers } from './server-calls.ts';
 
 /** Endpoint as text, e.g. `198.51.100.7:40000`. */
 const endpoint = z.string();
@@ -125,6 +126,7 @@ export const calls = {
   reload: { params: z.strictObject({}), result: reloadSchema },
   ...gateCalls,
   ...doctorCalls,
+  ...aboutServers,
   ...builtInCalls,
 } as const;
 
@@ -154,7 +156,10 @@ export type PeerEntry = z.infer<typeof peerSchema>;
 export type Api = { [C in Exclude<CallName, BuiltInCall>]: Method<C> } & BuiltInApi;
 
 /** The calls that the client itself answers; the others stand around it. */
-export type ClientApi = Pick<Api, 'status' | 'peers' | 'ping' | keyof typeof gateCalls>;
+export type ClientApi = Pick<
+  Api,
+  'status' | 'peers' | 'ping' | keyof typeof gateCalls | keyof typeof aboutServers
+>;
 
 /** What a client on the built-in network offers besides. */
 export type BuiltInApi = { [C in BuiltInCall]?: Method<C> };

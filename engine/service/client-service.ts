@@ -127,6 +127,7 @@ export class ClientService {
     this.route = network.route;
     this.nativeIpv6 = network.nativeIpv6;
     this.suffixes = network.suffixes;
+    this.tunnel.notice.begin(this.settings, this.state, this.host.now());
     this.datapath = this.openDatapath(await choosePort(this.host, this.settings.port, this.state));
     this.keeper.attach(this.datapath, this.owners);
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
@@ -176,6 +177,7 @@ export class ClientService {
     status: () => Promise.resolve(this.status()),
     peers: () => Promise.resolve(this.peerEntries()),
     ping: ({ address, timeoutMs }) => this.ping(address, timeoutMs),
+    nextServer: () => this.tunnel.nextServer(),
     ...gateApi({
       gate: () => this.keeper.gate,
       owners: () => this.owners,
@@ -194,9 +196,7 @@ export class ClientService {
     const address = this.onAdapter.current;
     return {
       state: gate.name === 'awake' ? stateOf(status?.state) : gate.name,
-      reason: awake
-        ? (status?.reason ?? this.tunnel.reasonWithoutClient())
-        : { code: gate.code, text: gate.text },
+      reason: awake ? this.tunnel.reason() : { code: gate.code, text: gate.text },
       address: address !== null ? formatIp6(address) : null,
       mtu: status?.address != null ? status.mtu : null,
       server: status ? formatEndpoint(status.server) : null,

@@ -74,7 +74,9 @@ function complete(
   faults: string[],
   needsServer: boolean,
 ): Settings {
-  const { clientId, key, server2 } = merged;
+  const { clientId, key } = merged;
+  // It belongs to a server: to one that the policy names only the policy could name it.
+  const server2 = policy.settings.server === undefined ? merged.server2 : undefined;
   if ((clientId === undefined) !== (key === undefined))
     faults.push('clientId and key belong together: give both, or neither.');
   const servers = typeof merged.server === 'string' ? [merged.server] : (merged.server ?? []);

@@ -3,6 +3,9 @@ import { isGlobalUnicast4, parseIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 import type { Settings } from './config.ts';
 
+/** A name may lead to other addresses each time; more than these are not remembered. */
+const MOST_FOUND = 256;
+
 /** One address of a server, and under which name it was found. */
 export interface ServerPlace {
   readonly name: string;
@@ -13,6 +16,8 @@ export interface ServerPlace {
 /** The servers of the settings, in their order. */
 export class ServerList {
   private readonly resolve: (name: string) => Promise<readonly Ip4[]>;
+  /** Places by address. */
+  private readonly found = new Map<Ip4, ServerPlace>();
   private readonly settings: Pick<Settings, 'servers' | 'server2' | 'allowPrivate'>;
 
   constructor(
@@ -23,6 +28,11 @@ export class ServerList {
     this.settings = settings;
   }
 
+  /** As what `server` was found last. */
+  placeOf(server: Ip4): ServerPlace | null {
+    return this.found.get(server) ?? null;
+  }
+
   /** All addresses that `name` has just now and that can be a server's. Rejects with one sentence when there are none. */
   async lookUp(name: string): Promise<readonly ServerPlace[]> {
     const { servers, server2, allowPrivate } = this.settings;
@@ -31,7 +41,7 @@ export class ServerList {
       throw new Error(
         `${name} has no public IPv4 address, so it can’t be a Teredo server; check --server.`,
       );
-    return usable.map((server, index) => ({
+    const places = usable.map((server, index) => ({
       name,
       server,
       // The setting is the secondary of the first server; by custom others have theirs beside the primary.
@@ -40,6 +50,9 @@ export class ServerList {
           ? parseIp4(server2)!
           : (server + 1) >>> 0,
     }));
+    if (this.found.size > MOST_FOUND) this.found.clear();
+    for (const place of places) this.found.set(place.server, place);
+    return places;
   }
 
   /** The address that comes after `last`, but never `current`; undefined when there is no other. Names that fail are passed over. */

@@ -69,6 +69,7 @@ export type FailureKind = 'configuration' | 'privilege' | 'failed';
 const OTHER_FAILURES: ReadonlySet<string> = new Set([
   'port-taken',
   'bind-failed',
+  'no-randomness',
   'platform',
   'no-native-ipv6',
 ]);

@@ -14,7 +14,7 @@ import type { NetworkChoice, Rule } from '../gate/index.ts';
 import { formatIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 
-const VERSION = 3;
+const VERSION = 4;
 
 const fileId = z.object({ device: z.string(), inode: z.string() });
 const port = z.number().int().min(1).max(65_535);
@@ -53,12 +53,14 @@ const schema = z.object({
   networks: z.record(z.string(), z.enum(['ask', 'on', 'off'])),
   /** When servers answered last, ms since 1970, by address. */
   answers: z.record(z.string(), z.number()),
+  servers: z.array(z.string()).nullable(),
 });
 
 /** From each version to the next one. */
 const MIGRATIONS: Record<number, (file: Record<string, unknown>) => Record<string, unknown>> = {
   1: (file) => ({ ...file, version: 2, rules: [], networks: {} }),
   2: (file) => ({ ...file, version: 3, answers: {} }),
+  3: (file) => ({ ...file, version: 4, servers: null }),
 };
 
 export interface Remembered {
@@ -69,6 +71,8 @@ export interface Remembered {
   readonly rules: readonly Rule[];
   readonly networks: Readonly<Record<string, NetworkChoice>>;
   readonly answers: Readonly<Record<string, number>>;
+  /** Teredo servers that were set in the last run. */
+  readonly servers: readonly string[] | null;
 }
 
 export const NOTHING: Remembered = {
@@ -77,6 +81,7 @@ export const NOTHING: Remembered = {
   rules: [],
   networks: {},
   answers: {},
+  servers: null,
 };
 
 /** What a client keeps between its runs. */
@@ -185,8 +190,9 @@ function kept({
   address,
   networks,
   answers,
+  servers,
 }: z.infer<typeof schema>): Omit<Remembered, 'rules'> {
-  return { port, address, networks, answers };
+  return { port, address, networks, answers, servers };
 }
 
 function migrated(file: unknown): unknown {

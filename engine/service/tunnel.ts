@@ -16,8 +16,11 @@ import type { Status } from './api.ts';
 import type { Settings } from './config.ts';
 import { describeEvent } from './log.ts';
 import type { LogEntry } from './log.ts';
+import { notMoved, ServerMoves } from './server-moves.ts';
+import { ServerNotice } from './server-notice.ts';
 import { ServerList } from './server-list.ts';
 import type { ServerPlace } from './server-list.ts';
+import type { ServerChange } from './server-calls.ts';
 
 /** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
 const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
@@ -56,10 +59,14 @@ export class Tunnel {
   private lastAddress: Ip6 | null;
   private route = '';
   private readonly servers: ServerList;
+  readonly notice: ServerNotice;
   private serverIndex = 0;
   /** The address that was asked last. */
   private tried: Ip4 = 0;
   private unresolved: string | null = null;
+  /** The server that served last: asked first when the tunnel wakes, so that sleep changes no address. */
+  private place: ServerPlace | null = null;
+  private readonly moves: ServerMoves;
   /** Since when our mapping is the one that it is; null: none is known. */
   mappedAt: number | null = null;
   private cancelTimer: () => void = () => undefined;
@@ -80,6 +87,8 @@ export class Tunnel {
     this.servers = new ServerList((name) => host.resolve(name), settings);
     this.lastAddress = lastAddress;
     this.hooks = hooks;
+    this.notice = new ServerNotice(hooks.log);
+    this.moves = new ServerMoves((ms, run) => host.after(ms, run));
   }
 
   get isAwake(): boolean {
@@ -118,7 +127,10 @@ export class Tunnel {
     return this.client?.status() ?? null;
   }
 
-  reasonWithoutClient(): Status['reason'] {
+  /** Why it is as it is, while it is awake. */
+  reason(): Status['reason'] {
+    const status = this.status();
+    if (status) return this.notice.over(status.reason, this.host.now());
     return this.unresolved === null
       ? { code: 'starting', text: 'Looking for the Teredo server.' }
       : { code: 'server-unresolved', text: this.unresolved };
@@ -161,10 +173,11 @@ export class Tunnel {
   private async connect(datapath: SocketDatapath, attempt: number): Promise<void> {
     const name = this.settings.servers[this.serverIndex]!;
     try {
-      const [place] = await this.servers.lookUp(name);
+      const places = await this.servers.lookUp(name);
       if (this.datapath !== datapath) return;
       this.unresolved = null;
-      this.startClient(datapath, place!);
+      const last = places.find(({ server }) => server === this.place?.server);
+      this.startClient(datapath, last ?? places[0]!);
     } catch (error) {
       if (this.datapath !== datapath) return;
       this.unresolved = `${(error as Error).message} Trying again.`;
@@ -226,6 +239,24 @@ export class Tunnel {
     return place;
   }
 
+  /** Moves to the next server on the user's word; resolves when it serves us, or has stayed silent. */
+  async nextServer(): Promise<ServerChange> {
+    if (!this.client) return notMoved('not-awake');
+    const place = await this.askOther(true);
+    return place ? this.moves.until(place.server) : notMoved('no-other-server');
+  }
+
+  /** The machine has an address, perhaps from another server than before. */
+  private served(address: Ip6): void {
+    const { server } = this.client!.status();
+    this.notice.qualified(server, this.host.now());
+    const place = this.servers.placeOf(server.ip);
+    if (!place) return;
+    this.place = place;
+    this.serverIndex = this.settings.servers.indexOf(place.name);
+    this.moves.served(place, formatIp6(address));
+  }
+
   private tellAsking({ name, server }: ServerPlace): void {
     const { port } = this.datapath!.local;
     const endpoint = formatEndpoint({ ip: server, port: TEREDO_PORT });
@@ -279,6 +310,7 @@ export class Tunnel {
         break;
       case 'address':
         this.lastAddress = output.address;
+        this.served(output.address);
         this.hooks.address(output.address, output.deprecated);
         for (const ping of this.early.splice(0)) this.startPing(ping);
         break;

@@ -99,6 +99,40 @@ describe.skipIf(reason !== null)('the machine policy', () => {
     await end(client);
   });
 
+  test('H-server-switch: the policy’s server is asked whatever the user sets, and another setting than before is told', async () => {
+    const elsewhere = '192.0.2.66';
+    const client = start('server', { serverName: SERVER }, '--server', elsewhere);
+    await client.address();
+    expect((await client.status()).server).toBe(`${SERVER}:3544`);
+    const { out } = await client.cli('policy', '--json');
+    const { files, values } = JSON.parse(out) as CallResult<'policy'>;
+    expect(values).toContainEqual({
+      name: 'serverName',
+      value: [SERVER],
+      source: files[0]!.path,
+      locked: true,
+    });
+    await client.program.stop();
+    // The same place, its state with it, under another policy.
+    const directory = join(lab.folder, 'server', 'policy.d');
+    writeFileSync(
+      join(directory, '10-site.json'),
+      JSON.stringify({ serverName: [SERVER, elsewhere] }),
+    );
+    const env = { ...client.place.env, SHIPWORM_POLICY: directory };
+    const program = lab.start(lab.home1.space, SHIPWORM, ['client', '--expose-all'], env);
+    const again = new Shipworm(lab, lab.home1, client.place, program);
+    const { reason: why } = await again.becomes(
+      'qualified',
+      QUALIFIED_MS,
+      ({ state }) => state === 'qualified',
+    );
+    expect(why.code).toBe('server-setting-changed');
+    expect(why.text).toContain(directory);
+    expect(program.err).toMatch(/The Teredo server is set to 192\.0\.2\.1, 192\.0\.2\.66 now/);
+    await end(again);
+  });
+
   test('disabled: managed, with the reason, no address and no socket', async () => {
     const client = start('disabled', { state: 'disabled' });
     const { reason: why, address } = await client.becomes(

@@ -53,5 +53,7 @@ test('every counted discard', () => {
 
 test('and nothing that does not exist', () => {
   const sources = globSync('{engine,cli}/**/*.ts').map(read).join('\n');
-  expect([...documented].filter((code) => !sources.includes(`'${code}'`))).toEqual([]);
+  expect(
+    [...documented].filter((code) => !new RegExp(`'${code}'|\\b${code}: `).test(sources)),
+  ).toEqual([]);
 });

@@ -47,12 +47,13 @@ it('takes the file of the version before', () => {
     rules: [],
     networks: {},
     answers: {},
+    servers: null,
   });
   expect(state.damaged).toBe(false);
   expect(warnings).toEqual([]);
   state.update({ port: 50_001 });
   expect(JSON.parse(readFileSync(join(folder, 'client.json'), 'utf8'))).toMatchObject({
-    version: 3,
+    version: 4,
     port: 50_001,
   });
 });
