@@ -37,7 +37,7 @@ export class Gate {
     code: 'looking',
     text: 'Finding out which network this is.',
   };
-  private watched = '{"files":[],"processes":[]}';
+  private watched = JSON.stringify({ files: [], processes: [], groups: [] });
   private watchChanged = true;
   private announced = NaN;
   private nextRule = 1;

@@ -1,6 +1,7 @@
 // Module gate/lifetimes knows which processes a rule "until it quits" waits for, and what has to be watched for the rules.
 import { mismatch } from './identity.ts';
-import type { Identity, Process, Rule } from './types.ts';
+import { allows, mayBeReached } from './rules.ts';
+import type { Group, Identity, Process, Rule } from './types.ts';
 
 export class Lifetimes {
   /** Rule id -> its processes by pid. A rule without an entry was never seen running. */
@@ -40,15 +41,23 @@ export class Lifetimes {
     this.held.delete(ruleId);
   }
 
-  /** Files of programs that may be reached or whose rule ends with them, and the processes that rules wait for. */
-  watch(rules: readonly Rule[]): { files: string[]; processes: Process[] } {
+  /**
+   * Files of programs that a rule lets through or waits for the end of: a program that lives only for a moment is named by its start.
+   * Groups that may be reached: their listeners keep the tunnel awake. Processes that rules wait for.
+   */
+  watch(rules: readonly Rule[]): {
+    files: string[];
+    processes: Process[];
+    groups: Group[];
+  } {
     const files = new Set<string>();
-    for (const { matcher, beReached, until } of rules) {
-      const reached = beReached === 'all' || beReached.length > 0;
-      if (matcher.path !== null && ((beReached !== 'none' && reached) || until.kind === 'quit'))
-        files.add(matcher.path);
+    const groups = new Map<string, Group>();
+    for (const rule of rules) {
+      const { path, group } = rule.matcher;
+      if (path !== null && (allows(rule) || rule.until.kind === 'quit')) files.add(path);
+      if (group && mayBeReached(rule)) groups.set(`${group.kind} ${group.id}`, group);
     }
     const processes = [...this.held.values()].flatMap((each) => [...each.values()]);
-    return { files: [...files].sort(), processes };
+    return { files: [...files].sort(), processes, groups: [...groups.values()] };
   }
 }

@@ -21,9 +21,13 @@ export function reaches(reach: Reach, port: number): boolean {
   return reach === 'all' || (reach !== 'none' && reach.includes(port));
 }
 
+export function mayBeReached({ beReached }: Rule): boolean {
+  return beReached !== 'none' && beReached.length > 0;
+}
+
 /** True when the rule lets something pass. */
 export function allows(rule: Rule): boolean {
-  return rule.connectOut || (rule.beReached !== 'none' && rule.beReached.length > 0);
+  return rule.connectOut || mayBeReached(rule);
 }
 
 function either(a: Reach, b: Reach): Reach {

@@ -210,12 +210,14 @@ export type GateOutput =
   | { readonly kind: 'forget-flow'; readonly flow: FlowKey }
   /**
    * Replaces the list before. `files`: their processes' start and end shall be told by `exec` and `exit`, and the listeners of those
-   * processes by `listener`; what runs already is told at once. `processes`: their end shall be told.
+   * processes by `listener`; what runs already is told at once. `processes`: their end shall be told. `groups`: the listeners of their
+   * processes shall be told, too.
    */
   | {
       readonly kind: 'watch';
       readonly files: readonly string[];
       readonly processes: readonly Process[];
+      readonly groups: readonly Group[];
     }
   /** Look for a domain controller and answer with `domain`. */
   | { readonly kind: 'discover' }

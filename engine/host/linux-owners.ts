@@ -1,7 +1,7 @@
 // Module host/linux-owners asks the helper who owns a socket, and has it keep the verdicts in the kernel's tables.
 import { Socket } from 'node:net';
 import type { FlowKey } from '../datapath/types.ts';
-import type { Direction, Owner, Process, SocketVerdict } from '../gate/types.ts';
+import type { Direction, Group, Owner, Process, SocketVerdict } from '../gate/types.ts';
 import { lost } from './helper-connection.ts';
 import { ownerFrames, OwnerFrameReader } from './owner-frames.ts';
 import type { OwnerFrame } from './owner-frames.ts';
@@ -85,8 +85,8 @@ class LinuxOwners implements Owners {
     this.send(ownerFrames.forgotten(cookie));
   }
 
-  watch(files: readonly string[], processes: readonly Process[]): void {
-    this.send(ownerFrames.watch(files, processes));
+  watch(files: readonly string[], processes: readonly Process[], groups: readonly Group[]): void {
+    this.send(ownerFrames.watch(files, processes, groups));
   }
 
   listeners(): Promise<readonly Listener[]> {

@@ -119,24 +119,42 @@ export const ownerFrames = {
     }),
   release: (flow: FlowKey): Uint8Array =>
     frame(KIND.release, FLOW_BYTES, (body, bytes) => writeFlow(body, bytes, 0, flow)),
-  /** `count u16 | { length u16, path } ... | count u16 | { pid u32, started ms u64 } ...`. */
-  watch: (files: readonly string[], processes: readonly Process[]): Uint8Array => {
-    const paths = files.map((file) => new TextEncoder().encode(file));
-    const length = paths.reduce((sum, path) => sum + 2 + path.length, 4 + 12 * processes.length);
+  /** `count u16 | { length u16, path } ... | count u16 | { pid u32, started ms u64 } ... | count u16 | { kind u8, length u16, id } ...`. */
+  watch: (
+    files: readonly string[],
+    processes: readonly Process[],
+    groups: readonly Group[],
+  ): Uint8Array => {
+    const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+    const paths = files.map(encode);
+    const named = groups.map(({ kind, id }) => ({ kind: GROUPS.indexOf(kind), id: encode(id) }));
+    const length =
+      paths.reduce((sum, path) => sum + 2 + path.length, 2) +
+      (2 + 12 * processes.length) +
+      named.reduce((sum, { id }) => sum + 3 + id.length, 2);
     return frame(KIND.watch, length, (body, bytes) => {
-      let at = 2;
-      body.setUint16(0, paths.length);
-      for (const path of paths) {
-        body.setUint16(at, path.length);
-        bytes.set(path, at + 2);
-        at += 2 + path.length;
-      }
-      body.setUint16(at, processes.length);
-      at += 2;
+      let at = 0;
+      const u16 = (value: number): void => {
+        body.setUint16(at, value);
+        at += 2;
+      };
+      const text = (value: Uint8Array): void => {
+        u16(value.length);
+        bytes.set(value, at);
+        at += value.length;
+      };
+      u16(paths.length);
+      for (const path of paths) text(path);
+      u16(processes.length);
       for (const { pid, startedMs } of processes) {
         body.setUint32(at, pid);
         body.setBigUint64(at + 4, BigInt(startedMs));
         at += 12;
+      }
+      u16(named.length);
+      for (const { kind, id } of named) {
+        body.setUint8(at++, kind);
+        text(id);
       }
     });
   },

@@ -2,7 +2,7 @@
 import type { AnswerCounts, Answers } from '../datapath/answers.ts';
 import type { MakeSourceLimit } from '../datapath/limits.ts';
 import type { Datapath, FlowKey, Upcall } from '../datapath/types.ts';
-import type { Direction, GateInput, Owner, Process, SocketVerdict } from '../gate/types.ts';
+import type { Direction, GateInput, Group, Owner, Process, SocketVerdict } from '../gate/types.ts';
 import type { Endpoint, Ip4, Ip6, Random } from '../wire/types.ts';
 
 /** A failure that a person can mend: `text` is one sentence that says what to do; `code` is listed in docs/codes.md. */
@@ -150,7 +150,7 @@ export interface Owners {
   /** All flows of a socket that was told as closed are forgotten. */
   releaseSocket(cookie: bigint): void;
   /** Replaces what is watched; see the gate's `watch`. */
-  watch(files: readonly string[], processes: readonly Process[]): void;
+  watch(files: readonly string[], processes: readonly Process[], groups: readonly Group[]): void;
   /** Every socket that the tunnel would make reachable. */
   listeners(): Promise<readonly Listener[]>;
   close(): Promise<void>;

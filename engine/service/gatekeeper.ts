@@ -233,7 +233,7 @@ export class Gatekeeper {
         this.release(output.flow);
         break;
       case 'watch':
-        this.owners?.watch(output.files, output.processes);
+        this.owners?.watch(output.files, output.processes, output.groups);
         break;
       case 'timeout':
         this.wakeAt(output.at);

@@ -18,8 +18,9 @@ std::vector<std::string> split(const std::string& text, char by) {
   return parts;
 }
 
-bool isHex(const std::string& text) {
-  return text.size() >= 12 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+// The whole id of a container; the last part of a UUID (Snaps and desktop applications) is shorter.
+bool isId(const std::string& text) {
+  return text.size() >= 64 && std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 // `docker-<id>.scope`, `libpod-<id>.scope`, `cri-containerd-<id>.scope`, or a folder of that id below one of a container manager.
@@ -31,7 +32,7 @@ bool isContainer(const std::vector<std::string>& path) {
     if (!path[i].ends_with(".scope")) continue;
     const std::string name = path[i].substr(0, path[i].size() - 6);
     const size_t dash = name.rfind('-');
-    if (dash != std::string::npos && isHex(name.substr(dash + 1))) return true;
+    if (dash != std::string::npos && isId(name.substr(dash + 1))) return true;
   }
   return false;
 }

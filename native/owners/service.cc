@@ -169,8 +169,13 @@ void Service::watch(Reader& reader) {
     pid = static_cast<pid_t>(reader.u32());
     started = reader.u64();
   }
+  std::set<std::pair<GroupKind, std::string>> groups;
+  for (uint16_t left = reader.u16(); left > 0 && reader.good(); left--) {
+    const auto kind = static_cast<GroupKind>(reader.u8());
+    groups.emplace(kind, reader.text());
+  }
   if (!reader.complete()) return;
-  starts_.watch(paths, processes);
+  starts_.watch(paths, processes, std::move(groups));
   // Who is watched now is told with its listeners.
   listening_.clear();
   listenersAtNs_ = bootNs();

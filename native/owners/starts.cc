@@ -42,7 +42,8 @@ void Starts::open() {
   fan_.reset(fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_LARGEFILE | O_CLOEXEC));
 }
 
-void Starts::watch(const std::vector<std::string>& paths, const std::vector<std::pair<pid_t, uint64_t>>& processes) {
+void Starts::watch(const std::vector<std::string>& paths, const std::vector<std::pair<pid_t, uint64_t>>& processes, std::set<std::pair<GroupKind, std::string>> groups) {
+  groups_ = std::move(groups);
   for (const auto& [path, file] : watched_)
     if (fan_.valid() && std::find(paths.begin(), paths.end(), path) == paths.end())
       fanotify_mark(fan_.get(), FAN_MARK_REMOVE, FAN_OPEN_EXEC, AT_FDCWD, path.c_str());

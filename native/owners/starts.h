@@ -26,8 +26,11 @@ class Starts {
   bool sweeps() const { return !fan_.valid(); }
   void tellTo(Told told) { told_ = std::move(told); }
   // Replaces the lists. Whoever runs one of the files already is told at once; of `processes` (by start) only the end is told.
-  void watch(const std::vector<std::string>& paths, const std::vector<std::pair<pid_t, uint64_t>>& processes);
-  bool isWatched(const Identity& identity) const { return identity.hasFile && files_.contains({identity.file.device, identity.file.inode}); }
+  void watch(const std::vector<std::string>& paths, const std::vector<std::pair<pid_t, uint64_t>>& processes, std::set<std::pair<GroupKind, std::string>> groups);
+  // By its file or its group.
+  bool isWatched(const Identity& identity) const {
+    return (identity.hasFile && files_.contains({identity.file.device, identity.file.inode})) || groups_.contains({identity.group, identity.groupId});
+  }
   // Reads what began. Before anything is concluded from a socket's making.
   void readStarted();
   void tick();
@@ -59,6 +62,7 @@ class Starts {
   Descriptor fan_;
   std::map<std::string, std::pair<uint64_t, uint64_t>> watched_;  // path -> device, inode
   std::set<std::pair<uint64_t, uint64_t>> files_;
+  std::set<std::pair<GroupKind, std::string>> groups_;
   std::map<pid_t, Running> running_;
   std::vector<Waiting> waiting_;
   uint64_t sweepNs_ = 0;

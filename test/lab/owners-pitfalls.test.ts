@@ -59,7 +59,7 @@ describe.skipIf(reason !== null)('pitfalls of owners', () => {
 
   test('a sender that lives only as long as its one datagram is named, if its file is watched', async () => {
     await start();
-    field.owners.watch([allowed], []);
+    field.owners.watch([allowed], [], []);
     await field.owners.listeners();
     for (let i = 0; i < 20; i++) {
       const [good, bad] = await Promise.all([
@@ -248,7 +248,7 @@ describe.skipIf(reason !== null)('pitfalls of owners', () => {
   });
 
   test('watched programs are told as they start, listen and end', async () => {
-    field.owners.watch([allowed], []);
+    field.owners.watch([allowed], [], []);
     const other = await field.act(forbidden);
     const actor = await field.act(allowed);
     const told = (kind: string): Promise<unknown> =>

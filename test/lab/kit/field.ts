@@ -247,7 +247,7 @@ export class Field {
     this.events.length = 0;
     this.asked.length = 0;
     this.decide = () => null;
-    this.owners.watch([], []);
+    this.owners.watch([], [], []);
   }
 
   async close(): Promise<void> {

@@ -91,6 +91,7 @@ describe('waking and sleeping', () => {
       kind: 'watch',
       files: ['/usr/bin/nc'],
       processes: [],
+      groups: [],
     });
     bench.asleep();
     const listener = {

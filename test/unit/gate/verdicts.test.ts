@@ -293,6 +293,7 @@ describe('questions', () => {
       kind: 'watch',
       files: ['/usr/bin/python3'],
       processes: [{ pid: 100, startedMs: 100 }],
+      groups: [],
     });
     const second = { pid: 200, startedMs: 200 };
     bench.input({ kind: 'exec', process: second, identity: PYTHON });
@@ -315,7 +316,7 @@ describe('questions', () => {
       rule: rule('1', { group: { kind: 'run', id: '/a/run-1' } }, { until }),
       processes: [command],
     });
-    expect(outputs).toContainEqual({ kind: 'watch', files: [], processes: [command] });
+    expect(outputs).toContainEqual({ kind: 'watch', files: [], processes: [command], groups: [] });
     expect(verdict(bench.flow(tcp(1), 1n, owner(started, 301)))).toBe('pass allowed');
     // The same program started otherwise is another matter.
     expect(verdict(bench.flow(tcp(2), 2n, owner(PYTHON, 302)))).toBe('refuse no-rule');
