@@ -1,4 +1,5 @@
 // Lint rules: typescript-eslint's strict type-checked set, with the few exceptions reasoned below.
+import hooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -25,4 +26,5 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
+  { ...hooks.configs.flat.recommended, files: ['renderer/**/*.ts', 'renderer/**/*.tsx'] },
 );

@@ -134,6 +134,8 @@ export class MemoryDatapath implements Datapath {
   readonly #counters = {
     packetsIn: 0,
     packetsOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
     droppedIn: 0,
     droppedOut: 0,
     upcallsServer: 0,
@@ -264,6 +266,7 @@ export class MemoryDatapath implements Datapath {
           peer.packetsOut++;
           peer.bytesOut += packet.length;
           this.#counters.packetsOut++;
+          this.#counters.bytesOut += packet.length;
           this.#options.transmit(peer.endpoint, packet);
           return;
         }
@@ -291,6 +294,7 @@ export class MemoryDatapath implements Datapath {
           peer.packetsIn++;
           peer.bytesIn += bytes.length;
           this.#counters.packetsIn++;
+          this.#counters.bytesIn += bytes.length;
           this.#options.deliver(bytes);
           return;
         }

@@ -48,7 +48,7 @@ export type Upcall =
 
 /**
  * Counters since the datapath was opened. Names are stable; a value never decreases. Every datapath has packetsIn, packetsOut
- * (passed by the tables), droppedIn, droppedOut (verdict `drop`), upcallsServer, upcallsAdapter, upcallsOther (taken into a ring),
+ * (passed by the tables) and their bytesIn, bytesOut, droppedIn, droppedOut (verdict `drop`), upcallsServer, upcallsAdapter, upcallsOther (taken into a ring),
  * lostServer, lostAdapter, lostOther (its ring was full), transmitted, delivered (by call), transmitErrors, deliverErrors.
  */
 export type DatapathCounters = Readonly<Record<string, number>>;

@@ -18,6 +18,7 @@ const DISCOVER_MS = 10_000;
 
 const TEXTS: Record<GateReason, string> = {
   'switched-off': 'Teredo is switched off.',
+  paused: 'Teredo is paused.',
   'policy-disabled': 'The policy of this machine switches Teredo off.',
   'policy-damaged':
     'The policy of this machine can’t be understood, so Teredo stays off; see: shipworm policy',
@@ -118,6 +119,7 @@ export class Dormancy {
     if (policy.state === 'disabled') return 'policy-disabled';
     if (policy.state === 'damaged') return 'policy-damaged';
     if (!settings.on) return 'switched-off';
+    if (settings.paused) return 'paused';
     if (network === null) return 'looking';
     const choice = settings.networks[network.id ?? ''] ?? settings.newNetworks;
     if (choice === 'off') return 'network-off';

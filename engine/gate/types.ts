@@ -258,6 +258,7 @@ export interface GateState {
 
 export type GateReason =
   | 'switched-off'
+  | 'paused'
   | 'policy-disabled'
   | 'policy-damaged'
   | 'network-off'
@@ -279,6 +280,8 @@ export type NetworkChoice = 'ask' | 'on' | 'off';
 export interface GateSettings {
   /** The user's switch. */
   readonly on: boolean;
+  /** Off for a while. */
+  readonly paused?: boolean;
   readonly exposeAll: boolean;
   /** Use Teredo although there is native IPv6. */
   readonly evenWithNativeIpv6: boolean;

@@ -4,7 +4,13 @@ import type { ProbeHost } from './probe-types.ts';
 import { HostError } from './types.ts';
 import type { Host, OwnersHost, RelayHost, ServerHost } from './types.ts';
 
-export { dropPrivileges, guardSocket, targetUser } from './privilege.ts';
+export {
+  dropPrivileges,
+  guardSocket,
+  INSTALLED_HELPER,
+  isHelperInstalled,
+  targetUser,
+} from './privilege.ts';
 export type { User } from './privilege.ts';
 
 /** Throws HostError 'platform' where there is none yet. */

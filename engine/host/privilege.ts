@@ -6,11 +6,15 @@ import { nativeAddon, nativePath } from './addon.ts';
 import type { NativeAddon } from './addon.ts';
 import { HostError } from './types.ts';
 
-/** Where a helper service listens; the variable is for a second one beside it. */
-const serviceSocket = (): string =>
-  process.env['SHIPWORM_HELPER_SOCKET'] ?? '/run/shipworm-helper/helper.sock';
+/** Where helper services listen: one for the machine's services, one for the desktop; the variable is for another one. */
+const serviceSockets = (): string[] => {
+  const other = process.env['SHIPWORM_HELPER_SOCKET'];
+  return other === undefined
+    ? ['/run/shipworm-helper/helper.sock', '/run/shipworm-helper/desktop.sock']
+    : [other];
+};
 /** The installed helper: root's, hash-checked at installation. */
-const INSTALLED_HELPER = '/usr/lib/shipworm/shipworm-helper';
+export const INSTALLED_HELPER = '/usr/lib/shipworm/shipworm-helper';
 const PKEXEC = '/usr/bin/pkexec';
 
 /** How long a password may take, ms; a helper that runs already needs none. */
@@ -42,13 +46,17 @@ function isRootsAlone(path: string): boolean {
   return stat?.isFile() === true && stat.uid === 0 && (stat.mode & 0o022) === 0;
 }
 
+/** A helper that this user may be able to start lies where root put it. It is not started. */
+export function isHelperInstalled(): boolean {
+  return existsSync(PKEXEC) && isRootsAlone(INSTALLED_HELPER);
+}
+
 /**
  * A connection to a helper: our own if we are root, else the service, else one that the user's own password (pkexec)
  * starts. Throws HostError 'no-privilege' with the command to run instead; `purpose` says what for.
  */
 export function connectHelper(purpose: string): HelperLink {
   const addon = nativeAddon();
-  const socket = serviceSocket();
   if (isRoot()) {
     const helper = besideAddon('shipworm-helper');
     const broken = `The helper ${helper} did not start; build it anew with "make -C native".`;
@@ -58,17 +66,19 @@ export function connectHelper(purpose: string): HelperLink {
       refusal: new HostError('helper-missing', broken),
     };
   }
-  try {
-    const refused = `The helper service at ${socket} does not serve this user. Allow it with --allow-uid ${process.getuid!()} there, or run: sudo ${commandLine()}`;
-    return {
-      fd: addon.connectUnixSeqpacket(socket),
-      helloMs: RUNNING_MS,
-      refusal: new HostError('no-privilege', refused),
-    };
-  } catch {
-    // No service: the user may be asked.
+  for (const socket of serviceSockets()) {
+    try {
+      const refused = `The helper service at ${socket} does not serve this user. Allow it with --allow-uid ${process.getuid!()} there, or run: sudo ${commandLine()}`;
+      return {
+        fd: addon.connectUnixSeqpacket(socket),
+        helloMs: RUNNING_MS,
+        refusal: new HostError('no-privilege', refused),
+      };
+    } catch {
+      // No service there: the user may be asked.
+    }
   }
-  if (existsSync(PKEXEC) && isRootsAlone(INSTALLED_HELPER)) {
+  if (isHelperInstalled()) {
     const denied = `Shipworm was not allowed to ${purpose}. Allow it, or run: sudo ${commandLine()}`;
     return {
       fd: startHelper(addon, PKEXEC, [INSTALLED_HELPER, '--stdin'], 0),
@@ -84,16 +94,16 @@ export function connectHelper(purpose: string): HelperLink {
 
 /** Whether a helper could be had now, without trying; null: only a try would tell. */
 export function helperReady(): { readonly ready: boolean | null; readonly text: string } {
-  const socket = serviceSocket();
+  const socket = serviceSockets().find((path) => existsSync(path));
   if (isRoot())
     return existsSync(besideAddon('shipworm-helper'))
       ? { ready: true, text: 'It runs as root and starts its helper itself.' }
       : { ready: false, text: 'The helper is not built.' };
-  if (existsSync(socket)) return { ready: true, text: `The helper service is at ${socket}.` };
-  if (existsSync(PKEXEC) && isRootsAlone(INSTALLED_HELPER))
+  if (socket !== undefined) return { ready: true, text: `The helper service is at ${socket}.` };
+  if (isHelperInstalled())
     return {
       ready: null,
-      text: `The helper is installed at ${INSTALLED_HELPER}; it asks you each time.`,
+      text: `The helper is installed at ${INSTALLED_HELPER}; the system may ask you before it starts.`,
     };
   return { ready: false, text: 'There is no helper service, and no helper is installed.' };
 }

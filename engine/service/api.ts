@@ -186,7 +186,7 @@ export const requestSchema = z.object({
   params: z.unknown().optional(),
 });
 
-/** Its answer. Errors are data too. */
+/** Its answer. Errors are data too. Only the call `watch` is answered by many lines `{id, update}`, each an `Update` of service/slices. */
 export const responseSchema = z.union([
   z.object({ id: z.number().int(), result: z.unknown() }),
   z.object({ id: z.number().int(), error: reasonSchema }),

@@ -4,10 +4,10 @@ import type { Ip4Network } from '../client/types.ts';
 import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
 import type { GateNetwork, GateReason, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
-import type { HostError } from '../host/types.ts';
 import type {
   Adapter,
   Host,
+  HostError,
   NetworkState,
   OwnerEvent,
   Owners,
@@ -307,6 +307,7 @@ export class ClientService {
         this.state.update({
           rules: shifted(this.keeper.gate.allRules(), Date.now() - this.host.now()),
         });
+        this.hooks.onChange?.();
         break;
       case 'discover':
         void this.host

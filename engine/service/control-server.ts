@@ -5,18 +5,29 @@ import type { Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { calls, requestSchema } from './api.ts';
 import type { Api, CallName, RelayApi, ServerApi } from './api.ts';
-import { ServiceError } from './errors.ts';
+import { codeOf, ServiceError } from './errors.ts';
 import { onLine } from './lines.ts';
+import { performCall } from './perform.ts';
+import type { SliceFeed } from './slice-feed.ts';
 
 /** A request longer than this is no request of ours. */
 const MAX_LINE = 64 * 1024;
 
+/** A watcher that leaves so much unread is hung up on. */
+const MAX_UNREAD = 32 * 1024 * 1024;
+
 /** A client, a server or a relay. */
 type AnyApi = Api | ServerApi | RelayApi;
 
+/** What is served: calls and, of a client, slices. */
+interface Served {
+  readonly api: AnyApi;
+  readonly feed: SliceFeed | null;
+}
+
 export interface ControlServer {
-  /** From now on calls are answered; until then they wait. */
-  serve(api: AnyApi): void;
+  /** From now on calls are answered; until then they wait. Who sends the call `watch` hears of every slice of `feed`. */
+  serve(api: AnyApi, feed?: SliceFeed): void;
   close(): void;
 }
 
@@ -41,20 +52,20 @@ export async function listenControl(
     );
   }
   await removeLeftover(path);
-  let provide: (api: AnyApi) => void = () => undefined;
-  const api = new Promise<AnyApi>((resolve) => (provide = resolve));
+  let provide: (served: Served) => void = () => undefined;
+  const served = new Promise<Served>((resolve) => (provide = resolve));
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    serveSocket(socket, api);
+    serveSocket(socket, served);
   });
   server.maxConnections = MAX_CONNECTIONS;
   await listen(server, path);
   chmodSync(path, 0o600);
   if (owner) chownSync(path, owner.uid, owner.gid);
   return {
-    serve: provide,
+    serve: (api, feed) => provide({ api, feed: feed ?? null }),
     close: () => {
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -107,16 +118,38 @@ export async function removeLeftover(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-function serveSocket(socket: Socket, api: Promise<AnyApi>): void {
+function serveSocket(socket: Socket, served: Promise<Served>): void {
   socket.on('error', () => socket.destroy());
+  const write = (response: object): void => {
+    if (socket.writable) socket.write(`${JSON.stringify(response)}\n`);
+  };
+  /** Sends every update with the id of the request, until the connection ends. */
+  const watch = (id: number, feed: SliceFeed): void => {
+    const stop = feed.watch((update) => {
+      if (socket.writableLength > MAX_UNREAD) socket.destroy();
+      else write({ id, update });
+    });
+    if (socket.destroyed) stop();
+    else socket.on('close', stop);
+  };
+  let watching = false;
   onLine(socket, MAX_LINE, (line) => {
-    void answer(line, api).then((response) => {
-      if (socket.writable) socket.write(`${JSON.stringify(response)}\n`);
+    void answer(line, served, (id, feed) => {
+      if (watching) throw new ServiceError('bad-request', 'This connection watches already.');
+      watching = true;
+      watch(id, feed);
+    }).then((response) => {
+      if (response) write(response);
     });
   });
 }
 
-async function answer(line: string, api: Promise<AnyApi>): Promise<object> {
+/** The answer to `line`; null when `watch` took it over. */
+async function answer(
+  line: string,
+  served: Promise<Served>,
+  watch: (id: number, feed: SliceFeed) => void,
+): Promise<object | null> {
   let id = 0;
   const fail = (code: string, text: string): object => ({ id, error: { code, text } });
   try {
@@ -124,19 +157,18 @@ async function answer(line: string, api: Promise<AnyApi>): Promise<object> {
     if (!request.success) return fail('bad-request', 'A request is {"id", "call", "params"}.');
     id = request.data.id;
     const { call, params } = request.data;
-    if (!Object.hasOwn(calls, call)) return fail('unknown-call', `There is no call ${call}.`);
-    const name = call as CallName;
-    const parsed = calls[name].params.safeParse(params ?? {});
-    if (!parsed.success)
-      return fail('bad-request', parsed.error.issues.map((i) => i.message).join('; '));
-    const method = ((await api) as Partial<Api>)[name] as
-      ((given: unknown) => Promise<unknown>) | undefined;
-    if (!method)
-      return fail('unknown-call', `What runs there has no ${name}; see: shipworm status`);
-    return { id, result: await method(parsed.data) };
+    if (call !== 'watch' && !Object.hasOwn(calls, call))
+      return fail('unknown-call', `There is no call ${call}.`);
+    const { api, feed } = await served;
+    if (call === 'watch') {
+      if (!feed) return fail('unknown-call', 'What runs there can’t be watched.');
+      watch(id, feed);
+      return null;
+    }
+    return { id, result: await performCall(api, call as CallName, params) };
   } catch (error) {
     if (error instanceof SyntaxError) return fail('bad-request', 'A request is one line of JSON.');
-    return fail(error instanceof ServiceError ? error.code : 'failed', message(error));
+    return fail(codeOf(error), message(error));
   }
 }
 

@@ -1,4 +1,5 @@
 // Module service/errors names the failures that a person can mend.
+import { HostError } from '../host/types.ts';
 
 export type ServiceErrorCode =
   'already-running' | 'not-running' | 'control-failed' | 'metrics-failed' | 'bad-config' | 'failed';
@@ -11,4 +12,9 @@ export class ServiceError extends Error {
     this.name = 'ServiceError';
     this.code = code;
   }
+}
+
+/** The code of any failure, for docs/codes.md. */
+export function codeOf(error: unknown): string {
+  return error instanceof ServiceError || error instanceof HostError ? error.code : 'failed';
 }

@@ -65,6 +65,8 @@ export class Gatekeeper {
   readonly gate: Gate;
   readonly discards = new Discards();
   private readonly hooks: GatekeeperHooks;
+  private settings: GateSettings;
+  private paused = false;
   private exposeAll: boolean;
   private readonly screen = new Screen();
   private readonly waiting = new Map<string, Waiting>();
@@ -84,6 +86,7 @@ export class Gatekeeper {
     hooks: GatekeeperHooks,
   ) {
     this.gate = new Gate(settings, rules, damaged);
+    this.settings = settings;
     this.exposeAll = settings.exposeAll;
     this.hooks = hooks;
   }
@@ -205,7 +208,18 @@ export class Gatekeeper {
 
   // ---- 2. the gate
 
-  input(input: GateInput): void {
+  /** Off until told otherwise, whatever the settings are; not remembered. */
+  pause(paused: boolean): void {
+    this.paused = paused;
+    this.input({ kind: 'settings', settings: this.settings });
+  }
+
+  input(given: GateInput): void {
+    let input = given;
+    if (given.kind === 'settings') {
+      this.settings = given.settings;
+      input = { ...given, settings: { ...given.settings, paused: this.paused } };
+    }
     this.gate.handleInput(input, this.hooks.now());
     // What an output leads to may come back here; whoever drains already takes it along.
     if (this.draining) return;

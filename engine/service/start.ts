@@ -29,6 +29,7 @@ import { reloadable } from './reload.ts';
 import { LIVE_SERVER_SETTINGS } from './server-config.ts';
 import type { ServerSettings } from './server-config.ts';
 import { ServerService } from './server-service.ts';
+import { SliceFeed } from './slice-feed.ts';
 import { StateFile } from './state-file.ts';
 
 /** A client that runs in this process. */
@@ -37,6 +38,8 @@ export interface RunningClient {
   status(): Status;
   /** As the call `reload` does. */
   reload(): Promise<ReloadResult>;
+  /** Off until told otherwise; not remembered. */
+  pause(paused: boolean): void;
   close(): Promise<void>;
 }
 
@@ -60,6 +63,8 @@ export interface RunningRelay {
 export interface StartHooks<S> extends ServiceHooks {
   /** Reads the settings anew for a reload. Throws ServiceError 'bad-config'. */
   readonly reread: () => S;
+  /** Is told of every slice; one of its own if none is given. */
+  readonly feed?: SliceFeed;
 }
 
 /** What kind of failure `error` is, for exit codes and for what to offer next. */
@@ -135,9 +140,11 @@ async function start(
  */
 export async function startClient(
   settings: Settings,
-  hooks: StartHooks<Settings>,
+  given: StartHooks<Settings>,
 ): Promise<RunningClient> {
   const host = createHost();
+  const feed = given.feed ?? new SliceFeed();
+  const hooks = feed.wrap(given);
   const { log, reload } = reloadable(settings, hooks, LIVE_CLIENT_SETTINGS, (fresh) => {
     if (service?.configure(fresh)) void judge();
   });
@@ -181,11 +188,14 @@ export async function startClient(
     const stopWatching = watchPolicy(() => void reload().catch(() => undefined));
     const doctor = doctorFor({ host, settings, service: running, state, hooks });
     const api: Api = { ...running.api, ...doctorApi(doctor), reload };
-    control.serve(api);
+    const status = (): Status => running.status();
+    feed.attach(api, status);
+    control.serve(api, feed);
     return {
       api,
-      status: () => running.status(),
+      status,
       reload,
+      pause: (paused) => running.keeper.pause(paused),
       close: async () => {
         stopWatching();
         metrics.close();

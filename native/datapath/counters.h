@@ -10,6 +10,8 @@ namespace shipworm {
 #define SHIPWORM_COUNTERS(X)                                              \
   X(packetsIn)      /* passed from a peer to the adapter */               \
   X(packetsOut)     /* passed from the adapter to a peer */               \
+  X(bytesIn)        /* of those packets */                                \
+  X(bytesOut)                                                             \
   X(droppedIn)      /* verdict drop, from a peer */                       \
   X(droppedOut)     /* verdict drop, from the adapter */                  \
   X(upcallsServer)  /* handed up, by ring */                              \

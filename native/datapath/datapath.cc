@@ -151,6 +151,7 @@ Datapath::Outcome Datapath::classifyOut(const uint8_t* bytes, size_t length, siz
   peer->lastSentMs.store(now, std::memory_order_relaxed);
   peer->packetsOut.fetch_add(packets, std::memory_order_relaxed);
   peer->bytesOut.fetch_add(length, std::memory_order_relaxed);
+  counters_.add(Counter::bytesOut, length);
   return Outcome::passed;
 }
 
@@ -232,6 +233,7 @@ Datapath::Outcome Datapath::classifyIn(const uint8_t* bytes, size_t length, Endp
   peer->lastReceivedMs.store(now, std::memory_order_relaxed);
   peer->packetsIn.fetch_add(1, std::memory_order_relaxed);
   peer->bytesIn.fetch_add(length, std::memory_order_relaxed);
+  counters_.add(Counter::bytesIn, length);
   return Outcome::passed;
 }
 

@@ -8,6 +8,7 @@ import { removeLeftover } from '../control-server.ts';
 import { doctorApi, doctorFor } from '../doctor/api.ts';
 import { ServiceError } from '../errors.ts';
 import { controlPath } from '../paths.ts';
+import { SliceFeed } from '../slice-feed.ts';
 import { openControl } from '../start.ts';
 import { BuiltInNetwork } from './network.ts';
 import type { AccessKind } from './places.ts';
@@ -17,6 +18,8 @@ export interface BuiltInOptions {
   readonly speed?: number;
   /** Where to listen; null: nowhere, undefined: at the usual place. */
   readonly control?: string | null;
+  /** Is told of every slice; one of its own if none is given. */
+  readonly feed?: SliceFeed;
 }
 
 /** A client on the built-in network. */
@@ -25,14 +28,18 @@ export interface RunningBuiltIn {
   status(): Status;
   /** There is no configuration: rejects with ServiceError. */
   reload(): Promise<ReloadResult>;
+  /** Off until told otherwise. */
+  pause(paused: boolean): void;
   close(): Promise<void>;
 }
 
 /** Throws ServiceError when the control socket can't be had, and has undone everything then. */
 export async function startBuiltIn(
   options: BuiltInOptions,
-  hooks: ServiceHooks,
+  given: ServiceHooks,
 ): Promise<RunningBuiltIn> {
+  const feed = options.feed ?? new SliceFeed();
+  const hooks = feed.wrap(given);
   const path = options.control === undefined ? controlPath() : options.control;
   if (path !== null) await removeLeftover(path);
   const control = path === null ? null : await openControl(path, targetUser());
@@ -61,11 +68,14 @@ export async function startBuiltIn(
     ...networkApi(network),
     reload: refuseReload,
   };
-  control?.serve(api);
+  const status = (): Status => network.at(() => client.status());
+  feed.attach(api, status);
+  control?.serve(api, feed);
   return {
     api,
-    status: () => network.at(() => client.status()),
+    status,
     reload: refuseReload,
+    pause: (paused) => network.at(() => keeper.pause(paused)),
     close: async () => {
       await client.close();
       network.close();

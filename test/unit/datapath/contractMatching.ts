@@ -263,6 +263,8 @@ export function contractMatching(bench: Bench): void {
       expect(transmitted).toEqual([{ to: bench.elsewhere, bytes }]);
       expect(delivered).toEqual([]);
       expect(bench.datapath.readPeer(PEER)).toMatchObject({ packetsOut: 2, packetsIn: 1 });
+      const { bytesIn, bytesOut } = bench.datapath.readPeer(PEER)!;
+      expect(bench.datapath.counters()).toMatchObject({ bytesIn, bytesOut });
     });
 
     it('forgets a removed peer', async () => {

@@ -1,0 +1,179 @@
+// Module electron/engine runs the client inside the app: on the built-in network or a real one, one at a time, and tells what becomes of it.
+import type { Api, Status } from '../engine/service/api.ts';
+import type { ServiceHooks } from '../engine/service/client-service.ts';
+import { startBuiltIn } from '../engine/service/builtin/start.ts';
+import { readSettings } from '../engine/service/config.ts';
+import type { Settings } from '../engine/service/config.ts';
+import { codeOf, ServiceError } from '../engine/service/errors.ts';
+import type { LogEntry } from '../engine/service/log.ts';
+import { configPaths } from '../engine/service/paths.ts';
+import type { ShellState } from '../engine/service/shell-calls.ts';
+import { LogRing, SliceFeed } from '../engine/service/slice-feed.ts';
+import { emptySnapshot } from '../engine/service/slices.ts';
+import type { EngineSnapshot, Update } from '../engine/service/slices.ts';
+import { startClient } from '../engine/service/start.ts';
+
+export type NetworkKind = ShellState['networkKind'];
+export type EngineState = ShellState['engine'];
+
+/** What both kinds of client offer. */
+interface Running {
+  readonly api: Api;
+  status(): Status;
+  pause(paused: boolean): void;
+  close(): Promise<void>;
+}
+
+export interface EngineHooks {
+  /** Something changed: the state of the engine, or something in the client. */
+  readonly onChange: () => void;
+  readonly onLog: (entry: LogEntry) => void;
+}
+
+type Watcher = (update: Update<EngineSnapshot>) => void;
+
+const STARTING: EngineState = { state: 'starting', code: null, text: null };
+
+export class Engine {
+  readonly log = new LogRing();
+  private readonly hooks: EngineHooks;
+  private readonly watchers = new Map<Watcher, () => void>();
+  private running: Running | null = null;
+  private feed: SliceFeed | null = null;
+  private current: EngineState = STARTING;
+  private paused = false;
+  /** Starts and stops, one after the other. */
+  private work: Promise<void> = Promise.resolve();
+
+  constructor(hooks: EngineHooks) {
+    this.hooks = hooks;
+  }
+
+  get state(): EngineState {
+    return this.current;
+  }
+
+  get api(): Api | null {
+    return this.running?.api ?? null;
+  }
+
+  status(): Status | null {
+    return this.running?.status() ?? null;
+  }
+
+  /** Ends what runs and starts a client on that network. Never rejects: a failure is the state. */
+  start(kind: NetworkKind, server: string | null): Promise<void> {
+    return this.then(async () => {
+      await this.end();
+      this.become(STARTING);
+      const feed = new SliceFeed(this.log);
+      try {
+        this.running = await this.launch(kind, server, feed);
+        this.running.pause(this.paused);
+        this.feed = feed;
+        this.become({ state: 'running', code: null, text: null });
+      } catch (error) {
+        this.failed(error as Error);
+      }
+    });
+  }
+
+  /** Off until told otherwise, over starts too. */
+  pause(paused: boolean): void {
+    this.paused = paused;
+    this.running?.pause(paused);
+  }
+
+  /** Something outside changed: those who watch are told soon. */
+  look(): void {
+    this.feed?.changed();
+  }
+
+  /** Leaves the machine as it was. */
+  close(): Promise<void> {
+    return this.then(() => this.end());
+  }
+
+  /** Slices of whatever runs; each start and each failure begins with a whole snapshot. Returns a stop function. */
+  watch(onUpdate: Watcher): () => void {
+    this.watchers.set(onUpdate, () => undefined);
+    this.tell(onUpdate);
+    return () => {
+      this.watchers.get(onUpdate)?.();
+      this.watchers.delete(onUpdate);
+    };
+  }
+
+  note(entry: LogEntry): void {
+    this.log.add(entry);
+    this.hooks.onLog(entry);
+    this.feed?.changed();
+  }
+
+  private then(work: () => Promise<void>): Promise<void> {
+    this.work = this.work.then(work);
+    return this.work;
+  }
+
+  private async end(): Promise<void> {
+    const { running } = this;
+    this.running = null;
+    this.feed = null;
+    for (const stop of this.watchers.values()) stop();
+    await running?.close();
+  }
+
+  private launch(kind: NetworkKind, server: string | null, feed: SliceFeed): Promise<Running> {
+    const hooks = {
+      log: this.hooks.onLog,
+      onChange: this.hooks.onChange,
+      onFailed: (error: Error) => {
+        if (this.feed === feed) {
+          this.running = null;
+          this.feed = null;
+          this.failed(error);
+        }
+      },
+    };
+    if (kind === 'built-in') return this.launchBuiltIn(feed, hooks);
+    const overrides = server === null ? {} : { server };
+    const reread = (): Settings => readSettings(configPaths(), undefined, overrides);
+    return startClient(reread(), { ...hooks, reread, feed });
+  }
+
+  /** Where another client has the control socket already, the built-in network does without. */
+  private async launchBuiltIn(feed: SliceFeed, hooks: ServiceHooks): Promise<Running> {
+    try {
+      return await startBuiltIn({ feed }, hooks);
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      this.note({ level: 'warning', text: error.message });
+      return startBuiltIn({ feed, control: null }, hooks);
+    }
+  }
+
+  private failed(error: Error): void {
+    this.note({ level: 'error', text: error.message });
+    this.become({ state: 'failed', code: codeOf(error), text: error.message });
+  }
+
+  private become(state: EngineState): void {
+    this.current = state;
+    for (const [watcher, stop] of this.watchers) {
+      stop();
+      this.tell(watcher);
+    }
+    this.hooks.onChange();
+  }
+
+  private tell(watcher: Watcher): void {
+    if (this.feed) {
+      this.watchers.set(watcher, this.feed.watch(watcher));
+      return;
+    }
+    const { code, text } = this.current;
+    const reason = { code: code ?? 'starting', text: text ?? '' };
+    watcher({ kind: 'snapshot', snapshot: emptySnapshot(reason, this.log.list()) });
+    this.watchers.set(watcher, () => undefined);
+  }
+}

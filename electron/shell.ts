@@ -1,0 +1,172 @@
+// Module electron/shell holds what the app says of itself, and answers the calls that only the app has.
+import { writeFile } from 'node:fs/promises';
+import { app, clipboard, dialog, nativeTheme, shell } from 'electron';
+import type { BrowserWindow } from 'electron';
+import { ServiceError } from '../engine/service/errors.ts';
+import type { ShellApi, ShellState } from '../engine/service/shell-calls.ts';
+import type { Autostart } from './autostart.ts';
+import type { Engine } from './engine.ts';
+import type { Helper } from './helper.ts';
+import { localeOf, runtime, version } from './runtime.ts';
+import type { SettingsFile } from './settings.ts';
+
+export interface ShellParts {
+  readonly engine: Engine;
+  readonly settings: SettingsFile;
+  readonly autostart: Autostart;
+  readonly helper: Helper;
+  readonly window: () => BrowserWindow | null;
+  /** Where the guide is. */
+  readonly guide: string;
+}
+
+/** The app around the client. */
+export class Shell {
+  private readonly parts: ShellParts;
+  private readonly listeners = new Set<(state: ShellState) => void>();
+  private paused: ShellState['paused'] = null;
+  private resumeTimer: NodeJS.Timeout | null = null;
+
+  constructor(parts: ShellParts) {
+    this.parts = parts;
+    nativeTheme.themeSource = parts.settings.value.theme;
+  }
+
+  get state(): ShellState {
+    const { engine, settings, autostart, helper } = this.parts;
+    const { theme, language, firstRun, notifications, networkKind, server } = settings.value;
+    return {
+      version: version(),
+      runtime: runtime(),
+      theme,
+      language,
+      locale: localeOf(language),
+      firstRun,
+      paused: this.paused,
+      engine: engine.state,
+      helper: helper.state,
+      autostart: autostart.isOn(),
+      notifications,
+      networkKind,
+      server,
+    };
+  }
+
+  /** Calls back with each new state. Returns a stop function. */
+  watch(listener: (state: ShellState) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Something in `state` may have changed. */
+  changed(): void {
+    const { state } = this;
+    for (const listener of this.listeners) listener(state);
+  }
+
+  /** Runs the client on the chosen network. */
+  start(): Promise<void> {
+    const { networkKind, server } = this.parts.settings.value;
+    return this.parts.engine.start(networkKind, server);
+  }
+
+  readonly api: ShellApi = {
+    setTheme: ({ theme }) => {
+      nativeTheme.themeSource = theme;
+      return this.set({ theme });
+    },
+    setLanguage: ({ language }) => this.set({ language }),
+    pause: ({ minutes }) => {
+      this.setPaused({ until: minutes === null ? null : Date.now() + minutes * 60_000 });
+      return done();
+    },
+    resume: () => {
+      this.setPaused(null);
+      return done();
+    },
+    chooseNetwork: async ({ kind, server }) => {
+      const named = server ?? this.parts.settings.value.server;
+      this.parts.settings.update({ networkKind: kind, server: named });
+      this.changed();
+      await this.start();
+      return {};
+    },
+    finishFirstRun: () => this.set({ firstRun: false }),
+    installHelper: async () => {
+      const result = await this.parts.helper.install(() => this.changed());
+      this.changed();
+      // What failed for want of it goes on by itself.
+      if (result.state === 'installed' && this.parts.engine.state.state === 'failed')
+        await this.start();
+      return result;
+    },
+    setAutostart: ({ on }) => {
+      this.parts.autostart.set(on);
+      this.changed();
+      return done();
+    },
+    setNotifications: ({ on }) => this.set({ notifications: on }),
+    copyText: async ({ text }) => {
+      await clipboard.writeText(text);
+      return {};
+    },
+    save: ({ what }) => this.save(what),
+    openGuide: async () => {
+      const failure = await shell.openPath(this.parts.guide);
+      if (failure) throw new ServiceError('failed', `The guide could not be opened: ${failure}`);
+      return {};
+    },
+    quit: () => {
+      // Answered first: the window goes with it.
+      setImmediate(() => app.quit());
+      return done();
+    },
+  };
+
+  /** The time goes on although the computer slept: a pause that is over ends. */
+  checkPause(): void {
+    if (this.paused) this.setPaused(this.paused);
+  }
+
+  private setPaused(paused: ShellState['paused']): void {
+    if (this.resumeTimer) clearTimeout(this.resumeTimer);
+    this.resumeTimer = null;
+    const left = paused?.until == null ? Infinity : paused.until - Date.now();
+    this.paused = left > 0 ? paused : null;
+    if (this.paused && left !== Infinity)
+      this.resumeTimer = setTimeout(() => this.setPaused(null), left);
+    this.parts.engine.pause(this.paused !== null);
+    this.changed();
+  }
+
+  private set(change: Parameters<SettingsFile['update']>[0]): Promise<Record<string, never>> {
+    this.parts.settings.update(change);
+    this.changed();
+    return done();
+  }
+
+  private async save(what: 'log' | 'flows'): Promise<{ path: string | null }> {
+    const window = this.parts.window();
+    const name = `shipworm-${what}-${new Date().toISOString().slice(0, 10)}.json`;
+    const options = { defaultPath: name, filters: [{ name: 'JSON', extensions: ['json'] }] };
+    const chosen = await (window
+      ? dialog.showSaveDialog(window, options)
+      : dialog.showSaveDialog(options));
+    if (chosen.canceled || !chosen.filePath) return { path: null };
+    const rows =
+      what === 'log'
+        ? this.parts.engine.log.list()
+        : ((await this.parts.engine.api?.flows({})) ?? []);
+    try {
+      await writeFile(chosen.filePath, `${JSON.stringify(rows, null, 2)}\n`, { mode: 0o600 });
+    } catch (error) {
+      throw new ServiceError(
+        'failed',
+        `${chosen.filePath} could not be written: ${(error as Error).message}.`,
+      );
+    }
+    return { path: chosen.filePath };
+  }
+}
+
+const done = (): Promise<Record<string, never>> => Promise.resolve({});
