@@ -1,7 +1,7 @@
 // Module bench/server has Shipworm's server and Miredo's answer the same solicitations, in turns.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ask, holdings } from '../lab/kit/blast.ts';
+import { ask, holdings, offer } from '../lab/kit/blast.ts';
 import { SERVER, SERVER2 } from '../lab/kit/lab.ts';
 import type { Lab } from '../lab/kit/lab.ts';
 import type { Program } from '../lab/kit/processes.ts';
@@ -31,11 +31,13 @@ async function measure(lab: Lab, start: (lab: Lab) => Promise<Program>): Promise
   const before = holdings(lab.pub).cpu;
   const { sent, answered, lost, seconds } = await ask(lab, lab.core, SERVER, SECONDS, WINDOW);
   const cpu = holdings(lab.pub).cpu - before;
+  const steady = await offer(lab, lab.core, SERVER, (0.8 * answered) / seconds, SECONDS / 2);
   await server.stop();
   return {
     perSecond: answered / seconds,
     perCore: answered / cpu,
     lostShare: (100 * lost) / sent,
+    steadyLostShare: (100 * steady.lost) / steady.sent,
   };
 }
 
@@ -48,6 +50,11 @@ export const servers: Group = {
     { key: 'perSecond', label: 'solicitations answered a second', better: 'higher' },
     { key: 'perCore', label: 'the same for each second of CPU time', better: 'higher' },
     { key: 'lostShare', label: 'solicitations lost, per cent', better: 'lower' },
+    {
+      key: 'steadyLostShare',
+      label: 'lost when offered 80 % of that rate, per cent',
+      better: 'lower',
+    },
   ],
   measure: (lab, { rounds }) => {
     const starts = [startUnlimitedServer, startMiredoServer];

@@ -2,6 +2,8 @@
 //
 //   blast junk KIND IP PORT RATE SECONDS INNER   KIND: small large udp bubble echo; INNER: IPv6 destination of the last three
 //   blast ask IP PORT SECONDS WINDOW             solicitations, at most WINDOW of them unanswered
+//   blast offer IP PORT RATE SECONDS             solicitations at a rate, whether answered or not
+//   blast crowd FROM IP PORT RATE COUNT          solicitations of COUNT clients, one each, at the addresses from FROM on
 //   blast raw                                    lines of "4 HEX" or "6 HEX" on standard input, each a whole packet
 //
 // Prints one line of JSON at its end.
@@ -185,6 +187,18 @@ size_t solicitation(uint8_t* bytes, uint64_t number) {
   return 13 + kHeader + 8;
 }
 
+// How many of the messages are advertisements: a repeated authentication, the origin, then 40 bytes and the type.
+size_t countAnswers(int fd, Batch& in) {
+  size_t answered = 0;
+  for (;;) {
+    for (size_t i = 0; i < kBatch; i++) in.parts[i].iov_len = kMaxBytes;
+    const int count = recvmmsg(fd, in.messages, kBatch, MSG_DONTWAIT, nullptr);
+    if (count <= 0) return answered;
+    for (int i = 0; i < count; i++)
+      if (in.messages[i].msg_len > 61 && in.bytes[i][1] == 1 && in.bytes[i][61] == 134) answered++;
+  }
+}
+
 int runAsk(char** arguments) {
   const int fd = connected(arguments[0], arguments[1]);
   const double seconds = std::atof(arguments[2]);
@@ -208,14 +222,79 @@ int runAsk(char** arguments) {
       waiting = 0;
       continue;
     }
-    for (size_t i = 0; i < kBatch; i++) in->parts[i].iov_len = kMaxBytes;
-    const int count = recvmmsg(fd, in->messages, kBatch, MSG_DONTWAIT, nullptr);
-    // An advertisement repeats the authentication, then tells the origin: 13 + 8 + 40 and more bytes.
-    for (int i = 0; i < count; i++)
-      if (in->messages[i].msg_len > 61 && in->bytes[i][1] == 1 && in->bytes[i][61] == 134) answered++;
-    if (count > 0) waiting -= std::min(waiting, static_cast<size_t>(count));
+    const size_t heard = countAnswers(fd, *in);
+    answered += heard;
+    waiting -= std::min(waiting, heard);
   }
   std::printf("{\"sent\":%zu,\"answered\":%zu,\"lost\":%zu,\"seconds\":%.3f}\n", sent, answered, lost, now() - begin);
+  return 0;
+}
+
+int runOffer(char** arguments) {
+  const int fd = connected(arguments[0], arguments[1]);
+  const double rate = std::atof(arguments[2]), seconds = std::atof(arguments[3]);
+  auto* out = new Batch;
+  auto* in = new Batch;
+  size_t sent = 0, answered = 0;
+  const double begin = now();
+  for (double t = 0; t < seconds; t = now() - begin) {
+    const auto due = static_cast<size_t>(t * rate) + 1;
+    while (sent < due) {
+      const size_t count = std::min(kBatch / 2, due - sent);
+      for (size_t i = 0; i < count; i++) out->parts[i].iov_len = solicitation(out->bytes[i], sent + i);
+      sent += sendAll(fd, *out, count);
+    }
+    answered += countAnswers(fd, *in);
+    usleep(200);
+  }
+  const double took = now() - begin;
+  usleep(300'000);
+  answered += countAnswers(fd, *in);
+  std::printf("{\"sent\":%zu,\"answered\":%zu,\"lost\":%zu,\"seconds\":%.3f}\n", sent, answered, sent - std::min(sent, answered), took);
+  return 0;
+}
+
+int runCrowd(char** arguments) {
+  const int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+  if (fd < 0) fail("socket");
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kBuffer, sizeof kBuffer);
+  in_addr from{};
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  if (inet_pton(AF_INET, arguments[0], &from) != 1 || inet_pton(AF_INET, arguments[1], &to.sin_addr) != 1) fail("address");
+  const int port = std::atoi(arguments[2]);
+  const double rate = std::atof(arguments[3]);
+  const auto total = static_cast<size_t>(std::atol(arguments[4]));
+  auto* out = new Batch;
+  const double begin = now();
+  size_t sent = 0;
+  while (sent < total) {
+    const auto due = std::min(total, static_cast<size_t>((now() - begin) * rate) + 1);
+    while (sent < due) {
+      const size_t count = std::min(kBatch, due - sent);
+      for (size_t i = 0; i < count; i++) {
+        uint8_t* packet = out->bytes[i];
+        const size_t length = 28 + solicitation(packet + 28, sent + i);
+        std::memset(packet, 0, 28);
+        packet[0] = 0x45;
+        put16(packet + 2, static_cast<uint32_t>(length));
+        packet[8] = 64;
+        packet[9] = 17;
+        const uint32_t source = htonl(ntohl(from.s_addr) + static_cast<uint32_t>(sent + i));
+        std::memcpy(packet + 12, &source, 4);
+        std::memcpy(packet + 16, &to.sin_addr, 4);
+        put16(packet + 20, 40000);
+        put16(packet + 22, static_cast<uint32_t>(port));
+        put16(packet + 24, static_cast<uint32_t>(length - 20));
+        out->parts[i].iov_len = length;
+        out->messages[i].msg_hdr.msg_name = &to;
+        out->messages[i].msg_hdr.msg_namelen = sizeof to;
+      }
+      sent += sendAll(fd, *out, count);
+    }
+    usleep(200);
+  }
+  std::printf("{\"sent\":%zu,\"seconds\":%.3f}\n", sent, now() - begin);
   return 0;
 }
 
@@ -257,6 +336,8 @@ int main(int count, char** arguments) {
   const std::string mode = count > 1 ? arguments[1] : "";
   if (mode == "junk" && count == 8) return runJunk(arguments + 2);
   if (mode == "ask" && count == 6) return runAsk(arguments + 2);
+  if (mode == "offer" && count == 6) return runOffer(arguments + 2);
+  if (mode == "crowd" && count == 7) return runCrowd(arguments + 2);
   if (mode == "raw") return runRaw();
   std::fprintf(stderr, "blast: see the head of its source for the arguments\n");
   return 2;

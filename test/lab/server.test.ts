@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { callStatus } from '../../engine/service/control-client.ts';
 import type { ServerStatus } from '../../engine/service/api.ts';
+import { crowd, holdings } from './kit/blast.ts';
 import { Lab, NATIVE, noLab, SERVER, SERVER2 } from './kit/lab.ts';
 import { eventually, pidsIn } from './kit/processes.ts';
 import type { Program } from './kit/processes.ts';
@@ -19,6 +20,8 @@ import {
 import type { Shipworm } from './kit/programs.ts';
 import { answers } from './kit/traffic.ts';
 
+/** Several times as many as the sources whose rate is remembered (16,384). */
+const CROWD = 120_000;
 const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
@@ -137,6 +140,26 @@ describe.skipIf(reason !== null)('our server', () => {
     });
     expect((await status()).counters.answered).toBe(answered);
     expect((await forger.status()).address).toBeNull();
+  });
+
+  test('a crowd of clients, each at an address of its own, takes no memory that grows', async () => {
+    await start();
+    const counted = async (): Promise<number> => {
+      const { answered, discards } = (await status()).counters;
+      // The lab has no way back to them: what the core says of that is no error of the server's.
+      return answered + (discards['sendFailed'] ?? 0) + (discards['sendQueueFull'] ?? 0);
+    };
+    const wave = (from: string, count: number): Promise<unknown> =>
+      crowd(lab, lab.core, from, SERVER, 60_000, count);
+    // More than the sources whose rate is remembered.
+    await wave('8.0.0.0', 40_000);
+    const before = holdings(lab.pub);
+    const answered = await counted();
+    await wave('9.0.0.0', CROWD);
+    const after = holdings(lab.pub);
+    expect((await counted()) - answered).toBeGreaterThan(CROWD / 2);
+    expect(after.pssKb - before.pssKb).toBeLessThan(2_048);
+    expect(after.fds).toBe(before.fds);
   });
 
   test.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)('%s leaves nothing', async (signal) => {

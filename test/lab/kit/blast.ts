@@ -45,6 +45,29 @@ export function ask(
   return blast(lab, space, ['ask', ip, '3544', `${seconds}`, `${window}`]);
 }
 
+/** Solicits the server at `ip` at `rate` a second, whether it answers or not. */
+export function offer(
+  lab: Lab,
+  space: string,
+  ip: string,
+  rate: number,
+  seconds: number,
+): Promise<Sent> {
+  return blast(lab, space, ['offer', ip, '3544', `${rate}`, `${seconds}`]);
+}
+
+/** `count` clients at the addresses from `from` on solicit the server at `ip` once each, `rate` a second in all. */
+export function crowd(
+  lab: Lab,
+  space: string,
+  from: string,
+  ip: string,
+  rate: number,
+  count: number,
+): Promise<Sent> {
+  return blast(lab, space, ['crowd', from, ip, '3544', `${rate}`, `${count}`]);
+}
+
 /** Sends whole packets, IPv4 or IPv6 by their first byte, exactly as they are (the kernel fills in IPv4's checksum). */
 export async function sendRaw(
   lab: Lab,
