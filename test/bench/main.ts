@@ -6,8 +6,9 @@ import { distant } from './distant.ts';
 import type { Group } from './group.ts';
 import { textTable } from './report.ts';
 import { servers } from './server.ts';
+import { tunnels } from './tunnels.ts';
 
-const GROUPS: readonly Group[] = [clients, distant, servers];
+const GROUPS: readonly Group[] = [tunnels, clients, distant, servers];
 
 /** The groups that `--only` names, or all. Throws for a name that is none. */
 function chosen(only: string | undefined): readonly Group[] {
@@ -27,7 +28,7 @@ async function main(): Promise<void> {
   const why = noLab();
   if (why) throw new Error(`The bench can't run: ${why}.`);
   const groups = chosen(values.only);
-  const pace = { rounds: values.quick ? 2 : 5, quick: values.quick };
+  const pace = { rounds: values.quick ? 1 : 5, quick: values.quick };
   const lab = new Lab();
   try {
     for (const group of groups) {

@@ -158,7 +158,7 @@ describe.skipIf(reason !== null)('our server', () => {
     await wave('9.0.0.0', CROWD);
     const after = holdings(lab.pub);
     expect((await counted()) - answered).toBeGreaterThan(CROWD / 2);
-    expect(after.pssKb - before.pssKb).toBeLessThan(2_048);
+    expect(after.pssKb - before.pssKb).toBeLessThan(4_096);
     expect(after.fds).toBe(before.fds);
   });
 
