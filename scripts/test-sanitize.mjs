@@ -14,7 +14,7 @@ const KINDS = {
     libraries: ['libasan.so', 'libubsan.so'],
     flags: '-O1 -g1',
     options: {
-      ASAN_OPTIONS: 'detect_leaks=0',
+      ASAN_OPTIONS: 'detect_leaks=0:quarantine_size_mb=1',
       UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
     },
   },
