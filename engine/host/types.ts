@@ -1,4 +1,5 @@
 // Module host/types states what the rest of the engine needs of an operating system; one file per platform provides it.
+import type { ProgramFile } from './program.ts';
 import type { AnswerCounts, Answers } from '../datapath/answers.ts';
 import type { MakeSourceLimit } from '../datapath/limits.ts';
 import type { Datapath, FlowKey, Upcall } from '../datapath/types.ts';
@@ -153,6 +154,8 @@ export interface Owners {
   watch(files: readonly string[], processes: readonly Process[], groups: readonly Group[]): void;
   /** Every socket that the tunnel would make reachable. */
   listeners(): Promise<readonly Listener[]>;
+  /** The program at `path`, where programs and users are not this machine's. Rejects with an Error that says what is wrong. */
+  programAt?(path: string): Promise<ProgramFile & { readonly user: number }>;
   close(): Promise<void>;
 }
 

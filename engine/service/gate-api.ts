@@ -134,11 +134,11 @@ export function gateApi(parts: GateParts): GateApi {
 type SetApp = z.infer<typeof gateCalls.setApp.params>;
 
 async function setApp(
-  { gate: gateOf, input, now, user }: GateParts,
+  { gate: gateOf, owners, input, now, user }: GateParts,
   params: SetApp,
 ): Promise<{ app: App; warning: string | null }> {
   const gate = gateOf();
-  const { matcher, files } = await matcherOf(params, user);
+  const { matcher, files } = await matcherOf(params, user, owners());
   const same = gate
     .allRules()
     .filter((rule) => rule.from === 'user' && sameMatcher(rule.matcher, matcher));
@@ -173,6 +173,7 @@ function heldBy(pid: number | undefined): Process[] {
 async function matcherOf(
   { path, group, user, searchPath = '/usr/local/bin:/usr/bin:/bin' }: SetApp,
   ownUser: number,
+  owners: Owners | null,
 ): Promise<{ matcher: Matcher; files: Rule['files'] }> {
   const whose = user ?? ownUser;
   if (group) {
@@ -182,10 +183,12 @@ async function matcherOf(
   if (path === undefined)
     throw new ServiceError('bad-request', 'Name a program by its path, or a group.');
   try {
-    const found = await programAt(path, searchPath);
+    const found = owners?.programAt
+      ? await owners.programAt(path)
+      : { ...(await programAt(path, searchPath)), user: whose };
     const { hash, script } = found;
     return {
-      matcher: { user: whose, path: found.path, hash, group: null, script },
+      matcher: { user: found.user, path: found.path, hash, group: null, script },
       files: [found.file],
     };
   } catch (error) {

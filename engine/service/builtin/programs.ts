@@ -1,6 +1,7 @@
 // Module builtin/programs is the user's PC on the built-in network: programs that come and go, and a kernel that knows who owns each socket.
 import type { FlowKey } from '../../datapath/types.ts';
 import type { Identity, Owner, Process, SocketVerdict } from '../../gate/index.ts';
+import type { ProgramFile } from '../../host/program.ts';
 import type { Listener, OwnerEvent, Owners } from '../../host/types.ts';
 import { answerFrom } from '../../sim/index.ts';
 import type { Simulation } from '../../sim/index.ts';
@@ -284,6 +285,17 @@ export class Pc implements Owners {
           v6only: false,
           owner: each.owner,
         })),
+    );
+  }
+
+  /** Only the built-in programs are here, whatever is on the disk. */
+  programAt(path: string): Promise<ProgramFile & { readonly user: number }> {
+    const file = this.programs.find(({ place }) => place.path === path)?.identity.file;
+    if (file)
+      return Promise.resolve({ path, file, user: USER, writable: false, hash: null, script: null });
+    const known = this.programs.map(({ place }) => place.path).join(', ');
+    return Promise.reject(
+      new Error(`There is no ${path} on the built-in network; its programs are ${known}.`),
     );
   }
 

@@ -91,6 +91,20 @@ it('carries the allowed program, and refuses the other at once', async () => {
   );
 });
 
+it('allows a built-in program by its path, whatever is on the disk', async () => {
+  const client = await start();
+  const how = { connectOut: true, beReached: 'none', untilQuit: false, never: false } as const;
+  const { app } = await client.api.setApp({ path: '/opt/photos/photos', ...how });
+  expect(app).toMatchObject({ path: '/opt/photos/photos', connectOut: true });
+  await vi.waitFor(
+    async () => expect((await program(client, 'Photos')).received).toBeGreaterThan(0),
+    WAIT,
+  );
+  await expect(client.api.setApp({ path: process.execPath, ...how })).rejects.toThrow(
+    /on the built-in network; its programs are .*\/opt\/photos\/photos/,
+  );
+});
+
 it('keeps its peers while the server is silent, and says so', async () => {
   const client = await start();
   await vi.waitFor(
