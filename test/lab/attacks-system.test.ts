@@ -6,7 +6,7 @@ import { callStatus } from '../../engine/service/control-client.ts';
 import type { ServerStatus } from '../../engine/service/api.ts';
 import { ask, holdings } from './kit/blast.ts';
 import { Lab, NATIVE, noLab, SERVER, SERVER2 } from './kit/lab.ts';
-import { alive, eventually, ipBatch } from './kit/processes.ts';
+import { alive, eventually, ipBatch, sleep } from './kit/processes.ts';
 import {
   leavesNothing,
   Place,
@@ -156,7 +156,14 @@ describe.skipIf(reason !== null)('M-0602', () => {
   test('EPERM at a server: not answered, counted; the next solicitation is', async () => {
     const counters = async (): Promise<ServerStatus['counters']> =>
       ((await callStatus([server.control])) as ServerStatus).counters;
-    const before = await counters();
+    // What was asked before is answered by now.
+    let before = await counters();
+    await eventually('nobody asks any more', 3_000 * SLOW, async () => {
+      await sleep(200);
+      const last = before;
+      before = await counters();
+      return before.answered === last.answered;
+    });
     await behindFirewall(lab.pub, async () => {
       await ask(lab, lab.core, SERVER, 0.2, 4);
     });

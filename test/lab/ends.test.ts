@@ -84,7 +84,10 @@ describe.skipIf(reason !== null)('the end of a client', () => {
           expect(ending).toEqual({ code: 4, signal: null });
           const lines = program.err.trim().split('\n');
           expect(lines.at(-1)).toMatch(/helper.*\.$/);
-          expect(lines.filter((line) => line.includes('helper'))).toHaveLength(1);
+          expect(
+            lines.filter((line) => line.includes('helper')),
+            program.err,
+          ).toHaveLength(1);
         }
       });
 

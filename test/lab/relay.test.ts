@@ -234,12 +234,16 @@ describe.skipIf(reason !== null)('our relay', () => {
     await Promise.all([answers(lab, lab.home1, NATIVE), answers(lab, lab.home2, NATIVE)]);
     expect(flood.ending).toBeNull();
     await flood.says(/took/, 2_000 * SLOW);
-    await eventually('all of it came', 3_000, async () => (await limited()) > 50_000);
+    await eventually('all of it came', 10_000 * SLOW, async () => (await limited()) > 50_000);
     const { pending, queuedBytes, counters } = await relay.status();
     expect(pending).toBeLessThanOrEqual(200);
     expect(queuedBytes).toBeLessThanOrEqual(pending * 1_200);
     expect(counters.bubbles).toBeLessThanOrEqual(1_000);
-    await eventually(`memory is back (${before} B before)`, 20_000, () => memory() - before < 5e6);
+    await eventually(
+      `memory is back (${before} B before)`,
+      20_000 * SLOW,
+      () => memory() - before < 5e6,
+    );
     process.stdout.write(`memory after the flood: ${memory() - before} B more than before\n`);
   });
 });
