@@ -82,13 +82,17 @@ void Finder::forget(uint64_t root) {
 
 void Finder::noteOlder() {
   for (const uint8_t protocol : {IPPROTO_TCP, IPPROTO_UDP})
-    for (const SocketRow& row : diag_.all(protocol, ~0U)) {
-      SocketRecord record{};
-      record.root = row.cookie;
-      record.user = row.user;
-      record.flags = kOlder;
-      if (row.cookie && tables_.sockets.update(&row.cookie, &record, BPF_NOEXIST) == 0) older_[row.cookie] = row;
-    }
+    for (const SocketRow& row : diag_.all(protocol, ~0U)) adopt(row);
+}
+
+bool Finder::adopt(const SocketRow& row) {
+  SocketRecord record{};
+  record.root = row.cookie;
+  record.user = row.user;
+  record.flags = kOlder;
+  if (!row.cookie || tables_.sockets.update(&row.cookie, &record, BPF_NOEXIST) != 0) return false;
+  older_[row.cookie] = row;
+  return true;
 }
 
 // While the file can be had: its process may be gone when the hash is asked for.

@@ -48,6 +48,8 @@ class Finder {
   void forget(uint64_t root);
   // Notes sockets that are older than the programs, so that they are not taken for unknown ones.
   void noteOlder();
+  // Notes one that no program made by a call that was seen; its owner is whoever holds it. False when there is no room.
+  bool adopt(const SocketRow& row);
   void noteExec(pid_t pid, const Identity& identity, Descriptor file);
   void hashIfDue(const Identity& identity, Descriptor file);
 

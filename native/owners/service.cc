@@ -288,12 +288,19 @@ void Service::resolve(Reader& reader) {
   } else if (!recorded) {
     return answer(id, 0, false, nullptr);
   }
-  const bool known = tables_.sockets.lookup(&cookie, &record) == 0;
+  const bool known = tables_.sockets.lookup(&cookie, &record) == 0 || (adopt(flow, cookie) && tables_.sockets.lookup(&cookie, &record) == 0);
   auto& flows = flows_[known ? record.root : cookie];
   if (flows.size() < kMaxFlowsNoted) flows.push_back(flow);
   if (!known) return resolveClosed(id, cookie);
   living_[record.root].insert(cookie);
   finder_.recorded(record, [this, id, root = record.root](const OwnerPointer& owner) { answer(id, root, true, owner); });
+}
+
+// What the kernel made for a program by itself, as the inner sockets of Multipath TCP: it is there, it is the one that sent, and it
+// shows the inode of its program's socket.
+bool Service::adopt(const FlowKey& flow, uint64_t cookie) {
+  const auto row = diag_.exact(flow, start_.interface);
+  return row && row->cookie == cookie && row->inode != 0 && finder_.adopt(*row);
 }
 
 // Closed before it was asked about, as by a program that sends once. Its packet may still pass; that the socket is gone is told (again)

@@ -51,6 +51,7 @@ class Service {
   void applyVerdict(uint64_t cookie, const SocketVerdict& verdict, std::vector<uint16_t> ports);
   void watch(Reader& reader);
   void resolve(Reader& reader);
+  bool adopt(const FlowKey& flow, uint64_t cookie);
   void resolveClosed(uint32_t id, uint64_t cookie);
   void resolveByDiag(uint32_t id, const FlowKey& flow);
   void release(const FlowKey& flow);

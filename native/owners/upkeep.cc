@@ -174,7 +174,9 @@ void Service::recheck() {
 void Service::ownerOf(const SocketRow& row, Finder::Found found) {
   SocketRecord record;
   if (!programs_) finder_.holding({row}, std::move(found));
-  else if (tables_.sockets.lookup(&row.cookie, &record) == 0) finder_.recorded(record, std::move(found));
+  else if (tables_.sockets.lookup(&row.cookie, &record) == 0 ||
+           (row.inode != 0 && finder_.adopt(row) && tables_.sockets.lookup(&row.cookie, &record) == 0))
+    finder_.recorded(record, std::move(found));
   else found(nullptr);
 }
 

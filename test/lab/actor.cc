@@ -85,8 +85,8 @@ std::string perform(std::istringstream& words, const std::string& verb) {
   int port = 0;
   words >> name;
   const int fd = sockets.contains(name) ? sockets[name] : -1;
-  if (verb == "udp" || verb == "tcp") {
-    sockets[name] = socket(AF_INET6, verb == "udp" ? SOCK_DGRAM : SOCK_STREAM, 0);
+  if (verb == "udp" || verb == "tcp" || verb == "mptcp") {
+    sockets[name] = socket(AF_INET6, verb == "udp" ? SOCK_DGRAM : SOCK_STREAM, verb == "mptcp" ? IPPROTO_MPTCP : 0);
     const int on = 1;
     words >> text;
     for (; words || !text.empty(); text.clear(), words >> text) {

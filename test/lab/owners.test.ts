@@ -69,6 +69,33 @@ describe.skipIf(reason !== null)('the owners of sockets, by programs in the kern
     expect(field.events.some((event) => event.kind === 'attempt')).toBe(true);
   });
 
+  test('Multipath TCP, whose inner sockets the kernel makes, is its program’s', async () => {
+    field.decide = allows(allowed);
+    const far = await field.act(allowed, true);
+    for (const line of ['tcp l', 'bind l :: 4003', 'listen l']) expect(await far.do(line)).toBe('ok');
+    const good = await field.act(allowed);
+    expect(await good.do('mptcp m')).toBe('ok');
+    expect(await good.do(`connect m ${FAR} 4003 5`)).toMatch(/^ok/);
+    const bad = await field.act(forbidden);
+    expect(await bad.do('mptcp m')).toBe('ok');
+    expect(await bad.do(`connect m ${FAR} 4003 1`)).not.toMatch(/^ok/);
+    // And the other way round.
+    for (const [actor, port] of [
+      [good, 4300],
+      [bad, 4301],
+    ] as const) {
+      for (const line of ['mptcp l', `bind l :: ${port}`, 'listen l'])
+        expect(await actor.do(line)).toBe('ok');
+    }
+    await far.do('tcp c');
+    expect(await far.do(`connect c ${NEAR} 4300 5`)).toMatch(/^ok/);
+    await far.do('tcp d');
+    expect(await far.do(`connect d ${NEAR} 4301 1`)).not.toMatch(/^ok/);
+    const listening = await field.owners.listeners();
+    const owner = listening.find(({ port }) => port === 4300)?.owner;
+    expect(owner?.identities[0]?.path).toBe(allowed);
+  });
+
   test('of two programs that share a port each is judged by itself', async () => {
     field.decide = allows(allowed);
     const one = await field.act(allowed);
