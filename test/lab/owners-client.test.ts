@@ -1,10 +1,11 @@
 // Tries the running client with programs in the kernel: scanned from outside, two at once, stopped, and its ports taken over.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Actor, copyActor } from './kit/field.ts';
 import { Lab, NATIVE, noLab } from './kit/lab.ts';
 import type { Home } from './kit/lab.ts';
-import { eventually } from './kit/processes.ts';
+import { eventually, pidsIn } from './kit/processes.ts';
 import {
   SHIPWORM,
   SLOW,
@@ -107,6 +108,31 @@ describe.skipIf(reason !== null)('a client with programs in the kernel', () => {
     expect(await bad.do('accept t c 50')).toBe('nothing');
   });
 
+  test('fragments go with the first of them, both ways', async () => {
+    const { address } = await one.status();
+    const good = await act(lab.home1, allowed);
+    const bad = await act(lab.home1, forbidden);
+    for (const [actor, port] of [
+      [good, OPEN_PORT],
+      [bad, FIRST_PORT],
+    ] as const)
+      for (const line of ['udp f', `bind f :: ${port}`]) expect(await actor.do(line)).toBe('ok');
+    await eventually('it gets out', SOON_MS, () => reaches(good, 'f', 'small'));
+    // Four fragments each way.
+    await good.do(`big f ${NATIVE} 4000 4500`);
+    expect(await outside!.do(`recv u ${SOON_MS}`)).toBe('4500');
+    // The sender has to learn the tunnel's MTU from the relay first.
+    await eventually('it comes in', SOON_MS, async () => {
+      await outside!.do(`big u ${address!} ${OPEN_PORT} 4400`);
+      return (await good.do(`recv f ${QUIET_MS}`)) === '4400';
+    });
+    // To the other one nothing comes, and nothing from it goes.
+    await outside!.do(`big u ${address!} ${FIRST_PORT} 4300`);
+    expect(await bad.do(`recv f ${QUIET_MS}`)).toBe('nothing');
+    await bad.do(`big f ${NATIVE} 4000 4200`);
+    expect(await outside!.do(`recv u ${QUIET_MS}`)).toBe('nothing');
+  });
+
   test('a client that hangs opens nothing, and goes on when it is back', async () => {
     const good = await act(lab.home1, allowed);
     const bad = await act(lab.home1, forbidden);
@@ -142,5 +168,21 @@ describe.skipIf(reason !== null)('a client with programs in the kernel', () => {
     const good = await act(lab.home1, allowed);
     await good.do('udp u');
     expect(await reaches(good, 'u', 'good')).toBe(true);
+  });
+
+  test('a killed helper leaves nothing open, not even for the allowed one', async () => {
+    const good = await act(lab.home1, allowed);
+    await good.do('udp u');
+    await eventually('it gets out', SOON_MS, () => reaches(good, 'u', 'before'));
+    const helpers = pidsIn(lab.home1.space).filter(
+      (pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'shipworm-helper',
+    );
+    expect(helpers).toHaveLength(2);
+    for (const pid of helpers) process.kill(pid, 'SIGKILL');
+    const { code } = await one.program.ended;
+    expect(code).toBe(4);
+    expect(one.program.err).toMatch(/helper/);
+    expect(await good.do(`send u ${NATIVE} 4000 after`)).toBe('ENETUNREACH');
+    expect(await outside!.do(`recv u ${QUIET_MS}`)).toBe('nothing');
   });
 });
