@@ -72,7 +72,8 @@ describe.skipIf(reason !== null)('the owners of sockets, by programs in the kern
   test('Multipath TCP, whose inner sockets the kernel makes, is its program’s', async () => {
     field.decide = allows(allowed);
     const far = await field.act(allowed, true);
-    for (const line of ['tcp l', 'bind l :: 4003', 'listen l']) expect(await far.do(line)).toBe('ok');
+    for (const line of ['tcp l', 'bind l :: 4003', 'listen l'])
+      expect(await far.do(line)).toBe('ok');
     const good = await field.act(allowed);
     expect(await good.do('mptcp m')).toBe('ok');
     expect(await good.do(`connect m ${FAR} 4003 5`)).toMatch(/^ok/);
