@@ -216,17 +216,19 @@ void Datapath::takeFromSocket(uint8_t* bytes, size_t length, EndpointKey from, d
     else if (writeAdapter(bytes, length))
       counters_.add(Counter::packetsIn);
   }
-  if (outcome != Outcome::up) return;
+  if (outcome != Outcome::up && outcome != Outcome::stranger) return;
   const bool server = servers_.read().contains(from);
+  // The engine's time is for those whom it knows: a flood of strangers gets no more of it than this, however fast it comes.
+  if (!server && outcome == Outcome::stranger && !strangers_.take(0, now)) return counters_.add(Counter::lostOther);
   const auto kind = server ? Upcall::serverDatagram : Upcall::otherDatagram;
   raise(server ? RingName::server : RingName::other, datagramHead(kind, length, from), bytes);
 }
 
 Datapath::Outcome Datapath::classifyIn(const uint8_t* bytes, size_t length, EndpointKey from, double now) {
   Packet packet;
-  if (!readPacket(bytes, length, packet) || !isOurs(packet.destination)) return Outcome::up;
+  if (!readPacket(bytes, length, packet) || !isOurs(packet.destination)) return Outcome::stranger;
   Peer* peer = peers_.find(packet.source);
-  if (!peer || peer->endpoint.load(std::memory_order_relaxed) != from) return Outcome::up;
+  if (!peer || peer->endpoint.load(std::memory_order_relaxed) != from) return Outcome::stranger;
   if (packet.echoReply && packet.destinationPort == probeId_.load(std::memory_order_relaxed)) return Outcome::up;
   const Outcome outcome = verdict(packet, true);
   if (outcome != Outcome::passed) return outcome;

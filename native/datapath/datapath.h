@@ -18,6 +18,7 @@
 #include "packet.h"
 #include "ring.h"
 #include "sender.h"
+#include "sources.h"
 #include "tables.h"
 
 namespace shipworm {
@@ -96,7 +97,7 @@ class Datapath {
   static constexpr size_t kArenaBytes = 4 * kSuperBytes;
   static constexpr uint64_t kUdpId = UINT64_MAX, kStopId = UINT64_MAX - 1;  // epoll; others: index of a TUN descriptor
 
-  enum class Outcome { passed, dropped, up };
+  enum class Outcome { passed, dropped, up, stranger };  // stranger: up, from nobody that the tables know
   enum class RingName { server, adapter, other };
 
   explicit Datapath(DatapathConfig config);
@@ -146,6 +147,8 @@ class Datapath {
   Counters counters_;
   // Budgets of their own, so that junk can't crowd out an advertisement, nor what local programs send.
   Ring serverRing_{64 << 10, 256}, adapterRing_{1 << 20, 4096}, otherRing_{512 << 10, 4096};
+  // Datagrams of strangers handed up a second; as many at once as the ring has room for.
+  SourceLimit strangers_{20'000, 4096, 1};
   bool raised_ = false;  // since the last wake
 
   // Thread only. A packet waits in `arena_`/`in_` no longer than its batch, but for what the socket won't take yet, while the

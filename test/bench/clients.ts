@@ -1,4 +1,4 @@
-// Module bench/clients measures a client from its start: first packets, round trip, streams, memory, idle traffic.
+// Module bench/clients measures a client from its start: first packets, round trip, memory, idle traffic.
 import { execFileSync } from 'node:child_process';
 import { NATIVE } from '../lab/kit/lab.ts';
 import type { Home, Lab } from '../lab/kit/lab.ts';
@@ -6,12 +6,11 @@ import { sleep } from '../lab/kit/processes.ts';
 import { startMiredoServer } from '../lab/kit/programs.ts';
 import { inTurns } from './group.ts';
 import type { Group, Sample } from './group.ts';
-import { ping, tcp } from './meters.ts';
+import { ping } from './meters.ts';
 import { memory, PRODUCTS, products } from './products.ts';
 import type { Product } from './products.ts';
 import { median } from './report.ts';
 
-const TCP_SECONDS = 5;
 const IDLE_SECONDS = 60;
 /** What a client says in the first half minute is no idle traffic. */
 const SETTLE_MS = 35_000;
@@ -46,33 +45,25 @@ async function measure(lab: Lab, product: Product, withIdle: boolean): Promise<S
   const [firstNativeMs] = await ping(lab, home1.space, NATIVE, 1, 1);
   const rttMs = median(await ping(lab, home1.space, peerAddress, 500, 0.002));
   const memoryKb = memory(home1);
-  const stream = await tcp(lab, home1, home2.space, peerAddress, TCP_SECONDS);
-  const relayed = await tcp(lab, home1, lab.native, NATIVE, TCP_SECONDS);
   const quiet = withIdle ? { idlePerMinute: (await sleep(SETTLE_MS), await idle(home1)) } : {};
   await client.stop();
   await peer.stop();
   await relay.stop();
   return {
     ...{ startMs, firstTeredoMs, firstNativeMs, rttMs, memoryKb },
-    ...{ tcpMbits: stream.mbits, retransmits: stream.retransmits },
-    ...{ relayMbits: relayed.mbits, relayRetransmits: relayed.retransmits },
     ...quiet,
   };
 }
 
 export const clients: Group = {
   name: 'clients',
-  title: 'Two clients and a relay',
+  title: 'A client from its start',
   columns: PRODUCTS,
   rows: [
     { key: 'startMs', label: 'start to address, ms', better: 'lower' },
     { key: 'firstTeredoMs', label: 'first packet to a new Teredo peer, ms', better: 'lower' },
     { key: 'firstNativeMs', label: 'first packet to a new native host, ms', better: 'lower' },
     { key: 'rttMs', label: 'round trip between two clients, ms', better: 'lower' },
-    { key: 'tcpMbits', label: 'one TCP stream between two clients, Mbit/s', better: 'higher' },
-    { key: 'retransmits', label: 'TCP retransmits in that time', better: 'lower' },
-    { key: 'relayMbits', label: 'one TCP stream through the relay, Mbit/s', better: 'higher' },
-    { key: 'relayRetransmits', label: 'TCP retransmits in that time', better: 'lower' },
     { key: 'memoryKb', label: 'memory of a client, kB (PSS)', better: 'lower' },
     { key: 'idlePerMinute', label: 'packets a minute when idle, both ways', better: 'lower' },
   ],

@@ -3,12 +3,15 @@ import { parseArgs } from 'node:util';
 import { Lab, noLab } from '../lab/kit/lab.ts';
 import { clients } from './clients.ts';
 import { distant } from './distant.ts';
-import type { Group } from './group.ts';
+import type { Group, Measured } from './group.ts';
+import { writeDocument } from './document.ts';
+import { idle } from './idle.ts';
+import { overload } from './overload.ts';
 import { textTable } from './report.ts';
 import { servers } from './server.ts';
 import { tunnels } from './tunnels.ts';
 
-const GROUPS: readonly Group[] = [tunnels, clients, distant, servers];
+const GROUPS: readonly Group[] = [tunnels, clients, distant, servers, overload, idle];
 
 /** The groups that `--only` names, or all. Throws for a name that is none. */
 function chosen(only: string | undefined): readonly Group[] {
@@ -23,19 +26,26 @@ function chosen(only: string | undefined): readonly Group[] {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      document: { type: 'boolean', default: false },
+    },
   });
   const why = noLab();
   if (why) throw new Error(`The bench can't run: ${why}.`);
   const groups = chosen(values.only);
   const pace = { rounds: values.quick ? 1 : 5, quick: values.quick };
   const lab = new Lab();
+  const all: Measured[] = [];
   try {
     for (const group of groups) {
       process.stderr.write(`${group.title}\n`);
       const samples = await group.measure(lab, pace);
       await lab.stopPrograms();
+      all.push({ group, samples });
       process.stdout.write(`${textTable({ group, samples })}\n\n`);
+      if (values.document) writeDocument(all, pace.rounds);
     }
     process.stdout.write(
       `Median (least-most) of ${pace.rounds} rounds; ratio is ours divided by Miredo's, in one run on one machine.\n`,

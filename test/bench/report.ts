@@ -61,3 +61,14 @@ export function textTable(measured: Measured): string {
     )
     .join('\n');
 }
+
+/** For docs/performance.md. */
+export function markdownTable(measured: Measured): string {
+  const [head, ...rows] = cells(measured);
+  const line = (row: readonly string[]): string => `| ${row.join(' | ')} |`;
+  return [
+    line(head!),
+    line(head!.map((_, i) => (i === 0 ? '---' : '--:'))),
+    ...rows.map(line),
+  ].join('\n');
+}

@@ -132,12 +132,17 @@ export function holdings(space: string): Holdings {
   const pids = pidsIn(space).sort();
   let [pssKb, fds, cpu] = [0, 0, 0];
   for (const pid of pids) {
-    pssKb += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))![1]);
-    fds += readdirSync(`/proc/${pid}/fd`).length;
+    let status: string;
+    try {
+      pssKb += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))![1]);
+      fds += readdirSync(`/proc/${pid}/fd`).length;
+      status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    } catch {
+      // It has ended since it was listed.
+      continue;
+    }
     // utime and stime, in hundredths of a second, come 11 and 12 fields after the state behind the name.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ');
+    const fields = status.replace(/^.*\) /, '').split(' ');
     cpu += (Number(fields[11]) + Number(fields[12])) / 100;
   }
   return { pssKb, fds, cpu, pids };

@@ -1,0 +1,76 @@
+// Fills the datapath's tables, looks everything up, and prints what each entry costs: memory, and time for a look-up.
+//
+//   tables peers COUNT | tables flows COUNT     prints one line of JSON
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "../../../native/datapath/tables.h"
+
+using namespace shipworm;
+
+static double seconds() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+// Bytes of memory that are there, not only promised.
+static double resident() {
+  long whole = 0, pages = 0;
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (!file || std::fscanf(file, "%ld %ld", &whole, &pages) != 2) std::abort();
+  std::fclose(file);
+  return static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+// Addresses as a hostile host would choose them: one after another.
+static Address addressOf(uint32_t i) { return {0x01020304, uint64_t{i} << 32}; }
+
+template <class Entry>
+static typename Entry::Key keyOf(uint32_t i);
+template <>
+Address keyOf<Peer>(uint32_t i) {
+  return addressOf(i);
+}
+template <>
+FlowKey keyOf<Flow>(uint32_t i) {
+  return {.local = addressOf(0), .remote = addressOf(i >> 8), .localPort = static_cast<uint16_t>(i & 255), .remotePort = 443, .protocol = 6};
+}
+
+template <class Entry>
+static int run(uint32_t count) {
+  Grace grace;
+  const double before = resident();
+  Table<Entry> table(count, grace, {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f});
+  for (uint32_t i = 0; i < count; i++)
+    if (!table.insert(keyOf<Entry>(i), [](Entry&) {})) return 1;
+  const double bytes = (resident() - before) / count;
+  if (table.insert(keyOf<Entry>(count), [](Entry&) {})) return 1;
+  uint32_t found = 0, strangers = 0, place = 0;
+  const double begin = seconds();
+  for (uint32_t i = 0; i < count; i++) {
+    // In no order that a cache could guess.
+    place = static_cast<uint32_t>((uint64_t{place} + 0x9e3779b1) % count);
+    const Entry* entry = table.find(keyOf<Entry>(place));
+    if (entry && entry->key == keyOf<Entry>(place)) found++;
+    if (table.find(keyOf<Entry>(count + i))) strangers++;
+  }
+  const double each = (seconds() - begin) / count / 2 * 1e9;
+  for (uint32_t i = 0; i < count; i += 2) table.erase(keyOf<Entry>(i));
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < count; i++)
+    if (table.find(keyOf<Entry>(i))) left++;
+  std::printf("{\"bytes\":%.1f,\"found\":%u,\"strangers\":%u,\"left\":%u,\"nanoseconds\":%.1f}\n", bytes, found, strangers, left, each);
+  return 0;
+}
+
+int main(int count, char** arguments) {
+  if (count != 3) return 2;
+  const auto entries = static_cast<uint32_t>(std::atol(arguments[2]));
+  return std::string(arguments[1]) == "peers" ? run<Peer>(entries) : run<Flow>(entries);
+}

@@ -1,0 +1,22 @@
+// Tests what the datapath's tables cost when they are full: a million peers, a hundred thousand flows.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+
+const folder = mkdtempSync(join(tmpdir(), 'shipworm-tables-'));
+const program = join(folder, 'tables');
+const source = 'test/unit/native/tables-tool.cc';
+execFileSync('g++', ['-std=c++20', '-O2', '-Wall', '-Wextra', '-o', program, source]);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test.each([
+  ['peers', 1_000_000],
+  ['flows', 100_000],
+] as const)('%s: %d entries cost less than 200 bytes each, and each is found', (kind, count) => {
+  const text = execFileSync(program, [kind, `${count}`], { encoding: 'utf8' });
+  const { bytes, found, strangers, left } = JSON.parse(text) as Record<string, number>;
+  expect(bytes).toBeLessThan(200);
+  expect({ found, strangers, left }).toEqual({ found: count, strangers: 0, left: count / 2 });
+});
