@@ -73,11 +73,19 @@ export function findProgram(name: string, searchPath: string): string | null {
   if (name.includes('/')) return isAbsolute(name) ? name : join(process.cwd(), name);
   for (const folder of searchPath.split(delimiter)) {
     const path = join(folder === '' ? '.' : folder, name);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat?.isFile() && (stat.mode & 0o111) !== 0)
-      return isAbsolute(path) ? path : join(process.cwd(), path);
+    if (isProgram(path)) return isAbsolute(path) ? path : join(process.cwd(), path);
   }
   return null;
+}
+
+/** A folder of the search path that this user may not enter holds none for him. */
+function isProgram(path: string): boolean {
+  try {
+    const stat = statSync(path);
+    return stat.isFile() && (stat.mode & 0o111) !== 0;
+  } catch {
+    return false;
+  }
 }
 
 /** The file, or a folder on its way, can be written by somebody who is not root. */
