@@ -145,7 +145,7 @@ export class Dormancy {
     }
     if (this.awake && (wanted === null || lost)) {
       this.awake = false;
-      outputs.push({ kind: 'sleep' });
+      outputs.push({ kind: 'sleep', brief: wanted !== null });
     } else if (!this.awake && wanted !== null && !looking) {
       this.awake = true;
       outputs.push({ kind: 'wake', why: wanted });

@@ -203,8 +203,8 @@ export type GateOutput =
   | { readonly kind: 'question'; readonly question: Question }
   /** Open the socket and qualify; packets that pass are queued until then. */
   | { readonly kind: 'wake'; readonly why: WakeReason }
-  /** Close the socket: not one more packet. */
-  | { readonly kind: 'sleep' }
+  /** Close the socket: not one more packet. `brief`: only until it is known whose network this is. */
+  | { readonly kind: 'sleep'; readonly brief: boolean }
   | { readonly kind: 'state'; readonly state: GateState }
   /** The entry of this flow is no longer needed: its socket is gone, or others need the room. */
   | { readonly kind: 'forget-flow'; readonly flow: FlowKey }

@@ -295,7 +295,7 @@ export class ClientService {
         this.wake();
         break;
       case 'sleep':
-        this.sleep();
+        this.sleep(action.brief);
         break;
       case 'state':
         if (action.state.name !== 'awake')
@@ -331,8 +331,8 @@ export class ClientService {
     }
   }
 
-  private sleep(): void {
-    this.tunnel.sleep();
+  private sleep(brief: boolean): void {
+    this.tunnel.sleep(brief);
     this.datapath?.sleep();
     for (const packet of this.waking.drain()) this.keeper.refuse(packet, UNREACHABLE.prohibited);
   }

@@ -1,5 +1,5 @@
 // Module service/tunnel finds the server and runs the client machine while the tunnel is awake.
-import { clientConfig } from '../client/config.ts';
+import { clientConfig, PEER_VALID_MS } from '../client/config.ts';
 import { TeredoClient } from '../client/client.ts';
 import type { ClientStatus } from '../client/client.ts';
 import type {
@@ -20,12 +20,20 @@ import { notMoved, ServerMoves } from './server-moves.ts';
 import { ServerNotice } from './server-notice.ts';
 import { ServerList } from './server-list.ts';
 import type { ServerPlace } from './server-list.ts';
+import { TunnelPings } from './tunnel-pings.ts';
 import type { ServerChange } from './server-calls.ts';
 
 /** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
 const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
 /** Peers coming and going are told up to this many a minute; the rest is summed up. */
 const PEER_LINES_PER_MINUTE = 60;
+
+interface Paused {
+  readonly client: TeredoClient;
+  readonly discarded: Record<string, number>;
+  readonly mappedAt: number | null;
+  readonly until: number;
+}
 
 export interface TunnelHooks {
   readonly log: (entry: LogEntry) => void;
@@ -40,12 +48,6 @@ export interface TunnelHooks {
 export interface TunnelNetwork {
   readonly networks: readonly Ip4Network[];
   readonly route: string;
-}
-
-interface PendingPing {
-  readonly address: Ip6;
-  readonly timeoutMs: number;
-  readonly resolve: (result: PingResult) => void;
 }
 
 /** The client machine on a datapath. Asleep it knows nothing but the names of its servers. */
@@ -69,13 +71,14 @@ export class Tunnel {
   private readonly moves: ServerMoves;
   /** Since when our mapping is the one that it is; null: none is known. */
   mappedAt: number | null = null;
+  /** The machine of a brief sleep, and until when it may go on. */
+  private paused: Paused | null = null;
+  private wakes = 0;
+  private deprecated: readonly Ip6[] = [];
   private cancelTimer: () => void = () => undefined;
   /** UDP ports beside the service port. */
   private readonly sides = new Map<number, SidePort>();
-  private readonly pings = new Map<number, PendingPing>();
-  /** Pings that wait for an address. */
-  private early: PendingPing[] = [];
-  private nextPing = 1;
+  private readonly pings: TunnelPings;
   private peerLines = { minute: 0, count: 0 };
   /** Discards of the machines before this one. */
   private discarded: Record<string, number> = {};
@@ -88,6 +91,12 @@ export class Tunnel {
     this.lastAddress = lastAddress;
     this.hooks = hooks;
     this.notice = new ServerNotice(hooks.log);
+    this.pings = new TunnelPings({
+      after: (ms, run) => host.after(ms, run),
+      hasAddress: () => this.address !== null,
+      isAwake: () => this.isAwake,
+      input: (input) => this.input(input),
+    });
     this.moves = new ServerMoves((ms, run) => host.after(ms, run));
   }
 
@@ -105,22 +114,28 @@ export class Tunnel {
     this.datapath = datapath;
     this.networks = network.networks;
     this.route = network.route;
-    void this.connect(datapath, 0);
+    if (!this.resume(datapath)) void this.connect(datapath, 0);
   }
 
-  /** Says nothing more. */
-  sleep(): void {
+  /** Says nothing more. `brief`: the machine is kept for a while, with its address and peers. */
+  sleep(brief = false): void {
+    const { client, discarded, mappedAt } = this;
+    const kept = brief && this.address !== null && this.sides.size === 0;
+    this.paused =
+      client && kept
+        ? { client, discarded, mappedAt, until: this.host.now() + PEER_VALID_MS }
+        : null;
     this.setClient(null);
     this.datapath = null;
     this.unresolved = null;
     this.wakeAt(Infinity);
-    this.settlePings();
+    this.pings.settle();
   }
 
   setNetwork({ networks, route }: TunnelNetwork): void {
     this.networks = networks;
     this.route = route;
-    this.input({ kind: 'network', networks, route });
+    this.tellNetwork();
   }
 
   status(): ClientStatus | null {
@@ -146,25 +161,7 @@ export class Tunnel {
 
   /** Pings once there is an address, at the latest after `timeoutMs`. */
   ping(address: Ip6, timeoutMs: number): Promise<PingResult> {
-    return new Promise((resolve) => {
-      const ping = { address, timeoutMs, resolve };
-      if (this.address !== null) this.startPing(ping);
-      else if (!this.isAwake) resolve({ ok: false, code: 'not-qualified' });
-      else {
-        this.early.push(ping);
-        this.host.after(timeoutMs, () => {
-          if (!this.early.includes(ping)) return;
-          this.early = this.early.filter((each) => each !== ping);
-          resolve({ ok: false, code: 'not-qualified' });
-        });
-      }
-    });
-  }
-
-  private startPing(ping: PendingPing): void {
-    const id = this.nextPing++;
-    this.pings.set(id, ping);
-    this.input({ kind: 'ping', id, address: ping.address, timeoutMs: ping.timeoutMs });
+    return this.pings.ping(address, timeoutMs);
   }
 
   // ---- the server
@@ -212,7 +209,29 @@ export class Tunnel {
     datapath.setProbeId(client.probeId);
     this.tried = server;
     this.tellAsking(place);
-    this.input({ kind: 'network', networks: this.networks, route: this.route });
+    this.tellNetwork();
+  }
+
+  /** Goes on with the machine that slept briefly: what it knows of peers still holds, and it asks the server at once. */
+  private resume(datapath: SocketDatapath): boolean {
+    const { paused } = this;
+    this.paused = null;
+    if (!paused || this.host.now() >= paused.until) return false;
+    this.client = paused.client;
+    this.discarded = paused.discarded;
+    this.mappedAt = paused.mappedAt;
+    datapath.setServers(paused.client.serverEndpoints);
+    // Its socket is a new one: another way, whatever it leads through.
+    this.wakes += 1;
+    this.tellNetwork();
+    // What waited for the address goes on.
+    this.hooks.address(this.address!, this.deprecated);
+    return true;
+  }
+
+  private tellNetwork(): void {
+    const route = `${this.route} ${this.wakes}`;
+    this.input({ kind: 'network', networks: this.networks, route });
   }
 
   private setClient(client: TeredoClient | null): void {
@@ -263,14 +282,6 @@ export class Tunnel {
     this.hooks.log({ level: 'info', text: `Asking ${name} (${endpoint}) from UDP port ${port}.` });
   }
 
-  /** Nobody will answer the pings under way. */
-  private settlePings(): void {
-    for (const { resolve } of [...this.pings.values(), ...this.early])
-      resolve({ ok: false, code: 'not-qualified' });
-    this.pings.clear();
-    this.early = [];
-  }
-
   // ---- the machine
 
   input(input: ClientInput): void {
@@ -310,13 +321,13 @@ export class Tunnel {
         break;
       case 'address':
         this.lastAddress = output.address;
+        this.deprecated = output.deprecated;
         this.served(output.address);
         this.hooks.address(output.address, output.deprecated);
-        for (const ping of this.early.splice(0)) this.startPing(ping);
+        this.pings.addressGiven();
         break;
       case 'pong':
-        this.pings.get(output.id)?.resolve(output.result);
-        this.pings.delete(output.id);
+        this.pings.answered(output.id, output.result);
         break;
       case 'timeout':
         this.wakeAt(output.at);

@@ -4,13 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { HostError } from '../../../engine/host/types.ts';
+import type { Status } from '../../../engine/service/api.ts';
 import { ClientService } from '../../../engine/service/client-service.ts';
 import { readSettings } from '../../../engine/service/config.ts';
 import type { FileSettings } from '../../../engine/service/config.ts';
 import { StateFile } from '../../../engine/service/state-file.ts';
 import {
+  buildBubble,
+  buildDatagram,
   buildIp6Packet,
   decodeTeredo,
+  encodeTeredo,
   formatIp4,
   formatIp6,
   parseIcmp6,
@@ -318,4 +322,32 @@ it('Miredo fault 21: while a name is looked up for ever, floods are refused and 
   } finally {
     vi.useRealTimers();
   }
+});
+
+it('keeps its address, its peers and what it counted while it looks whose another network is', async () => {
+  const { service, address, log } = await qualified({ exposeAll: true });
+  const from = { ip: ip4('203.0.113.9'), port: 50_000 };
+  const peer = encodeTeredo({ server: ip4('192.0.2.129'), flags: 0, client: from });
+  const bubble = buildDatagram({ packet: buildBubble(peer, address) });
+  host.socket!.fromSocket(from, bubble);
+  host.socket!.fromSocket(from, new Uint8Array(3));
+  const peers = (): Status['peers'] => service.status().peers;
+  expect(peers()).toMatchObject([{ address: formatIp6(peer), trusted: true }]);
+  const asked = host.asked.length;
+  const { discards } = service.status().counters;
+  expect(Object.values(discards)).toContain(1);
+
+  host.changeNetwork({ ...host.network, suffixes: ['home.arpa'] });
+  expect(service.status()).toMatchObject({ state: 'dormant', reason: { code: 'looking' } });
+  expect(host.socketOpen).toBe(false);
+  await vi.waitFor(() => expect(service.status().state).toBe('qualified'));
+  expect(host.asked.length).toBeGreaterThan(asked);
+  expect(peers()).toMatchObject([{ address: formatIp6(peer), trusted: true }]);
+  expect(service.status().address).toBe(formatIp6(address));
+  expect(service.status().counters.discards).toEqual(discards);
+  expect(log.filter((line) => line.startsWith('Asking teredo'))).toHaveLength(1);
+  // A program's packet goes out at once, without a bubble before it.
+  host.asked.length = 0;
+  host.socket!.fromAdapter(udp(address, peer));
+  expect(host.asked).toEqual([from]);
 });
