@@ -68,7 +68,7 @@ export class Paths {
     const { limits } = core.config;
     this.newIn = new TokenBucket(limits.newPeersPerSecondIn, limits.newPeersPerSecondIn);
     this.newOut = new TokenBucket(limits.newPeersPerSecondOut, limits.newPeersPerSecondOut);
-    this.peers = new PeerList(limits, core.stamps, (peer) => this.drop(peer, 'evicted'));
+    this.peers = new PeerList(limits, core.stamps, (peer, now) => this.drop(peer, 'evicted', now));
   }
 
   /** When `work` is due next. */
@@ -377,9 +377,10 @@ export class Paths {
     this.core.event({ kind: 'peerDown', address: peer.address, why });
   }
 
-  private drop(peer: Peer, why: 'evicted'): void {
+  /** Whoever waited for its way is told. */
+  private drop(peer: Peer, why: 'evicted', now: number): void {
     this.endAttempt(peer);
-    this.drainQueue(peer);
+    for (const packet of this.drainQueue(peer)) this.unreachable(packet, now);
     if (peer.trusted) this.distrust(peer, why);
     this.sides.close(peer);
     this.core.discards.count('peerEvicted');

@@ -186,9 +186,13 @@ export class PeerList {
   private readonly limits: ClientLimits;
   private readonly stamps: StampReader;
   /** Called with an entry that had to make room. */
-  private readonly onEvicted: (peer: Peer) => void;
+  private readonly onEvicted: (peer: Peer, now: number) => void;
 
-  constructor(limits: ClientLimits, stamps: StampReader, onEvicted: (peer: Peer) => void) {
+  constructor(
+    limits: ClientLimits,
+    stamps: StampReader,
+    onEvicted: (peer: Peer, now: number) => void,
+  ) {
     this.limits = limits;
     this.stamps = stamps;
     this.onEvicted = onEvicted;
@@ -220,7 +224,7 @@ export class PeerList {
       const victim = this.victim(fromOutside, now);
       if (!victim) return 'peersFull';
       this.remove(victim);
-      this.onEvicted(victim);
+      this.onEvicted(victim, now);
     }
     const peer = new Peer(address, teredo, fromOutside, now, this.limits);
     this.entries.set(address, peer);

@@ -112,6 +112,21 @@ describe('a silent server', () => {
     expect(s.first.received).toEqual([42]);
   });
 
+  test('and another one that is as silent: that is told, and goes on being told', () => {
+    const world = new World();
+    world.silenceServer();
+    const home = new Home(world, 'home', '198.51.100.7', RESTRICTED);
+    home.start();
+    world.run(12_000);
+    for (let minute = 0; minute < 5; minute++) {
+      expect(home.client.status()).toMatchObject({
+        state: 'qualifying',
+        reason: { code: 'no-answer' },
+      });
+      world.run(60_000);
+    }
+  });
+
   test('that is back does not take its clients back: the address changed once, and that is enough', () => {
     const s = scene({ failoverMs: 60_000 });
     s.world.addOtherServer();

@@ -119,21 +119,24 @@ export class World {
   readonly internet: Segment;
   /** Native IPv6. */
   readonly native: Internet6;
-  private readonly interfaces: readonly Interface[];
+  /** The server's two. */
+  readonly serverLinks: readonly Interface[];
 
   constructor(seed = 1) {
     this.simulation = new Simulation(seed);
     this.internet = new Segment(this.simulation, 'internet');
     const host = new Host(this.simulation, 'server');
     this.native = new Internet6(this.simulation);
-    this.interfaces = [SERVER, SERVER2].map((address) => host.addInterface(this.internet, address));
+    this.serverLinks = [SERVER, SERVER2].map((address) =>
+      host.addInterface(this.internet, address),
+    );
     const settings = { primary: SERVER, secondary: SERVER2 };
     simulateServer(this.simulation, host, settings, this.native.attach('server', []));
   }
 
   /** The server's lines lose everything, or work again. */
   silenceServer(silent = true): void {
-    for (const { line } of this.interfaces) line.set({ loss: silent ? 1 : 0 });
+    for (const { line } of this.serverLinks) line.set({ loss: silent ? 1 : 0 });
   }
 
   /** A router of another network. */
@@ -155,13 +158,16 @@ export class World {
   }
 
   /** A relay at `address`, through which Teredo clients are reached; the cheapest is used. Returns its line and a way to end its routes. */
-  addRelay(address: string, metric = 0): { readonly line: Line; readonly withdraw: () => void } {
+  addRelay(
+    address: string,
+    metric = 0,
+  ): { readonly line: Line; readonly link: Interface; readonly withdraw: () => void } {
     const host = new Host(this.simulation, `relay ${address}`);
-    const { line } = host.addInterface(this.internet, ip(address));
+    const link = host.addInterface(this.internet, ip(address));
     const node = this.native.attach(host.name, []);
     const withdraw = this.native.route(teredoPrefix(0), 32, node, metric);
     simulateRelay(this.simulation, host, relayConfig({ address: parseIp6('2001:db8::66')! }), node);
-    return { line, withdraw };
+    return { line: link.line, link, withdraw };
   }
 
   run(ms: number): void {

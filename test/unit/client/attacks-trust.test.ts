@@ -33,6 +33,7 @@ import {
   tagOf,
   teredoAt,
   udp,
+  errors,
 } from './harness.ts';
 
 describe('H-inducement: entries, bubbles and pings without end', () => {
@@ -81,6 +82,10 @@ describe('H-cache: packets to many dead addresses', () => {
     expect(rows.some((row) => row.address === PEER && row.trusted)).toBe(true);
     expect(rows.some((row) => row.address === NATIVE + 5_000n)).toBe(true);
     expect(rows.some((row) => row.address === NATIVE + 1n)).toBe(false);
+    // Whoever waited for an entry that went is told (address unreachable), as many of them as the limit lets through.
+    const told = errors(bench);
+    expect(told.length).toBeGreaterThan(60);
+    expect(new Set(told.map(String))).toEqual(new Set(['1,3']));
     bench.pass(400_000);
     expect(bench.client.peers(bench.now)).toEqual([]);
   });
