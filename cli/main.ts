@@ -63,6 +63,10 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not running, 4 no priv
       Number,
     )
     .option('--adapter <name>', 'name of the network adapter (default: teredo)')
+    .option(
+      '--port-mapping',
+      'ask the router for a port (PCP, NAT-PMP, UPnP-IGD); helps behind a symmetric one',
+    )
     .option('--control <path>', 'control socket')
     .option('--config <file>', 'read this configuration file instead of the usual ones')
     .addOption(logLevel())

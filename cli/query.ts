@@ -86,6 +86,9 @@ export function statusText(status: Status): string {
     ['Server', status.server ?? 'not found yet'],
     ['Mapped', status.mapped ?? 'unknown'],
     ['NAT', status.nat],
+    ...(status.portMapping.state === 'off'
+      ? []
+      : [['Port', status.portMapping.text] as [string, string]]),
     ...(status.builtIn
       ? [['Network', 'BUILT IN: all of it is inside the client’s process'] as [string, string]]
       : []),

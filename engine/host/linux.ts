@@ -15,7 +15,15 @@ import { answersTcp, openLinuxProbe, readMachine } from './linux-probe.ts';
 import { openLinuxRaw6 } from './linux-raw6.ts';
 import { LinuxUdp } from './linux-udp.ts';
 import { connectHelper } from './privilege.ts';
-import type { MachineFacts, ProbeHost, ProbeOptions, ProbeSocket } from './probe-types.ts';
+import { localTowards } from './probe-types.ts';
+import type {
+  MachineFacts,
+  ProbeHost,
+  ProbeOptions,
+  ProbeSocket,
+  UpnpGateway,
+} from './probe-types.ts';
+import { findUpnp } from './upnp.ts';
 import { HostError } from './types.ts';
 import type {
   Adapter,
@@ -185,6 +193,12 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
         ({ family, gateway, oif }) => family === 4 && gateway !== 0 && oif !== this.adapterIndex,
       )
       .map(({ gateway }) => gateway);
+  }
+
+  findUpnp(ms: number): Promise<UpnpGateway | null> {
+    const gateways = this.gateways();
+    const local = localTowards(this.readNetwork().networks, gateways[0]);
+    return local === null ? Promise.resolve(null) : findUpnp(local, gateways, ms);
   }
 
   machine(adapter: string | null): Promise<MachineFacts> {

@@ -1,6 +1,7 @@
 // Module host/probe-types states what the doctor and the probes of servers and routers need of an operating system.
+import { inNetwork4 } from '../wire/ip.ts';
 import type { Endpoint, Ip4 } from '../wire/types.ts';
-import type { Host } from './types.ts';
+import type { Host, HostNetwork } from './types.ts';
 
 /** A UDP socket of its own, beside the tunnel's. */
 export interface ProbeSocket {
@@ -37,6 +38,31 @@ export interface FirewallFacts {
   readonly against: readonly string[];
 }
 
+/** A port that a router maps, as UPnP names it. */
+export interface UpnpEntry {
+  /** IPv4 address of the inside host. */
+  readonly client: string;
+  readonly internalPort: number;
+  readonly description: string;
+}
+
+/** A router that maps ports by UPnP-IGD; calls reject when it refuses or does not answer. All about UDP. */
+export interface UpnpGateway {
+  readonly address: Ip4;
+  externalAddress(): Promise<Ip4 | null>;
+  /** What it maps `externalPort` to; null: nothing. */
+  entry(externalPort: number): Promise<UpnpEntry | null>;
+  /** `lifetime` in seconds; 0: for ever. */
+  add(mapping: {
+    readonly externalPort: number;
+    readonly internalPort: number;
+    readonly client: Ip4;
+    readonly description: string;
+    readonly lifetime: number;
+  }): Promise<void>;
+  remove(externalPort: number): Promise<void>;
+}
+
 /** A system to look at. */
 export interface ProbeHost extends Pick<
   Host,
@@ -48,6 +74,18 @@ export interface ProbeHost extends Pick<
   answersTcp(to: Endpoint, ms: number): Promise<boolean | null>;
   /** IPv4 addresses of the default routes' next hops. */
   gateways(): readonly Ip4[];
+  /** The router's UPnP-IGD; null when none answers within `ms`. */
+  findUpnp(ms: number): Promise<UpnpGateway | null>;
   /** `adapter`: the name of ours, null when there is none. */
   machine(adapter: string | null): Promise<MachineFacts>;
+}
+
+/** Our own address on the network of `gateway`; null when we are on none of its. */
+export function localTowards(
+  networks: readonly HostNetwork[],
+  gateway: Ip4 | undefined,
+): Ip4 | null {
+  if (gateway === undefined) return null;
+  const network = networks.find(({ address, prefix }) => inNetwork4(gateway, address, prefix));
+  return network?.address ?? null;
 }

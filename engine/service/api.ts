@@ -48,6 +48,15 @@ export const statusSchema = z.object({
   offloads: z.array(z.string()),
   attribution: z.string().nullable(),
   adapter: z.string().nullable(),
+  /** What the router maps for the tunnel, if it is to be asked. */
+  portMapping: z.object({
+    state: z.enum(['off', 'idle', 'asking', 'none', 'mapped']),
+    method: z.enum(['pcp', 'nat-pmp', 'upnp']).nullable(),
+    external: endpoint.nullable(),
+    /** The user had made it himself, in the router. */
+    users: z.boolean(),
+    text: z.string(),
+  }),
   /** It runs on the network inside this process, not on a real one. */
   builtIn: z.boolean(),
   /** Named discards of the protocol and counters of the datapath. */

@@ -3,7 +3,7 @@ import { PEER_VALID_MS, REFRESH_INTERVAL_MS } from '../client/config.ts';
 import type { Ip4Network } from '../client/types.ts';
 import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
-import type { GateNetwork, GateReason, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
+import type { GateNetwork, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
 import type {
   Adapter,
   Host,
@@ -13,15 +13,8 @@ import type {
   Owners,
   SocketDatapath,
 } from '../host/types.ts';
-import {
-  formatEndpoint,
-  formatIp4,
-  formatIp6,
-  parseIp6,
-  parseIp6Header,
-  UNREACHABLE,
-} from '../wire/index.ts';
-import type { Ip6 } from '../wire/index.ts';
+import { formatEndpoint, formatIp6, parseIp6, parseIp6Header, UNREACHABLE } from '../wire/index.ts';
+import type { Endpoint, Ip6 } from '../wire/index.ts';
 import { AdapterAddress } from './adapter-address.ts';
 import type { Api, ClientApi, PeerEntry, Status } from './api.ts';
 import type { LiveClientSettings, Settings } from './config.ts';
@@ -31,10 +24,12 @@ import { gateApi } from './gate-api.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
-import { peerEntry, pingResult, shifted, stateOf } from './present.ts';
+import { networkId, peerEntry, pingResult, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
 import { policyView } from './policy-view.ts';
 import { choosePort } from './port.ts';
 import { noteAnswer } from './state-file.ts';
+import { NOT_ASKED } from './portmap/state.ts';
+import type { PortMapper } from './portmap/mapper.ts';
 import type { StateStore } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
 
@@ -42,19 +37,14 @@ import { Tunnel } from './tunnel.ts';
 const WAKING_PACKETS = 64;
 const WAKING_BYTES = 64 * 1024;
 
-/** In these states the address goes, too; it is learnt anew. */
-const TAKES_ADDRESS: ReadonlySet<GateReason> = new Set([
-  'switched-off',
-  'policy-disabled',
-  'policy-damaged',
-]);
-
 export interface ServiceHooks {
   readonly log: (entry: LogEntry) => void;
   /** The service can't go on: it has been closed. */
   readonly onFailed: (error: HostError) => void;
   /** Something changed in `status`. */
   readonly onChange?: () => void;
+  /** Makes what asks the router for a port; `moved` is told when that is another. Absent: it is not asked. */
+  readonly openMapper?: (moved: (external: Endpoint | null) => void) => PortMapper;
 }
 
 /** One running client. Construct it with an open adapter, `start` it, `close` it; it opens nothing before `start`. */
@@ -67,6 +57,7 @@ export class ClientService {
   private readonly state: StateStore;
   private readonly hooks: ServiceHooks;
   private readonly tunnel: Tunnel;
+  private readonly mapper: PortMapper | null;
   private datapath: SocketDatapath | null = null;
   private networks: readonly Ip4Network[] = [];
   private route = '';
@@ -99,10 +90,13 @@ export class ClientService {
         if (!this.closed) this.hooks.log({ level: 'error', text });
       },
     });
+    this.mapper = hooks.openMapper?.((external) => this.tunnel.moveTo(external)) ?? null;
     const last = state.value.address;
     this.tunnel = new Tunnel(host, settings, last === null ? null : (parseIp6(last) ?? null), {
       log: hooks.log,
       onChange: () => hooks.onChange?.(),
+      prepare: (port) => this.mapper?.open(port) ?? Promise.resolve(null),
+      moved: () => this.mapper?.check(),
       received: (packet) => this.keeper.inward(packet),
       address: (address, deprecated) => this.addressGiven(address, deprecated),
     });
@@ -128,7 +122,9 @@ export class ClientService {
     this.nativeIpv6 = network.nativeIpv6;
     this.suffixes = network.suffixes;
     this.tunnel.notice.begin(this.settings, this.state, this.host.now());
-    this.datapath = this.openDatapath(await choosePort(this.host, this.settings.port, this.state));
+    this.datapath = this.openDatapath(
+      await choosePort(this.host, this.settings.port, this.state, this.settings.portMapping),
+    );
     this.keeper.attach(this.datapath, this.owners);
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
     const { mode, text } = this.exposure();
@@ -166,6 +162,7 @@ export class ClientService {
     this.stopWatching();
     this.keeper.close();
     this.tunnel.sleep();
+    await this.mapper?.close();
     this.datapath?.close();
     await this.onAdapter.settled();
     await this.owners?.close();
@@ -208,6 +205,7 @@ export class ClientService {
       offloads: [...(this.datapath?.offloads ?? [])],
       attribution: this.attribution(),
       adapter: this.adapter.name,
+      portMapping: this.mapper?.state() ?? NOT_ASKED,
       builtIn: this.host.builtIn ?? false,
       counters: {
         discards: { ...this.tunnel.discards(), ...this.keeper.discards.snapshot() },
@@ -282,11 +280,7 @@ export class ClientService {
   }
 
   private gateNetwork(): GateNetwork {
-    const names = this.networks.map(({ address, prefix }) => `${formatIp4(address)}/${prefix}`);
-    return {
-      id: names.length === 0 ? null : [...names.sort(), ...this.suffixes].join(' '),
-      nativeIpv6: this.nativeIpv6,
-    };
+    return { id: networkId(this.networks, this.suffixes), nativeIpv6: this.nativeIpv6 };
   }
 
   private act(action: GateAction): void {
@@ -333,6 +327,7 @@ export class ClientService {
 
   private sleep(brief: boolean): void {
     this.tunnel.sleep(brief);
+    void this.mapper?.close();
     this.datapath?.sleep();
     for (const packet of this.waking.drain()) this.keeper.refuse(packet, UNREACHABLE.prohibited);
   }
@@ -400,6 +395,7 @@ export class ClientService {
     this.keeper.input({ kind: 'network', network: this.gateNetwork() });
     this.tunnel.setNetwork(state);
     if (state.nativeIpv6 !== native) this.onAdapter.reroute();
+    this.mapper?.check();
   }
 
   /** What the system tells of sockets and programs. */

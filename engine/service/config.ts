@@ -32,6 +32,8 @@ export interface Settings {
   /** What the gate is told, but for what it remembers of networks. */
   readonly gate: Omit<GateSettings, 'networks' | 'exposeAll'>;
   readonly allowPrivate: boolean;
+  /** Ask the router for a port. */
+  readonly portMapping: boolean;
   readonly offloads: boolean;
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
   /** Seconds between refreshes of the NAT's mapping; null: what the protocol says. */
@@ -109,6 +111,7 @@ function complete(
       newNetworks: merged.newNetworks ?? 'on',
     },
     allowPrivate: merged.allowPrivate ?? false,
+    portMapping: merged.portMapping ?? false,
     offloads: merged.offloads ?? true,
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,
     refreshRate: policy.refreshRate,

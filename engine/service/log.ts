@@ -1,6 +1,7 @@
 // Module service/log names what a running client tells, and puts it into one plain line each.
+import type { ClientStatus } from '../client/client.ts';
 import type { ClientEvent, NatKind, PeerKind, PeerPath } from '../client/types.ts';
-import { formatEndpoint, formatIp6 } from '../wire/index.ts';
+import { formatEndpoint, formatIp6, TEREDO_MTU } from '../wire/index.ts';
 
 /** From the most talkative to the most silent. */
 export const LOG_LEVELS = ['info', 'warning', 'error'] as const;
@@ -76,4 +77,45 @@ export function describeEvent(event: ClientEvent): LogEntry | null {
         text: `Peer gone: ${formatIp6(event.address)} (${DOWN[event.why]}).`,
       };
   }
+}
+
+/** Peers coming and going are told up to this many a minute; the rest is summed up. */
+const PEER_LINES_PER_MINUTE = 60;
+
+/** Bounds the lines about peers. */
+export class PeerLines {
+  private readonly log: (entry: LogEntry) => void;
+  private minute = 0;
+  private count = 0;
+
+  constructor(log: (entry: LogEntry) => void) {
+    this.log = log;
+  }
+
+  /** Whether one more may be told at `now`, ms; the first too many says so itself. */
+  may(now: number): boolean {
+    const minute = Math.floor(now / 60_000);
+    if (minute !== this.minute) this.count = 0;
+    this.minute = minute;
+    this.count += 1;
+    if (this.count === PEER_LINES_PER_MINUTE + 1)
+      this.log({
+        level: 'info',
+        text: 'Many peers come and go; the rest of this minute is not told. See: shipworm peers',
+      });
+    return this.count <= PEER_LINES_PER_MINUTE;
+  }
+}
+
+/** What is told when a server's answer, or its silence, leaves us qualified. */
+export function qualifiedEntry(
+  { reason, text }: { readonly reason: string; readonly text: string },
+  status: ClientStatus,
+): LogEntry {
+  if (reason === 'server-silent') return { level: 'warning', text };
+  const { address, server, mapped, mtu } = status;
+  return {
+    level: 'info',
+    text: `Qualified: ${address === null ? '' : formatIp6(address)} (server ${formatEndpoint(server)}, mapped ${mapped ? formatEndpoint(mapped) : ''}, MTU ${mtu || TEREDO_MTU}).`,
+  };
 }

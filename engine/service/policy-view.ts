@@ -30,6 +30,7 @@ export function policyView(settings: Settings): PolicyView {
       value('sleepAfter', gate.sleepAfterMs / 1000, 'sleepAfter'),
       value('newNetworks', gate.newNetworks, 'newNetworks'),
       value('allowPrivate', settings.allowPrivate, 'allowPrivate'),
+      value('portMapping', settings.portMapping, 'portMapping'),
     ],
   };
 }

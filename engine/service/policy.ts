@@ -38,6 +38,7 @@ const LOCKABLE = {
   sleepAfter: true,
   newNetworks: true,
   allowPrivate: true,
+  portMapping: true,
 } as const;
 
 /** One policy file. The first five keys mean what the Group Policy settings of Windows' Teredo of that name mean. */

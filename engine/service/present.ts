@@ -1,8 +1,8 @@
 // Module service/present puts the machine's values into the API's words.
-import type { PeerRow, PingResult } from '../client/types.ts';
-import type { Rule } from '../gate/index.ts';
+import type { Ip4Network, PeerRow, PingResult } from '../client/types.ts';
+import type { GateReason, Rule } from '../gate/index.ts';
 import type { RelayPeerRow } from '../relay/index.ts';
-import { formatEndpoint, formatIp6 } from '../wire/index.ts';
+import { formatEndpoint, formatIp4, formatIp6 } from '../wire/index.ts';
 import type { CallResult, PeerEntry, Status } from './api.ts';
 
 const PING_TEXTS: Record<(PingResult & { ok: false })['code'], string> = {
@@ -66,4 +66,20 @@ export function shifted(rules: readonly Rule[], ms: number): Rule[] {
       ? { ...rule, until: { kind: 'time', at: rule.until.at + ms } }
       : rule,
   );
+}
+
+/** In these states the address goes, too; it is learnt anew. */
+export const TAKES_ADDRESS: ReadonlySet<GateReason> = new Set([
+  'switched-off',
+  'policy-disabled',
+  'policy-damaged',
+]);
+
+/** What a network is remembered by: its addresses and search suffixes; null: there is none. */
+export function networkId(
+  networks: readonly Ip4Network[],
+  suffixes: readonly string[],
+): string | null {
+  const names = networks.map(({ address, prefix }) => `${formatIp4(address)}/${prefix}`);
+  return names.length === 0 ? null : [...names.sort(), ...suffixes].join(' ');
 }

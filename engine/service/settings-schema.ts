@@ -69,6 +69,8 @@ export const settingsSchema = z.strictObject({
     .max(86_400, 'must be 1 to 86400 seconds'),
   newNetworks: z.enum(['ask', 'on', 'off'], 'must be "ask", "on" or "off"'),
   allowPrivate: flag,
+  /** Ask the router for a port: PCP, NAT-PMP, UPnP-IGD. */
+  portMapping: flag,
   /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
   offloads: flag,
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),

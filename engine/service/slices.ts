@@ -5,6 +5,7 @@
 import type { CallResult, PeerEntry, Status } from './api.ts';
 import type { BuiltInState } from './builtin/calls.ts';
 import type { LogLevel } from './log.ts';
+import { NOT_ASKED } from './portmap/state.ts';
 import type { ShellState } from './shell-calls.ts';
 
 type FlowEntry = CallResult<'flows'>[number];
@@ -193,6 +194,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
       exposure: { mode: 'closed', text: '' },
       offloads: [],
       attribution: null,
+      portMapping: NOT_ASKED,
       adapter: null,
       builtIn: false,
       counters: { discards: {}, datapath: {} },

@@ -23,6 +23,7 @@ import { findPlace } from './relay-place.ts';
 import { rehearseFlood } from './relay-rehearsal.ts';
 import { RelayService } from './relay-service.ts';
 import type { AnyStatus } from './metrics.ts';
+import { mapperFor } from './portmap/mapper.ts';
 import { serveMetrics } from './metrics-server.ts';
 import type { MetricsEndpoint } from './metrics-server.ts';
 import { reloadable } from './reload.ts';
@@ -182,7 +183,13 @@ export async function startClient(
       );
     // Who exposed everything asked that nobody be looked at.
     const owners = settings.exposeAll ? null : await openOwners();
-    const running = new ClientService(host, settings, adapter, owners, state, { ...hooks, log });
+    const running = new ClientService(host, settings, adapter, owners, state, {
+      ...hooks,
+      log,
+      ...(settings.portMapping && {
+        openMapper: (moved) => mapperFor(host, { ...hooks, log }, moved),
+      }),
+    });
     service = running;
     const metrics = await start(running, settings);
     const stopWatching = watchPolicy(() => void reload().catch(() => undefined));

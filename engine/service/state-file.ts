@@ -14,7 +14,7 @@ import type { NetworkChoice, Rule } from '../gate/index.ts';
 import { formatIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 
-const VERSION = 4;
+const VERSION = 5;
 
 const fileId = z.object({ device: z.string(), inode: z.string() });
 const port = z.number().int().min(1).max(65_535);
@@ -54,6 +54,8 @@ const schema = z.object({
   /** When servers answered last, ms since 1970, by address. */
   answers: z.record(z.string(), z.number()),
   servers: z.array(z.string()).nullable(),
+  /** The port was chosen to be mapped by the router. */
+  portMapped: z.boolean(),
 });
 
 /** From each version to the next one. */
@@ -61,6 +63,7 @@ const MIGRATIONS: Record<number, (file: Record<string, unknown>) => Record<strin
   1: (file) => ({ ...file, version: 2, rules: [], networks: {} }),
   2: (file) => ({ ...file, version: 3, answers: {} }),
   3: (file) => ({ ...file, version: 4, servers: null }),
+  4: (file) => ({ ...file, version: 5, portMapped: false }),
 };
 
 export interface Remembered {
@@ -73,6 +76,8 @@ export interface Remembered {
   readonly answers: Readonly<Record<string, number>>;
   /** Teredo servers that were set in the last run. */
   readonly servers: readonly string[] | null;
+  /** The port was chosen to be mapped by the router. */
+  readonly portMapped: boolean;
 }
 
 export const NOTHING: Remembered = {
@@ -82,6 +87,7 @@ export const NOTHING: Remembered = {
   networks: {},
   answers: {},
   servers: null,
+  portMapped: false,
 };
 
 /** What a client keeps between its runs. */
@@ -191,8 +197,9 @@ function kept({
   networks,
   answers,
   servers,
+  portMapped,
 }: z.infer<typeof schema>): Omit<Remembered, 'rules'> {
-  return { port, address, networks, answers, servers };
+  return { port, address, networks, answers, servers, portMapped };
 }
 
 function migrated(file: unknown): unknown {

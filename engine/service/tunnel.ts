@@ -10,11 +10,12 @@ import type {
   PingResult,
 } from '../client/types.ts';
 import type { Host, SidePort, SocketDatapath } from '../host/types.ts';
-import { formatEndpoint, formatIp6, TEREDO_MTU, TEREDO_PORT } from '../wire/index.ts';
+import { formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import type { Status } from './api.ts';
 import type { Settings } from './config.ts';
 import { describeEvent } from './log.ts';
+import { PeerLines, qualifiedEntry } from './log.ts';
 import type { LogEntry } from './log.ts';
 import { notMoved, ServerMoves } from './server-moves.ts';
 import { ServerNotice } from './server-notice.ts';
@@ -25,8 +26,6 @@ import type { ServerChange } from './server-calls.ts';
 
 /** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
 const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
-/** Peers coming and going are told up to this many a minute; the rest is summed up. */
-const PEER_LINES_PER_MINUTE = 60;
 
 interface Paused {
   readonly client: TeredoClient;
@@ -38,6 +37,10 @@ interface Paused {
 export interface TunnelHooks {
   readonly log: (entry: LogEntry) => void;
   readonly onChange: () => void;
+  /** Before the first packet to a server: has our port mapped, and says to where; null: it is not. Never rejects. */
+  readonly prepare: (port: number) => Promise<Endpoint | null>;
+  /** The server sees us elsewhere than before. */
+  readonly moved: () => void;
   /** A packet from a proven peer, for a program here. */
   readonly received: (packet: Uint8Array) => void;
   /** An advertisement gave this address (perhaps the one that we had); `deprecated` are older ones that still have flows. */
@@ -57,6 +60,8 @@ export class Tunnel {
   private readonly hooks: TunnelHooks;
   private datapath: SocketDatapath | null = null;
   private client: TeredoClient | null = null;
+  /** Counts wakes and sleeps: what was begun before is nobody's. */
+  private turn = 0;
   private networks: readonly Ip4Network[] = [];
   private lastAddress: Ip6 | null;
   private route = '';
@@ -79,7 +84,7 @@ export class Tunnel {
   /** UDP ports beside the service port. */
   private readonly sides = new Map<number, SidePort>();
   private readonly pings: TunnelPings;
-  private peerLines = { minute: 0, count: 0 };
+  private readonly peerLines: PeerLines;
   /** Discards of the machines before this one. */
   private discarded: Record<string, number> = {};
 
@@ -90,6 +95,7 @@ export class Tunnel {
     this.servers = new ServerList((name) => host.resolve(name), settings);
     this.lastAddress = lastAddress;
     this.hooks = hooks;
+    this.peerLines = new PeerLines(hooks.log);
     this.notice = new ServerNotice(hooks.log);
     this.pings = new TunnelPings({
       after: (ms, run) => host.after(ms, run),
@@ -114,11 +120,12 @@ export class Tunnel {
     this.datapath = datapath;
     this.networks = network.networks;
     this.route = network.route;
-    if (!this.resume(datapath)) void this.connect(datapath, 0);
+    if (!this.resume(datapath)) void this.connect(datapath, 0, ++this.turn);
   }
 
   /** Says nothing more. `brief`: the machine is kept for a while, with its address and peers. */
   sleep(brief = false): void {
+    this.turn += 1;
     const { client, discarded, mappedAt } = this;
     const kept = brief && this.address !== null && this.sides.size === 0;
     this.paused =
@@ -136,6 +143,14 @@ export class Tunnel {
     this.networks = networks;
     this.route = route;
     this.tellNetwork();
+  }
+
+  /** The router maps us to `external` now: the server is asked at once. */
+  moveTo(external: Endpoint | null): void {
+    this.input({ kind: 'portMapping', external });
+    const server = this.status()?.server.ip;
+    if (server !== undefined)
+      this.input({ kind: 'server', server, server2: server, always: false });
   }
 
   status(): ClientStatus | null {
@@ -167,26 +182,35 @@ export class Tunnel {
   // ---- the server
 
   /** Resolves the server in turn and starts a client with it; tries again as long as it is awake. */
-  private async connect(datapath: SocketDatapath, attempt: number): Promise<void> {
+  private async connect(datapath: SocketDatapath, attempt: number, turn: number): Promise<void> {
     const name = this.settings.servers[this.serverIndex]!;
     try {
       const places = await this.servers.lookUp(name);
-      if (this.datapath !== datapath) return;
+      if (this.turn !== turn) return;
+      const external = await this.hooks.prepare(datapath.local.port);
+      if (this.turn !== turn) return;
       this.unresolved = null;
       const last = places.find(({ server }) => server === this.place?.server);
-      this.startClient(datapath, last ?? places[0]!);
+      this.startClient(datapath, last ?? places[0]!, external);
     } catch (error) {
-      if (this.datapath !== datapath) return;
+      if (this.turn !== turn) return;
       this.unresolved = `${(error as Error).message} Trying again.`;
       if (attempt === 0) this.hooks.log({ level: 'warning', text: this.unresolved });
       this.hooks.onChange();
       this.serverIndex = (this.serverIndex + 1) % this.settings.servers.length;
       const wait = RESOLVE_RETRY_MS[Math.min(attempt, RESOLVE_RETRY_MS.length - 1)]!;
-      this.cancelTimer = this.host.after(wait, () => void this.connect(datapath, attempt + 1));
+      this.cancelTimer = this.host.after(
+        wait,
+        () => void this.connect(datapath, attempt + 1, turn),
+      );
     }
   }
 
-  private startClient(datapath: SocketDatapath, place: ServerPlace): void {
+  private startClient(
+    datapath: SocketDatapath,
+    place: ServerPlace,
+    external: Endpoint | null,
+  ): void {
     const { credentials, allowPrivate, failoverAfter, refreshRate } = this.settings;
     const { server, server2 } = place;
     const config = clientConfig({
@@ -209,6 +233,7 @@ export class Tunnel {
     datapath.setProbeId(client.probeId);
     this.tried = server;
     this.tellAsking(place);
+    this.input({ kind: 'portMapping', external });
     this.tellNetwork();
   }
 
@@ -221,6 +246,7 @@ export class Tunnel {
     this.discarded = paused.discarded;
     this.mappedAt = paused.mappedAt;
     datapath.setServers(paused.client.serverEndpoints);
+    void this.hooks.prepare(datapath.local.port);
     // Its socket is a new one: another way, whatever it leads through.
     this.wakes += 1;
     this.tellNetwork();
@@ -345,37 +371,16 @@ export class Tunnel {
   }
 
   private tell({ event }: ClientOutput & { kind: 'event' }): void {
-    if (event.kind === 'mapped') this.mappedAt = this.host.now();
+    if (event.kind === 'mapped') {
+      if (this.mappedAt !== null) this.hooks.moved();
+      this.mappedAt = this.host.now();
+    }
     const entry = describeEvent(event);
     const peer = event.kind === 'peerUp' || event.kind === 'peerDown';
     if (event.kind === 'state' && event.state === 'qualified')
-      this.tellQualified(event.reason, event.text);
-    else if (entry && (!peer || this.mayTellPeer())) this.hooks.log(entry);
+      this.hooks.log(qualifiedEntry(event, this.client!.status()));
+    else if (entry && (!peer || this.peerLines.may(this.host.now()))) this.hooks.log(entry);
     this.hooks.onChange();
-  }
-
-  private tellQualified(reason: string, text: string): void {
-    if (reason === 'server-silent') {
-      this.hooks.log({ level: 'warning', text });
-      return;
-    }
-    const { address, server, mapped, mtu } = this.client!.status();
-    this.hooks.log({
-      level: 'info',
-      text: `Qualified: ${address === null ? '' : formatIp6(address)} (server ${formatEndpoint(server)}, mapped ${mapped ? formatEndpoint(mapped) : ''}, MTU ${mtu || TEREDO_MTU}).`,
-    });
-  }
-
-  private mayTellPeer(): boolean {
-    const minute = Math.floor(this.host.now() / 60_000);
-    if (minute !== this.peerLines.minute) this.peerLines = { minute, count: 0 };
-    this.peerLines.count += 1;
-    if (this.peerLines.count === PEER_LINES_PER_MINUTE + 1)
-      this.hooks.log({
-        level: 'info',
-        text: 'Many peers come and go; the rest of this minute is not told. See: shipworm peers',
-      });
-    return this.peerLines.count <= PEER_LINES_PER_MINUTE;
   }
 
   /** Opens the UDP port `via` beside the service port, or closes it. */
@@ -402,9 +407,7 @@ export class Tunnel {
   }
 }
 
-function utf8(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function merge(
   a: Readonly<Record<string, number>>,

@@ -7,6 +7,7 @@ export * from './ip.ts';
 export * from './ipv6.ts';
 export * from './ndp.ts';
 export * from './origin.ts';
+export * from './portmap.ts';
 export * from './reach.ts';
 export * from './teredo.ts';
 export * from './trailers.ts';

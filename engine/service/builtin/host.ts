@@ -221,6 +221,11 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
     return gateway === null ? [] : [gateway];
   }
 
+  /** None of the routers here maps ports. */
+  findUpnp(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   machine(adapter: string | null): Promise<MachineFacts> {
     return Promise.resolve({
       otherTeredo: [],

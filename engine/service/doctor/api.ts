@@ -4,10 +4,14 @@ import { formatIp4 } from '../../wire/index.ts';
 import type { Api } from '../api.ts';
 import type { Settings } from '../config.ts';
 import type { doctorCalls } from '../doctor-calls.ts';
+import { findOffers } from '../portmap/router.ts';
 import { noteAnswer } from '../state-file.ts';
 import type { StateStore } from '../state-file.ts';
 import { Doctor } from './doctor.ts';
 import type { EngineFacts } from './facts.ts';
+
+/** A router answers at once, or not at all, ms. */
+const OFFERS_MS = 2_500;
 
 export interface DoctorPlace {
   readonly host: ProbeHost;
@@ -28,7 +32,10 @@ export function doctorFor({ host, settings, service, state, hooks }: DoctorPlace
       return at === undefined ? null : Date.now() - at;
     },
     answered: (server) => state && noteAnswer(state, server),
-    mapping: () => Promise.resolve(null),
+    mapping: async () => ({
+      ...(await findOffers(host, OFFERS_MS)),
+      active: service?.engineFacts().status.portMapping.external ?? null,
+    }),
     today: () => Date.now(),
     onChange: () => hooks.onChange?.(),
   });

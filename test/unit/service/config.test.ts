@@ -53,6 +53,7 @@ it('command line rules over user over system over default', () => {
     logLevel: 'info',
     metrics: null,
     allowPrivate: false,
+    portMapping: false,
     offloads: true,
     credentials: null,
   });

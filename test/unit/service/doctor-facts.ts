@@ -1,5 +1,6 @@
 // Facts of a healthy PC behind a restricted NAT, to be changed by the doctor's tests.
 import type { Facts, ServerFacts } from '../../../engine/service/doctor/facts.ts';
+import { NOT_ASKED } from '../../../engine/service/portmap/state.ts';
 import { parseIp4 } from '../../../engine/wire/index.ts';
 
 export const ip4 = (text: string): number => parseIp4(text)!;
@@ -68,6 +69,7 @@ export const RUNNING: NonNullable<Facts['engine']> = {
     offloads: [],
     attribution: null,
     adapter: 'teredo',
+    portMapping: NOT_ASKED,
     builtIn: false,
     counters: { discards: {}, datapath: {} },
   },

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { request } from 'node:http';
 import { afterEach, describe, expect, it, test } from 'vitest';
 import type { RelayStatus, ServerStatus, Status } from '../../../engine/service/api.ts';
+import { NOT_ASKED } from '../../../engine/service/portmap/state.ts';
 import type { AnyStatus } from '../../../engine/service/metrics.ts';
 import {
   metricsEndpoint,
@@ -59,6 +60,7 @@ const CLIENT: Status = {
   exposure: { mode: 'closed', text: '' },
   offloads: [],
   attribution: null,
+  portMapping: NOT_ASKED,
   adapter: 'teredo',
   builtIn: false,
   counters: { discards: {}, datapath: {} },

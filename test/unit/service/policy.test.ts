@@ -80,6 +80,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root wrote it', () => {
       enabled: ['default', false],
       evenWithNativeIpv6: ['default', false],
       allowPrivate: ['default', false],
+      portMapping: ['default', false],
     });
   });
 

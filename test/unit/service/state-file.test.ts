@@ -48,12 +48,13 @@ it('takes the file of the version before', () => {
     networks: {},
     answers: {},
     servers: null,
+    portMapped: false,
   });
   expect(state.damaged).toBe(false);
   expect(warnings).toEqual([]);
   state.update({ port: 50_001 });
   expect(JSON.parse(readFileSync(join(folder, 'client.json'), 'utf8'))).toMatchObject({
-    version: 4,
+    version: 5,
     port: 50_001,
   });
 });
