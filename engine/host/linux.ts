@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { formatIp4, parseIp4 } from '../wire/index.ts';
+import { formatIp4, parseIp4, parseIp6 } from '../wire/index.ts';
 import type { SourceLimit } from '../datapath/limits.ts';
-import type { Endpoint, Ip4 } from '../wire/index.ts';
+import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
 import { findDomain, searchSuffixes, watchSuffixes } from './domain.ts';
@@ -193,6 +193,11 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
         ({ family, gateway, oif }) => family === 4 && gateway !== 0 && oif !== this.adapterIndex,
       )
       .map(({ gateway }) => gateway);
+  }
+
+  async resolve6(name: string): Promise<readonly Ip6[]> {
+    const found = await lookup(name, { family: 6, all: true });
+    return found.map(({ address }) => parseIp6(address)!);
   }
 
   findUpnp(ms: number): Promise<UpnpGateway | null> {

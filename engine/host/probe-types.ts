@@ -1,6 +1,6 @@
 // Module host/probe-types states what the doctor and the probes of servers and routers need of an operating system.
 import { inNetwork4 } from '../wire/ip.ts';
-import type { Endpoint, Ip4 } from '../wire/types.ts';
+import type { Endpoint, Ip4, Ip6 } from '../wire/types.ts';
 import type { Host, HostNetwork } from './types.ts';
 
 /** A UDP socket of its own, beside the tunnel's. */
@@ -74,6 +74,8 @@ export interface ProbeHost extends Pick<
   answersTcp(to: Endpoint, ms: number): Promise<boolean | null>;
   /** IPv4 addresses of the default routes' next hops. */
   gateways(): readonly Ip4[];
+  /** IPv6 addresses of a host name; rejects with an Error that says why there are none. */
+  resolve6(name: string): Promise<readonly Ip6[]>;
   /** The router's UPnP-IGD; null when none answers within `ms`. */
   findUpnp(ms: number): Promise<UpnpGateway | null>;
   /** `adapter`: the name of ours, null when there is none. */

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { builtInCalls } from './builtin/calls.ts';
 import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
+import { pcCalls } from './pc-calls.ts';
+import { serverListCalls } from './server-list-calls.ts';
 import { serverCalls as aboutServers } from './server-calls.ts';
 
 /** Endpoint as text, e.g. `198.51.100.7:40000`. */
@@ -135,6 +137,8 @@ export const calls = {
   reload: { params: z.strictObject({}), result: reloadSchema },
   ...gateCalls,
   ...doctorCalls,
+  ...serverListCalls,
+  ...pcCalls,
   ...aboutServers,
   ...builtInCalls,
 } as const;

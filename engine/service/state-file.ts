@@ -14,7 +14,7 @@ import type { NetworkChoice, Rule } from '../gate/index.ts';
 import { formatIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 
-const VERSION = 5;
+const VERSION = 6;
 
 const fileId = z.object({ device: z.string(), inode: z.string() });
 const port = z.number().int().min(1).max(65_535);
@@ -45,6 +45,24 @@ const rule = z
   // A rule about no program in particular would be one about all.
   .refine(({ matcher }) => matcher.path !== null || matcher.group !== null);
 
+const pc = z.object({
+  name: z.string(),
+  target: z.string(),
+  address: z.string().nullable(),
+  test: z
+    .object({
+      state: z.enum(['reachable', 'open', 'unreachable']),
+      text: z.string(),
+      rttMs: z.number().nullable(),
+      /** ms since 1970. */
+      at: z.number(),
+    })
+    .nullable(),
+});
+
+/** Another PC by name, and how its last test went. */
+export type RememberedPc = Readonly<z.infer<typeof pc>>;
+
 const schema = z.object({
   version: z.literal(VERSION),
   port: port.nullable(),
@@ -56,6 +74,9 @@ const schema = z.object({
   servers: z.array(z.string()).nullable(),
   /** The port was chosen to be mapped by the router. */
   portMapped: z.boolean(),
+  /** The user's own list of servers. */
+  ownServers: z.array(z.string()),
+  pcs: z.array(pc),
 });
 
 /** From each version to the next one. */
@@ -63,6 +84,7 @@ const MIGRATIONS: Record<number, (file: Record<string, unknown>) => Record<strin
   1: (file) => ({ ...file, version: 2, rules: [], networks: {} }),
   2: (file) => ({ ...file, version: 3, answers: {} }),
   3: (file) => ({ ...file, version: 4, servers: null }),
+  5: (file) => ({ ...file, version: 6, ownServers: [], pcs: [] }),
   4: (file) => ({ ...file, version: 5, portMapped: false }),
 };
 
@@ -78,6 +100,9 @@ export interface Remembered {
   readonly servers: readonly string[] | null;
   /** The port was chosen to be mapped by the router. */
   readonly portMapped: boolean;
+  /** The user's own list of servers. */
+  readonly ownServers: readonly string[];
+  readonly pcs: readonly RememberedPc[];
 }
 
 export const NOTHING: Remembered = {
@@ -88,6 +113,8 @@ export const NOTHING: Remembered = {
   answers: {},
   servers: null,
   portMapped: false,
+  ownServers: [],
+  pcs: [],
 };
 
 /** What a client keeps between its runs. */
@@ -198,8 +225,10 @@ function kept({
   answers,
   servers,
   portMapped,
+  ownServers,
+  pcs,
 }: z.infer<typeof schema>): Omit<Remembered, 'rules'> {
-  return { port, address, networks, answers, servers, portMapped };
+  return { port, address, networks, answers, servers, portMapped, ownServers, pcs };
 }
 
 function migrated(file: unknown): unknown {

@@ -15,7 +15,7 @@ import type {
 } from '../../host/types.ts';
 import type { Host as SimHost, Simulation, UdpSocket } from '../../sim/index.ts';
 import { formatIp4, parseIp4, sameEndpoint } from '../../wire/index.ts';
-import type { Endpoint, Ip4 } from '../../wire/index.ts';
+import type { Endpoint, Ip4, Ip6 } from '../../wire/index.ts';
 import type { Pace } from './pace.ts';
 import type { Pc } from './programs.ts';
 
@@ -29,6 +29,8 @@ export interface BuiltInHostOptions {
   readonly pc: Pc;
   /** Looks a name up; undefined when there is none. */
   readonly lookUp: (name: string) => Ip4 | undefined;
+  /** The address of a PC or host here by its name; null when it has none. */
+  readonly lookUp6: (name: string) => Ip6 | null;
   /** The router's inside address; null without one. */
   readonly gateway: () => Ip4 | null;
   /** Neither cable nor line is cut. */
@@ -219,6 +221,13 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
   gateways(): readonly Ip4[] {
     const gateway = this.options.gateway();
     return gateway === null ? [] : [gateway];
+  }
+
+  resolve6(name: string): Promise<readonly Ip6[]> {
+    const found = this.options.lookUp6(name);
+    return found === null
+      ? Promise.reject(new Error(`There is no ${name}.`))
+      : Promise.resolve([found]);
   }
 
   /** None of the routers here maps ports. */

@@ -122,6 +122,7 @@ export class BuiltInNetwork {
       host: this.you,
       pc: this.pc,
       lookUp: (name) => this.lookUp(name),
+      lookUp6: (name) => this.lookUp6(name),
       gateway: () => (this.kind === 'none' ? null : ip4(accessOf(this.kind).gateway)),
       lineUp: () => !this.faults.has('cable') && !this.faults.has('line'),
     });
@@ -299,6 +300,14 @@ export class BuiltInNetwork {
     const native = NATIVES.find((each) => each.name === name);
     if (native) return ip6(native.address);
     return this.peers.find((each) => each.name === name)?.client.client.status().address ?? null;
+  }
+
+  /** Everybody here has a name under `.example`. */
+  private lookUp6(name: string): Ip6 | null {
+    const found = this.hosts().find(
+      (each) => `${each.name.toLowerCase()}.example` === name.toLowerCase(),
+    );
+    return found === undefined ? null : this.addressOf(found.name);
   }
 
   private lookUp(name: string): Ip4 | undefined {

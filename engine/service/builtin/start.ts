@@ -5,7 +5,7 @@ import { ClientService } from '../client-service.ts';
 import type { ServiceHooks } from '../client-service.ts';
 import { readSettings } from '../config.ts';
 import { removeLeftover } from '../control-server.ts';
-import { doctorApi, doctorFor } from '../doctor/api.ts';
+import { aroundClient } from '../around.ts';
 import { ServiceError } from '../errors.ts';
 import { controlPath } from '../paths.ts';
 import { SliceFeed } from '../slice-feed.ts';
@@ -62,9 +62,9 @@ export async function startBuiltIn(
     forget: (id) => keeper.input({ kind: 'forget', id }),
   });
   await client.start();
-  const doctor = doctorFor({ host, settings, service: client, state: network.state, hooks });
+  const around = aroundClient({ host, settings, service: client, state: network.state, hooks });
   const api = {
-    ...timed(network, { ...client.api, ...doctorApi(doctor) }),
+    ...timed(network, { ...client.api, ...around }),
     ...networkApi(network),
     reload: refuseReload,
   };

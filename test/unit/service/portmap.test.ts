@@ -121,6 +121,7 @@ describe('a lease', () => {
       }),
     answersTcp: () => Promise.resolve(null),
     gateways: () => [GATEWAY],
+    resolve6: () => Promise.resolve([]),
     findUpnp: () => Promise.resolve(null),
     machine: () => Promise.reject(new Error('not asked for')),
   };

@@ -49,12 +49,14 @@ it('takes the file of the version before', () => {
     answers: {},
     servers: null,
     portMapped: false,
+    ownServers: [],
+    pcs: [],
   });
   expect(state.damaged).toBe(false);
   expect(warnings).toEqual([]);
   state.update({ port: 50_001 });
   expect(JSON.parse(readFileSync(join(folder, 'client.json'), 'utf8'))).toMatchObject({
-    version: 5,
+    version: 6,
     port: 50_001,
   });
 });

@@ -1,0 +1,34 @@
+// Module service/around puts beside a running client what looks after it: the doctor, the list of servers, the known PCs.
+import type { Api } from './api.ts';
+import { doctorApi, doctorFor } from './doctor/api.ts';
+import type { DoctorPlace } from './doctor/api.ts';
+import type { doctorCalls } from './doctor-calls.ts';
+import { KnownPcs } from './known-pcs.ts';
+import type { pcCalls } from './pc-calls.ts';
+import type { serverListCalls } from './server-list-calls.ts';
+import { ServerCatalogue } from './servers.ts';
+import type { StateStore } from './state-file.ts';
+
+type AroundApi = Pick<
+  Api,
+  keyof typeof doctorCalls | keyof typeof serverListCalls | keyof typeof pcCalls
+>;
+
+/** The calls of those that stand around a client. */
+export function aroundClient(
+  place: DoctorPlace & {
+    readonly service: NonNullable<DoctorPlace['service']> & {
+      readonly api: Pick<Api, 'ping' | 'peers'>;
+    };
+    readonly state: StateStore;
+  },
+): AroundApi {
+  const { host, settings, service, state, hooks } = place;
+  const onChange = (): void => hooks.onChange?.();
+  const seen = { status: () => service.engineFacts().status, api: service.api };
+  return {
+    ...doctorApi(doctorFor(place)),
+    ...new ServerCatalogue({ host, settings, state, service: seen, onChange }).api,
+    ...new KnownPcs({ host, state, service: seen, onChange }).api,
+  };
+}

@@ -1,0 +1,43 @@
+// Module service/pc-calls declares the calls about known PCs: the other home by name; service/api takes them in.
+import { z } from 'zod';
+
+const name = z.string().trim().min(1).max(64);
+
+export const pcSchema = z.object({
+  name: z.string(),
+  /** What the user gave: an IPv6 address, or a DNS name. */
+  target: z.string(),
+  /** Its address as it was seen last; null: the name was not looked up yet, or has none. */
+  address: z.string().nullable(),
+  kind: z.enum(['teredo', 'native', 'unknown']),
+  /** `open`: the way is open, but it answers no ping. */
+  state: z.enum(['not-tested', 'reachable', 'open', 'unreachable']),
+  /** Why, one sentence. */
+  text: z.string(),
+  rttMs: z.number().nullable(),
+  /** Last test, ms since 1970. */
+  testedAt: z.number().nullable(),
+  /** It may have another address now: accept it with `updatePc`. */
+  offer: z.object({ address: z.string(), text: z.string() }).nullable(),
+});
+
+export const pcCalls = {
+  pcs: { params: z.strictObject({}), result: z.array(pcSchema) },
+  /** Adds a PC, or gives the one of that name another target. */
+  setPc: {
+    params: z.strictObject({ name, target: z.string().trim().min(1).max(253) }),
+    result: pcSchema,
+  },
+  forgetPc: { params: z.strictObject({ name }), result: z.object({ forgotten: z.boolean() }) },
+  /** Looks its name up anew and pings it through the tunnel; takes up to 12 s. */
+  testPc: { params: z.strictObject({ name }), result: pcSchema },
+  /** Takes the address that is offered. */
+  updatePc: { params: z.strictObject({ name }), result: pcSchema },
+  /** Text to send to the other home. */
+  invitation: {
+    params: z.strictObject({}),
+    result: z.object({ text: z.string(), address: z.string().nullable() }),
+  },
+} as const;
+
+export type KnownPc = z.infer<typeof pcSchema>;

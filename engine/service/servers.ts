@@ -1,0 +1,191 @@
+// Module service/servers keeps the list of servers: those of the settings, the user's own, and public ones that are known by name alone.
+import type { ProbeHost } from '../host/probe-types.ts';
+import { formatIp4, isGlobalUnicast4, parseEndpoint, parseIp4 } from '../wire/index.ts';
+import type { Api, Status } from './api.ts';
+import type { Settings } from './config.ts';
+import { askServer } from './doctor/solicit.ts';
+import type { ServerAnswers } from './doctor/solicit.ts';
+import { ServiceError } from './errors.ts';
+import type { ServerRow, serverListCalls } from './server-list-calls.ts';
+import { hostName } from './settings-schema.ts';
+import { noteAnswer } from './state-file.ts';
+import type { StateStore } from './state-file.ts';
+
+/** Public servers that once served everybody. None is used or asked unless the user says so. */
+export const KNOWN_SERVERS: readonly string[] = [
+  'teredo.remlab.net',
+  'teredo-debian.remlab.net',
+  'teredo.trex.fi',
+  'teredo.iks-jena.de',
+  'win1910.ipv6.microsoft.com',
+];
+const PROBE_MS = 4_000;
+const PING_MS = 8_000;
+/** A user's own list is short. */
+const MAX_OWN = 32;
+
+export interface ServersParts {
+  readonly host: ProbeHost;
+  readonly settings: Settings;
+  readonly state: StateStore;
+  readonly service: { status(): Omit<Status, 'peers'>; readonly api: Pick<Api, 'ping' | 'peers'> };
+  readonly onChange: () => void;
+}
+
+interface Seen {
+  readonly address: number | null;
+  readonly answers: ServerAnswers | null;
+  readonly error: string | null;
+}
+
+export class ServerCatalogue {
+  private readonly parts: ServersParts;
+  private readonly seen = new Map<string, Seen>();
+
+  constructor(parts: ServersParts) {
+    this.parts = parts;
+  }
+
+  /** The calls of service/server-list-calls. */
+  readonly api: Pick<Api, keyof typeof serverListCalls> = {
+    servers: async ({ probe }) => {
+      if (probe) await Promise.all(this.names().map(([name]) => this.probe(name)));
+      return this.rows();
+    },
+    addServer: ({ name }) => {
+      const { ownServers } = this.parts.state.value;
+      if (!hostName.safeParse(name).success)
+        return reject(`${name} is no host name or IPv4 address.`);
+      if (ownServers.length >= MAX_OWN)
+        return reject(`There are ${MAX_OWN} servers on your list; remove one first.`);
+      return this.change([...ownServers.filter((each) => each !== name), name]);
+    },
+    removeServer: ({ name }) => {
+      const { ownServers } = this.parts.state.value;
+      return ownServers.includes(name)
+        ? this.change(ownServers.filter((each) => each !== name))
+        : reject(`${name} is not on your list.`);
+    },
+    checkRelay: ({ address }) => this.checkRelay(address),
+  };
+
+  private change(ownServers: readonly string[]): Promise<ServerRow[]> {
+    this.parts.state.update({ ownServers });
+    this.parts.onChange();
+    return Promise.resolve(this.rows());
+  }
+
+  private names(): (readonly [string, ServerRow['from']])[] {
+    const { settings, state, host } = this.parts;
+    const found = new Map<string, ServerRow['from']>();
+    for (const name of settings.servers) found.set(name, 'settings');
+    for (const name of state.value.ownServers) if (!found.has(name)) found.set(name, 'own');
+    if (!host.builtIn)
+      for (const name of KNOWN_SERVERS) if (!found.has(name)) found.set(name, 'known');
+    return [...found];
+  }
+
+  /** Asks one server by solicitations to both of its addresses. */
+  private async probe(name: string): Promise<void> {
+    const { host, settings, state } = this.parts;
+    const { allowPrivate, credentials, servers } = settings;
+    try {
+      const addresses = await host.resolve(name);
+      const server = addresses.find((ip) => allowPrivate || isGlobalUnicast4(ip));
+      if (server === undefined) throw new Error(`${name} has no public IPv4 address.`);
+      const own = name === servers[0] && settings.server2 !== null;
+      const server2 = own ? parseIp4(settings.server2)! : (server + 1) >>> 0;
+      const question = {
+        server,
+        server2,
+        allowPrivate,
+        credentials: servers.includes(name) ? credentials : null,
+      };
+      const answers = await askServer(host, question, PROBE_MS);
+      if (answers.primary.rttMs !== null) noteAnswer(state, server);
+      this.seen.set(name, { address: server, answers, error: null });
+    } catch (error) {
+      this.seen.set(name, { address: null, answers: null, error: (error as Error).message });
+    }
+    this.parts.onChange();
+  }
+
+  rows(): ServerRow[] {
+    const { server } = this.parts.service.status();
+    const used = parseEndpoint(server ?? '')?.ip ?? null;
+    const rows = this.names().map(([name, from]) => this.row(name, from, used));
+    const quickest = rows
+      .filter(({ state, primary }) => state === 'answers' && primary.rttMs !== null)
+      // One that tells the kind of router is worth more than some milliseconds.
+      .sort((a, b) => cost(a) - cost(b))[0];
+    return rows.map((row) => ({ ...row, suggested: row === quickest }));
+  }
+
+  private row(name: string, from: ServerRow['from'], used: number | null): ServerRow {
+    const seen = this.seen.get(name);
+    const address = seen?.address ?? parseIp4(name) ?? null;
+    const { primary, secondary } = seen?.answers ?? { primary: null, secondary: null };
+    const { state, text } = stateOf(name, seen);
+    const text4 = address === null ? null : formatIp4(address);
+    return {
+      ...{ name, from, state, text, address: text4 },
+      primary: { rttMs: primary?.rttMs ?? null },
+      secondary: { rttMs: secondary?.rttMs ?? null },
+      inUse: address !== null && address === used,
+      suggested: false,
+      answeredAt: text4 === null ? null : (this.parts.state.value.answers[text4] ?? null),
+    };
+  }
+
+  /** Pings through the tunnel and names the relay that answered for the host. */
+  private async checkRelay(address: string): ReturnType<Api['checkRelay']> {
+    const { api } = this.parts.service;
+    const result = await api.ping({ address, timeoutMs: PING_MS });
+    const peer = (await api.peers({})).find((each) => each.address === address);
+    const carriedBy = peer?.kind === 'native' ? peer.endpoint : null;
+    if (!result.ok) return { ok: false, carriedBy, rttMs: null, text: result.text };
+    const { rttMs } = result;
+    return carriedBy === null
+      ? {
+          ok: false,
+          carriedBy,
+          rttMs,
+          text: `${address} answers, but it is no native host: no relay was needed.`,
+        }
+      : {
+          ...{ ok: true, carriedBy, rttMs },
+          text: `${address} answers in ${Math.round(rttMs)} ms; the relay at ${carriedBy} carried it.`,
+        };
+  }
+}
+
+const cost = ({ primary, secondary }: ServerRow): number =>
+  primary.rttMs! + (secondary.rttMs === null ? 1_000 : 0);
+
+function stateOf(name: string, seen: Seen | undefined): Pick<ServerRow, 'state' | 'text'> {
+  if (!seen) return { state: 'not-verified', text: 'Not verified: it was not asked yet.' };
+  const { answers, error } = seen;
+  if (!answers) return { state: 'not-found', text: error ?? `${name} was not found.` };
+  const { primary, secondary, keyRefused, refused } = answers;
+  if (keyRefused) return { state: 'refuses', text: 'It wants a client id and key that it knows.' };
+  if (primary.rttMs === null)
+    return {
+      state: 'silent',
+      text:
+        refused === 'ECONNREFUSED'
+          ? 'The machine says that no server runs there.'
+          : 'It did not answer: it is off, or the network drops UDP port 3544.',
+    };
+  const ms = Math.round(primary.rttMs);
+  return {
+    state: 'answers',
+    text:
+      secondary.rttMs === null
+        ? `It answers in ${ms} ms, but its second address does not, so that symmetric routers can’t be told.`
+        : `It answers in ${ms} ms from both of its addresses.`,
+  };
+}
+
+function reject(text: string): Promise<never> {
+  return Promise.reject(new ServiceError('failed', text));
+}
