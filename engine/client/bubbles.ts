@@ -3,6 +3,7 @@ import { KeyedBuckets, TokenBucket } from '../datapath/limits.ts';
 import {
   alternateAddressTrailer,
   endpointKey,
+  sameEndpoint,
   neighborDiscoveryTrailer,
   nonceTrailer,
   randomPortTrailer,
@@ -110,8 +111,14 @@ export class Bubbles {
     const mayAsk = peer.mayBubble(now);
     peer.answered(now);
     const valid = this.isValid(peer, now);
-    if (valid && peer.endpoint) this.direct(peer, peer.endpoint, 'bubble-reply', peer.via);
-    else {
+    // A peer that asks although we trust it may not hear us: behind a symmetric NAT, or if it asks again.
+    const settled = valid && (extension.hearsUs || (!this.core.nat.symmetric && !asksAgain));
+    const elsewhere =
+      peer.via !== undefined ||
+      (peer.endpoint && !sameEndpoint(peer.endpoint, peer.teredo!.client));
+    const proven = valid && peer.endpoint !== null && (settled || elsewhere);
+    if (proven) this.direct(peer, peer.endpoint!, 'bubble-reply', peer.via);
+    if (!settled) {
       this.directs(peer, 'bubble-reply', now, origin);
       for (const alternate of extension.alternates) this.direct(peer, alternate, 'bubble-reply');
     }
@@ -120,16 +127,20 @@ export class Bubbles {
       extension.alternates.length > 0 ||
       this.core.nat.symmetric ||
       asksAgain;
-    if (extension.nonceReceived !== null && !valid && mayAsk && needed) {
+    if (extension.nonceReceived !== null && !settled && mayAsk && needed) {
       peer.bubbled(now);
       this.indirect(peer, now);
     } else if (extension.nonceReceived === null) peer.bubbled(now);
   }
 
-  /** The peer has just proven where it is by our nonce: it gets back its own at once, so that it need not ask again. */
-  confirm(peer: Peer): void {
-    if (peer.extension.nonceReceived && peer.endpoint)
-      this.direct(peer, peer.endpoint, 'bubble-reply', peer.via);
+  /**
+   * The peer has just proven by our nonce where it is: it gets back its own at once, so that it need not ask again. Few times in a
+   * row only: two symmetric NATs could show each other new ports for ever.
+   */
+  confirm(peer: Peer, now: number): void {
+    const { extension } = peer;
+    if (!extension.nonceReceived || !peer.endpoint || !extension.mayConfirm(now)) return;
+    this.direct(peer, peer.endpoint, 'bubble-reply', peer.via);
   }
 
   private mayReply(to: Endpoint, now: number): boolean {

@@ -11,6 +11,8 @@ import type { Endpoint, Ip6, Random, Trailer } from '../wire/index.ts';
 const NONCES_KEPT = 2;
 /** Length of a nonce, bytes (RFC 6081 §4.2). */
 const NONCE_LENGTH = 4;
+const CONFIRMS = 2;
+const CONFIRM_WINDOW_MS = 2_000;
 /** A peer that sends data says nothing new by another random port for so long, ms (RFC 6081 §5.4.4.4). */
 const RANDOM_PORT_HOLDS_MS = 30_000;
 
@@ -44,6 +46,8 @@ export class Extension {
   symmetric = false;
   /** Random Port: what our NAT makes of our side port, as far as we can foresee; 0: none. */
   randomPort = 0;
+  /** Data came from it on the way in use: it trusts us, so it hears us. */
+  hearsUs = false;
   /** Peer Random Port. */
   peerRandomPort = 0;
   /** Alternate Address/Port list: those of them that we may send to. */
@@ -55,6 +59,7 @@ export class Extension {
   /** When its last indirect bubble came. */
   askedAt = -Infinity;
   private sent: Uint8Array[] = [];
+  private confirmedAt: number[] = [];
 
   /** A fresh nonce for an indirect bubble (§5.2.4.1). */
   newNonce(random: Random): Uint8Array {
@@ -67,6 +72,14 @@ export class Extension {
   answersNonce(trailers: readonly Trailer[]): boolean {
     const nonce = readNonce(trailers);
     return nonce !== undefined && this.sent.some((sent) => constantTimeEqual(sent, nonce));
+  }
+
+  /** Twice in `CONFIRM_WINDOW_MS` a bubble may be sent on the strength of a nonce alone. */
+  mayConfirm(now: number): boolean {
+    this.confirmedAt = this.confirmedAt.filter((at) => now - at < CONFIRM_WINDOW_MS);
+    if (this.confirmedAt.length >= CONFIRMS) return false;
+    this.confirmedAt.push(now);
+    return true;
   }
 
   /** No answer to an earlier bubble counts any more: they were sent from another mapping. */

@@ -184,7 +184,8 @@ export class Paths {
       this.core.output({ kind: 'peer', address: peer.address, endpoint: null, receivedMs: 0 });
     peer.moveTo(from, via, this.core.nat);
     // §5.4.4.5: what is heard on the service port needs no other.
-    if (via === undefined && peer.teredo) this.sides.close(peer);
+    const { hearsUs } = peer.extension;
+    if (via === undefined && (hearsUs || !this.core.nat.symmetric)) this.sides.close(peer);
   }
 
   /** Sends `packet` to a proven peer. */
@@ -368,6 +369,8 @@ export class Paths {
     if (!kept) this.sides.close(peer);
     peer.via = undefined;
     peer.from = null;
+    peer.also = null;
+    peer.extension.hearsUs = false;
     peer.trusted = false;
     peer.endpoint = null;
     peer.path = null;

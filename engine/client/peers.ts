@@ -147,8 +147,8 @@ export class Peer {
    * address: perhaps it has such a mapping, and otherwise nothing would get through (RFC 6081 §5.3.4).
    */
   moveTo(from: Endpoint, via: number | undefined, nat: NatFlags): void {
+    this.also = this.from && { from: this.from, via: this.via };
     this.from = from;
-    this.also = null;
     this.via = via;
     this.endpoint = from;
     if (!this.teredo) return;

@@ -100,7 +100,7 @@ export class Traffic {
   receive(from: Endpoint, datagram: Datagram, via: number | undefined, now: number): void {
     const { header, packet } = datagram;
     const known = this.paths.peers.get(header.source);
-    const refusal = this.refusalFrom(from, datagram, known, via);
+    const refusal = this.refusalFrom(from, datagram, known);
     if (refusal) {
       this.core.discards.count(refusal);
       return;
@@ -200,6 +200,15 @@ export class Traffic {
     return true;
   }
 
+  /** Hands over what came early from there. */
+  private releaseEarly(peer: Peer, from: Endpoint, via: number | undefined): void {
+    const isIt = (early: Early): boolean =>
+      early.peer === peer && sameEndpoint(early.from, from) && early.via === via;
+    for (const early of this.early)
+      if (isIt(early)) this.core.output({ kind: 'deliver', bytes: early.packet, error: false });
+    this.early = this.early.filter((early) => !isIt(early));
+  }
+
   /** True when the bubble was one of those that prove where `peer` is; it is dealt with then. */
   private provesItself(
     peer: Peer,
@@ -221,9 +230,12 @@ export class Traffic {
     const near = peer.endpoint && this.isNear(peer.endpoint) && this.paths.isValid(peer, now);
     if (near && !this.isNear(from)) return true;
     // Bubbles of one round come by several ways: the first stays, but the service port goes before a side port (§5.4.4.5).
+    const { hearsUs } = peer.extension;
     const fresh = this.paths.isValid(peer, now) && now - peer.provenAt < ROUND_MS;
-    if (fresh && !peer.isAt(from, via) && (via !== undefined || peer.via === undefined)) {
+    const stays = hearsUs || !this.core.nat.symmetric || via === peer.via;
+    if (fresh && stays && !peer.isAt(from, via) && (via !== undefined || peer.via === undefined)) {
       peer.also = { from, via };
+      this.releaseEarly(peer, from, via);
       return true;
     }
     this.settle(peer, from, datagram, via, now);
@@ -247,12 +259,9 @@ export class Traffic {
     }
     const moved = !valid || !peer.isAt(from, via);
     this.paths.proven(peer, from, this.pathTo(peer, from), now, via);
-    for (const early of this.early)
-      if (early.peer === peer && sameEndpoint(early.from, from) && early.via === via)
-        this.core.output({ kind: 'deliver', bytes: early.packet, error: false });
-    this.early = this.early.filter((early) => early.peer !== peer);
+    this.releaseEarly(peer, from, via);
     if (moved && (via !== undefined || !sameEndpoint(from, peer.teredo!.client)))
-      this.paths.bubbles.confirm(peer);
+      this.paths.bubbles.confirm(peer, now);
     this.accept(peer, from, datagram, via, now);
   }
 
@@ -269,19 +278,14 @@ export class Traffic {
   /** Why a packet from a peer is refused whoever the peer is. */
   private refusalFrom(
     from: Endpoint,
-    { header, trailers }: Datagram,
+    { header }: Datagram,
     known: Peer | undefined,
-    via: number | undefined,
   ): string | null {
     const { source, destination } = header;
     if (!this.core.policy.maySendTo(from)) {
-      // A neighbour behind our router: he is where he was proven to be, or proves it now.
+      // A neighbour behind our router may write; whether he is the one is seen below, as for everybody.
       const ip = known?.teredo?.client.ip;
-      const near =
-        ip !== undefined && this.core.policy.isNeighbour(from, ip, this.core.nat.external);
-      const proves = known?.isAt(from, via) || known?.extension.answersNonce(trailers);
-      const former = known?.extension.former;
-      if (!near || !(proves || (former && sameEndpoint(former.from, from))))
+      if (ip === undefined || !this.core.policy.isNeighbour(from, ip, this.core.nat.external))
         return 'endpointNotGlobal';
     }
     if (!this.core.isOurs(destination)) return 'destinationNotUs';
@@ -303,6 +307,7 @@ export class Traffic {
         this.paths.bubbles.advertise(from, endpoint, via, now);
       return;
     }
+    from.extension.hearsUs = true;
     const echo = parseEcho(datagram.packet);
     if (echo.ok && echo.value.reply && echo.value.identifier === this.core.probeId) {
       if (this.paths.answersTest(from, echo.value.data, now))

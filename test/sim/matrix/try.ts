@@ -47,7 +47,14 @@ export type Through =
   | 'relay';
 
 export type Result =
-  | { readonly works: true; readonly ms: number; readonly through: Through; readonly sent: number }
+  /** `back`: an answer reaches the first client, too. `sent` counts the datagrams of both until the packet arrived. */
+  | {
+      readonly works: true;
+      readonly ms: number;
+      readonly back: boolean;
+      readonly through: Through;
+      readonly sent: number;
+    }
   /** `why`: the NATs that dropped bubbles of the other, and how. `sent` counts the datagrams of both. */
   | { readonly works: false; readonly why: readonly string[]; readonly sent: number };
 
@@ -58,6 +65,7 @@ const SECOND = '203.0.113';
 const PATIENCE_MS = 9_500;
 const SETTLE_MS = 3_000;
 const TAG = 7;
+const PAYLOAD = 32;
 
 interface Placed {
   readonly simulated: SimulatedClient;
@@ -137,7 +145,10 @@ function placeBehind(world: World, name: string, end: End, base: string): Placed
 }
 
 function program(source: Ip6, destination: Ip6): Uint8Array {
-  const payload = Uint8Array.of(0x30, 0x39, 0, 9, 0, 9, 0, 0, TAG);
+  // As long as a connectivity test, so that a stranger's is not refused (RFC 4380 §5.2.9).
+  const payload = new Uint8Array(PAYLOAD);
+  payload.set([0x30, 0x39, 0, 9, 0, PAYLOAD]);
+  payload[PAYLOAD - 1] = TAG;
   return buildIp6Packet({ nextHeader: PROTOCOL.udp, hopLimit: 64, source, destination }, payload);
 }
 
@@ -154,7 +165,7 @@ class Eye {
 
   private see({ kind, node, packet, ...rest }: TraceEvent, hosts: readonly string[]): void {
     if (packet.kind !== 'udp') return;
-    const isData = packet.bytes.length === 49 && packet.bytes[48] === TAG;
+    const isData = packet.bytes.length === 40 + PAYLOAD && packet.bytes[39 + PAYLOAD] === TAG;
     if (kind === 'send' && hosts.includes(node)) {
       this.sent += 1;
       if (isData) this.data = { from: packet.source, to: packet.destination };
@@ -181,7 +192,13 @@ function judge(
   if (Number.isNaN(second.receivedAt))
     return { works: false, why: [...eye.drops].sort(), sent: eye.sent };
   const ms = Math.round(second.receivedAt - begin);
-  return { works: true, ms, through: throughWhat(eye, first, second, peer), sent: eye.sent };
+  const { sent } = eye;
+  const through = throughWhat(eye, first, second, peer);
+  const own = first.simulated.client.status().address;
+  if (own !== null && peer !== null)
+    second.simulated.station.datapath.fromAdapter(program(peer, own));
+  world.run(PATIENCE_MS);
+  return { works: true, ms, back: !Number.isNaN(first.receivedAt), through, sent };
 }
 
 function throughWhat(eye: Eye, first: Placed, second: Placed, peer: Ip6 | null): Through {
@@ -273,5 +290,11 @@ export function tryNative(a: End, out: boolean, seed = 1): Result {
   while (world.simulation.now < end && Number.isNaN(arrived()))
     world.simulation.runUntil(Math.min(end, world.simulation.nextEventAt));
   if (Number.isNaN(arrived())) return { works: false, why: [...eye.drops].sort(), sent: eye.sent };
-  return { works: true, ms: Math.round(arrived() - begin), through: 'relay', sent: eye.sent };
+  return {
+    works: true,
+    ms: Math.round(arrived() - begin),
+    back: true,
+    through: 'relay',
+    sent: eye.sent,
+  };
 }
