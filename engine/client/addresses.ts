@@ -66,6 +66,14 @@ export class AddressPolicy {
     return this.networks.map((n) => n.address).filter((ip) => isReachable4(ip, LOCAL_REACH));
   }
 
+  /** We are behind a NAT, on a network where others can be behind it, too. */
+  get hasNeighbours(): boolean {
+    const { mapped } = this;
+    return (
+      mapped !== null && !this.isOwnInterface(mapped.ip) && this.networks.some((n) => n.prefix < 31)
+    );
+  }
+
   /**
    * May `endpoint` be tried as another address of a peer behind our own router (RFC 6081 §5.6.4.2)? Only if the server sees the
    * peer at our mapped IPv4 address, and the endpoint is on a link of ours or on that of our outer router's `external` address:

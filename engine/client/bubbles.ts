@@ -31,6 +31,8 @@ export class Bubbles {
   private readonly core: Core;
   private readonly sides: SidePorts;
   private readonly isValid: (peer: Peer, now: number) => boolean;
+  /** Sends a discovery bubble, if that is done here. */
+  seekNeighbours: (now: number) => void = () => undefined;
   private readonly replies = new TokenBucket(BUBBLE_REPLIES_PER_SECOND, BUBBLE_REPLIES_PER_SECOND);
   private readonly repliesEach = new KeyedBuckets<number>(
     1 / BUBBLE_REPLY_INTERVAL_S,
@@ -81,6 +83,11 @@ export class Bubbles {
   /** Answers a bubble of no Teredo peer that our server forwarded: a direct bubble to where it came from (RFC 4380 §5.2.3). */
   answerStranger(origin: Endpoint, source: Ip6, own: Ip6, now: number): void {
     if (this.mayReply(origin, now)) this.core.bubble(origin, own, source, 'bubble-reply');
+  }
+
+  /** Answers a neighbour's discovery bubble by a unicast one (RFC 4380 §5.2.3 case 4). */
+  greet(peer: Peer, from: Endpoint, now: number): void {
+    if (this.mayReply(from, now)) this.send(from, peer, 'bubble-reply', []);
   }
 
   /**
@@ -155,6 +162,12 @@ export class Bubbles {
     // By RFC 4380 §5.2.3 to where the bubble came from, by RFC 6081 §5.4.4.3 to where the peer says it is: the same, if all is well.
     const plain = origin && peer.extension.nonceReceived === null;
     this.direct(peer, plain ? origin : teredo.client, why);
+    const local = origin ? null : peer.extension.localAt(now);
+    if (local) {
+      // RFC 4380 §5.2.4 case 3.
+      this.direct(peer, local, why);
+      this.seekNeighbours(now);
+    }
     const { symmetric, portPreserving } = this.core.nat;
     const random = this.randomEndpoint(peer);
     if (!symmetric) {

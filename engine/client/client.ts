@@ -6,19 +6,17 @@
 //   3. Traffic: what peers send and what local programs send, with trust; Paths opens the ways
 //   4. pollOutput: what to transmit and deliver, what the datapath may do by itself, when to come back
 import {
-  decodeTeredo,
-  encodeTeredo,
   isBubble,
   isLinkLocal6,
   isMulticast6,
   parseDatagram,
-  randomFlags,
   sameEndpoint,
   TEREDO_MTU,
 } from '../wire/index.ts';
 import type { Datagram, Endpoint, Ip6, Random } from '../wire/index.ts';
 import { KEPT_IDLE_MS, SERVER_DOUBT_MS } from './config.ts';
 import { Core } from './core.ts';
+import { Discovery } from './discovery.ts';
 import { Evidence } from './evidence.ts';
 import { NatView } from './nat-view.ts';
 import { Paths } from './paths.ts';
@@ -51,6 +49,7 @@ export class TeredoClient {
   private readonly servers: Servers;
   private readonly paths: Paths;
   private readonly pings: Pings;
+  private readonly discovery: Discovery;
   private readonly traffic: Traffic;
   private readonly evidence = new Evidence();
   private networks: string | null = null;
@@ -84,6 +83,7 @@ export class TeredoClient {
       inDoubt: (now) => servers.current.isInDoubt(now),
       hurry: (now) => servers.current.hurry(now),
     });
+    this.discovery = new Discovery(this.core, this.paths);
     this.pings = new Pings(this.core, this.paths);
     this.paths.onPath = (peer, open, now) => {
       this.pings.pathChanged(peer, open);
@@ -145,6 +145,9 @@ export class TeredoClient {
         // Only "port unreachable" speaks of the peer itself (RFC 792); the rest is the network's passing trouble.
         if (input.type === 3 && input.code === 3) this.paths.refusedBy(input.to, now);
         break;
+      case 'discovery':
+        this.discovery.receive(input.from, input.bytes, now);
+        break;
       case 'portFailed':
         this.paths.sides.failed(input.port);
         break;
@@ -180,6 +183,7 @@ export class TeredoClient {
       this.early?.until ?? Infinity,
       this.paths.nextAt,
       this.pings.nextAt,
+      this.discovery.nextAt,
     );
   }
 
@@ -198,6 +202,7 @@ export class TeredoClient {
     this.servers.work(this.serves ? 'refresh' : 'solicitation', now);
     if (this.servers.checkKept(this.paths.peers, now)) this.giveAddress(this.core.address!);
     this.pings.work(now);
+    this.discovery.work(this.serves, now);
     if (this.serves && this.reason !== 'server-silent') this.showQualified(this.reason);
     // A timer that has just run is announced again even if it was set to the same time.
     if (this.announced <= now) this.announced = NaN;
@@ -373,7 +378,7 @@ export class TeredoClient {
     }
     // What peers know of us is the mapping: with another one no older address is ours.
     if (changed) this.servers.dropKept(now);
-    const address = this.addressFor(origin);
+    const address = this.servers.addressFor(origin, this.lastAddress);
     if (address !== this.core.address) this.giveAddress(address);
     if (changed) {
       this.nat.begin(origin);
@@ -405,15 +410,5 @@ export class TeredoClient {
     const learnt = this.nat.learn(own);
     this.nat.writeFlags(this.core.nat, this.mapped, this.core.config.localPort);
     if (learnt) this.core.event({ kind: 'nat', nat: this.nat.kind });
-  }
-
-  /** Flags are drawn for each new address and kept for the same server and mapping (RFC 5991 §3). */
-  private addressFor(origin: Endpoint): Ip6 {
-    const { server } = this.servers.current;
-    for (const known of [this.core.address, this.lastAddress]) {
-      const parts = known === null ? undefined : decodeTeredo(known);
-      if (parts && parts.server === server && sameEndpoint(parts.client, origin)) return known!;
-    }
-    return encodeTeredo({ server, flags: randomFlags(this.core.random), client: origin });
   }
 }

@@ -98,6 +98,7 @@ export function clientConfig(settings: ClientSettings): ClientConfig {
     server2: (settings.server + 1) >>> 0,
     allowPrivate: false,
     localPort: 0,
+    localDiscovery: false,
     refreshIntervalMs: REFRESH_INTERVAL_MS,
     failoverMs: FAILOVER_MS,
     ...settings,

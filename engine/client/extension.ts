@@ -11,6 +11,8 @@ import type { Endpoint, Ip6, Random, Trailer } from '../wire/index.ts';
 const NONCES_KEPT = 2;
 /** Length of a nonce, bytes (RFC 6081 §4.2). */
 const NONCE_LENGTH = 4;
+/** A peer is a local one so long after its last discovery bubble, ms (RFC 4380 §5.2.4 case 3). */
+const LOCAL_PEER_MS = 600_000;
 const CONFIRMS = 2;
 const CONFIRM_WINDOW_MS = 2_000;
 /** A peer that sends data says nothing new by another random port for so long, ms (RFC 6081 §5.4.4.4). */
@@ -52,6 +54,8 @@ export class Extension {
   peerRandomPort = 0;
   /** Alternate Address/Port list: those of them that we may send to. */
   alternates: readonly Endpoint[] = [];
+  /** Where its last discovery bubble came from (RFC 4380 §5.2.8). */
+  local: { readonly endpoint: Endpoint; readonly at: number } | null = null;
   /** Where it was reached before it went quiet. */
   former: Former | null = null;
   /** The address of ours that its last indirect bubble named, perhaps an older one; null once we ask by ourselves. */
@@ -60,6 +64,11 @@ export class Extension {
   askedAt = -Infinity;
   private sent: Uint8Array[] = [];
   private confirmedAt: number[] = [];
+
+  /** Its endpoint on our own link, while it counts as a local peer (RFC 4380 §5.2.4 case 3). */
+  localAt(now: number): Endpoint | null {
+    return this.local && now - this.local.at < LOCAL_PEER_MS ? this.local.endpoint : null;
+  }
 
   /** A fresh nonce for an indirect bubble (§5.2.4.1). */
   newNonce(random: Random): Uint8Array {

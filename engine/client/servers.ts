@@ -1,4 +1,5 @@
 // Module client/servers keeps the servers that a client has to do with: the one in use, one that is tried, those of older addresses.
+import { decodeTeredo, encodeTeredo, randomFlags, sameEndpoint } from '../wire/index.ts';
 import type { Datagram, Endpoint, Ip4, Ip6, Random } from '../wire/index.ts';
 import { KEPT_ADDRESSES, KEPT_CHECK_MS, KEPT_IDLE_MS, WANT_SERVER_MS } from './config.ts';
 import type { Core } from './core.ts';
@@ -43,6 +44,19 @@ export class Servers {
 
   get nextAt(): number {
     return Math.min(this.nextKeptCheck, ...this.all().map(([, { nextAt }]) => nextAt));
+  }
+
+  /**
+   * Our address at the mapping `origin`. Flags are drawn for each new address and kept for the same server and mapping
+   * (RFC 5991 §3); `last` is the address of an earlier run.
+   */
+  addressFor(origin: Endpoint, last: Ip6 | null): Ip6 {
+    const { server } = this.current;
+    for (const known of [this.core.address, last]) {
+      const parts = known === null ? undefined : decodeTeredo(known);
+      if (parts && parts.server === server && sameEndpoint(parts.client, origin)) return known!;
+    }
+    return encodeTeredo({ server, flags: randomFlags(this.core.random), client: origin });
   }
 
   /** Questions of their own to both addresses of the server in use (RFC 6081 §5.5.4.1.1). */

@@ -121,6 +121,13 @@ export class Traffic {
       this.accept(known, from, datagram, via, now);
       return;
     }
+    // Case 5: a neighbour where its discovery bubble came from. An open way is not given up for it: on a shared link anybody can
+    // send such a bubble.
+    const local = via === undefined ? known?.extension.localAt(now) : null;
+    if (known && local && sameEndpoint(local, from) && !this.paths.isValid(known, now)) {
+      this.settle(known, from, datagram, via, now);
+      return;
+    }
     // RFC 6081 §5.2.4.4: a bubble from elsewhere that brings our nonce back; or from where the peer was a while ago (§5.7).
     if (known && isBubble(header) && this.provesItself(known, from, datagram, via, now)) return;
     if (via !== undefined && (judged.kind !== 'teredo' || !known)) {

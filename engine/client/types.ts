@@ -20,6 +20,8 @@ export interface ClientConfig {
   readonly failoverMs: number;
   /** Local UDP port of the service port: a NAT that keeps ports shows it (RFC 6081 §5.4.3). 0: not known. */
   readonly localPort: number;
+  /** Tell neighbours on the link of us by multicast, and listen to them (RFC 4380 §5.2.8). */
+  readonly localDiscovery: boolean;
   readonly limits: ClientLimits;
 }
 
@@ -57,6 +59,8 @@ export type ClientInput =
       readonly bytes: Uint8Array;
       readonly via?: number;
     }
+  /** UDP payload that came by the multicast group of a `join` output, and not to an address of ours. */
+  | { readonly kind: 'discovery'; readonly from: Endpoint; readonly bytes: Uint8Array }
   /** The side port of a `listen` output can't be had. */
   | { readonly kind: 'portFailed'; readonly port: number }
   /** The router maps `external` to our service port (UPnP, NAT-PMP, PCP; RFC 6081 §5.3.3); null: it does not, or not any more. */
@@ -137,6 +141,8 @@ export type ClientOutput =
       readonly why: TransmitReason;
       readonly via?: number;
     }
+  /** Join the multicast group 224.0.0.253 on UDP port 3544 (RFC 4380 §2.17), or leave it. */
+  | { readonly kind: 'join'; readonly on: boolean }
   /** Open this UDP port beside the service port, or close it. What comes to it goes in with `via`. */
   | { readonly kind: 'listen'; readonly port: number; readonly on: boolean }
   /** Hand this IPv6 packet to the adapter. `error`: an ICMPv6 error that we made ourselves for a local sender. */
@@ -172,6 +178,7 @@ export type TransmitReason =
   | 'indirect-bubble'
   | 'bubble-reply'
   | 'echo-test'
+  | 'discovery'
   | 'ping-test'
   | 'ping'
   | 'data';

@@ -119,6 +119,37 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
     };
   }
 
+  joinGroup(
+    group: Ip4,
+    port: number,
+    links: readonly Ip4[],
+    onDatagram: UdpOptions<null>['onDatagram'],
+  ): { close(): void } {
+    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    let open = true;
+    const close = (): void => {
+      if (open) socket.close();
+      open = false;
+    };
+    // The port is another program's, or the link has no multicast: neighbours are then found by their bubbles only.
+    socket.on('error', close);
+    socket.on('message', (bytes, { address, port: from }) => {
+      const ip = parseIp4(address);
+      if (ip !== undefined) onDatagram({ ip, port: from }, bytes);
+    });
+    // Bound to the group itself the socket gets nothing that was sent to an address of ours.
+    socket.bind(port, formatIp4(group), () => {
+      for (const link of links) {
+        try {
+          socket.addMembership(formatIp4(group), formatIp4(link));
+        } catch {
+          // That link has gone, or has no multicast.
+        }
+      }
+    });
+    return { close };
+  }
+
   async openRaw6(): Promise<RawSocket6> {
     return openLinuxRaw6(nativeAddon(), connectHelper('send its clients’ pings'));
   }

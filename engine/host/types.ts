@@ -184,6 +184,13 @@ export interface Host {
   openDatapath(options: DatapathOptions): SocketDatapath;
   /** Opens a UDP port beside the datapath's, DF off. Throws HostError when it can't be had. */
   openSidePort(port: number, onDatagram: (from: Endpoint, bytes: Uint8Array) => void): SidePort;
+  /** Receives what is sent to `group`:`port` on the links of `links`, and nothing else. Null when that can't be had. */
+  joinGroup(
+    group: Ip4,
+    port: number,
+    links: readonly Ip4[],
+    onDatagram: (from: Endpoint, bytes: Uint8Array) => void,
+  ): { close(): void } | null;
   /** Whether `port` can be bound to just now. */
   isPortFree(port: number): Promise<boolean>;
   /** IPv4 addresses of a host name, or of a dotted quad. Rejects with an Error whose message says why. */

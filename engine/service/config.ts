@@ -35,6 +35,7 @@ export interface Settings {
   /** Ask the router for a port. */
   readonly portMapping: boolean;
   readonly offloads: boolean;
+  readonly localDiscovery: boolean;
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
   /** Seconds between refreshes of the NAT's mapping; null: what the protocol says. */
   readonly refreshRate: number | null;
@@ -99,6 +100,7 @@ function complete(
     port: merged.port ?? 0,
     failoverAfter: merged.failoverAfter ?? 300,
     adapter: merged.adapter ?? 'teredo',
+    localDiscovery: merged.localDiscovery ?? false,
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',
     metrics: merged.metrics === undefined ? null : parseMetricsEndpoint(merged.metrics),

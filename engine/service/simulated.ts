@@ -14,7 +14,7 @@ import { TeredoServer } from '../server/index.ts';
 import type { ServerSettings, ServerSide } from '../server/index.ts';
 import { openStation } from '../sim/index.ts';
 import type { Host, Node6, Simulation, Station, UdpSocket } from '../sim/index.ts';
-import { TEREDO_PORT } from '../wire/index.ts';
+import { DISCOVERY_ADDRESS, TEREDO_PORT } from '../wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 
 /** A client on a simulated host, its tunnel open to all programs there. */
@@ -79,6 +79,18 @@ export function simulateClient(
       input({ kind: 'portFailed', port: via });
     }
   };
+  let group: UdpSocket | null = null;
+  const join = (on: boolean): void => {
+    group?.close();
+    group = null;
+    if (!on) return;
+    group = host.bind(TEREDO_PORT, {
+      onDatagram: (from, bytes, arrivedOn) => {
+        if (arrivedOn === DISCOVERY_ADDRESS) input({ kind: 'discovery', from, bytes });
+      },
+    });
+    group.join(DISCOVERY_ADDRESS);
+  };
   const perform = (output: ClientOutput): void => {
     switch (output.kind) {
       case 'transmit':
@@ -87,6 +99,9 @@ export function simulateClient(
         break;
       case 'listen':
         listen(output.port, output.on);
+        break;
+      case 'join':
+        join(output.on);
         break;
       case 'deliver':
         datapath.deliver(output.bytes);

@@ -10,7 +10,7 @@ import type {
   PingResult,
 } from '../client/types.ts';
 import type { Host, SidePort, SocketDatapath } from '../host/types.ts';
-import { formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
+import { DISCOVERY_ADDRESS, formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import type { Status } from './api.ts';
 import type { Settings } from './config.ts';
@@ -83,6 +83,7 @@ export class Tunnel {
   private cancelTimer: () => void = () => undefined;
   /** UDP ports beside the service port. */
   private readonly sides = new Map<number, SidePort>();
+  private group: { close(): void } | null = null;
   private readonly pings: TunnelPings;
   private readonly peerLines: PeerLines;
   /** Discards of the machines before this one. */
@@ -218,6 +219,7 @@ export class Tunnel {
       server2,
       allowPrivate,
       localPort: datapath.local.port,
+      localDiscovery: this.settings.localDiscovery,
       ...(refreshRate !== null && { refreshIntervalMs: refreshRate * 1000 }),
       failoverMs: failoverAfter === 0 ? Infinity : failoverAfter * 1000,
       ...(this.lastAddress !== null && { lastAddress: this.lastAddress }),
@@ -263,6 +265,7 @@ export class Tunnel {
   private setClient(client: TeredoClient | null): void {
     for (const side of this.sides.values()) side.close();
     this.sides.clear();
+    this.join(false);
     this.discarded = this.discards();
     this.client = client;
     this.mappedAt = null;
@@ -334,6 +337,9 @@ export class Tunnel {
         if (output.via === undefined) datapath.transmit(output.to, output.bytes);
         else this.sides.get(output.via)?.send(output.to, output.bytes);
         break;
+      case 'join':
+        this.join(output.on);
+        break;
       case 'listen':
         this.listen(output.port, output.on);
         break;
@@ -381,6 +387,17 @@ export class Tunnel {
       this.hooks.log(qualifiedEntry(event, this.client!.status()));
     else if (entry && (!peer || this.peerLines.may(this.host.now()))) this.hooks.log(entry);
     this.hooks.onChange();
+  }
+
+  /** Listens to the discovery bubbles of our links, or no longer. */
+  private join(on: boolean): void {
+    this.group?.close();
+    this.group = null;
+    if (!on) return;
+    const links = this.networks.map(({ address }) => address);
+    this.group = this.host.joinGroup(DISCOVERY_ADDRESS, TEREDO_PORT, links, (from, bytes) =>
+      this.input({ kind: 'discovery', from, bytes }),
+    );
   }
 
   /** Opens the UDP port `via` beside the service port, or closes it. */

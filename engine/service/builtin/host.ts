@@ -70,6 +70,21 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
     };
   }
 
+  joinGroup(
+    group: Ip4,
+    port: number,
+    _links: readonly Ip4[],
+    onDatagram: (from: Endpoint, bytes: Uint8Array) => void,
+  ): { close(): void } | null {
+    const { host } = this.options;
+    const take = (from: Endpoint, bytes: Uint8Array, arrivedOn: Ip4): void => {
+      if (arrivedOn === group) onDatagram(from, bytes);
+    };
+    const socket = host.bind(port, { onDatagram: take });
+    socket.join(group);
+    return { close: () => socket.close() };
+  }
+
   /** A program sends `packet` by the adapter. */
   send(packet: Uint8Array): void {
     this.datapath?.fromAdapter(packet);

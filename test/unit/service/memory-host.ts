@@ -96,6 +96,7 @@ export class MemoryHost implements Host {
     return () => clearTimeout(timer);
   };
   isPortFree = (port: number): Promise<boolean> => Promise.resolve(!this.taken.has(port));
+  joinGroup = (): null => null;
   openSidePort = (): SidePort => ({ send: () => undefined, close: () => undefined });
   openRaw6 = (): Promise<never> =>
     Promise.reject(new HostError('helper-refused', 'A client has no use for a raw socket.'));
