@@ -57,10 +57,9 @@ function whoDrops(result: Result): string {
 function matrix(): string {
   const results = KINDS.map(([, a]) => KINDS.map(([, b]) => tryPair(a, b)));
   const names = KINDS.map(([name]) => name);
-  const works = results.flat().filter((result) => result.works);
-  const byWay = (way: Through): number =>
-    works.filter((result) => result.works && result.through === way).length;
-  const slowest = Math.max(...works.map((result) => (result.works ? result.ms : 0)));
+  const works = results.flat().flatMap((result) => (result.works ? [result] : []));
+  const byWay = (way: Through): number => works.filter((result) => result.through === way).length;
+  const slowest = Math.max(...works.map((result) => result.ms));
   const failing = names.flatMap((a, i) => {
     const groups = new Map<string, string[]>();
     names.forEach((b, j) => {
@@ -176,7 +175,7 @@ function miredo(): string {
   };
   const rows = MIREDO_KINDS.map((a) => [
     `**${a}**`,
-    ...MIREDO_KINDS.map((b) => `${MIREDO_PAIRS[a]![b]!} / ${cell(tryPair(ends[a]!, ends[b]!))}`),
+    ...MIREDO_KINDS.map((b) => `${MIREDO_PAIRS[a][b]} / ${cell(tryPair(ends[a]!, ends[b]!))}`),
   ]);
   return table(['', ...MIREDO_KINDS], rows);
 }
