@@ -33,7 +33,6 @@ import type {
   ClientReason,
   ClientState,
   ClientStatus,
-  Ip4Network,
   PeerRow,
   StampReader,
 } from './types.ts';
@@ -135,7 +134,7 @@ export class TeredoClient {
         this.traffic.send(input.bytes, this.mtu, now);
         break;
       case 'network':
-        this.networkChanged(input.networks, input.route ?? '', now);
+        this.networkChanged(input, now);
         break;
       case 'server':
         if (this.core.policy.isPublic(input.server))
@@ -232,7 +231,8 @@ export class TeredoClient {
     return since !== null && now - since >= this.core.config.failoverMs;
   }
 
-  private networkChanged(networks: readonly Ip4Network[], route: string, now: number): void {
+  private networkChanged(input: ClientInput & { kind: 'network' }, now: number): void {
+    const { networks, route = '' } = input;
     const key = networks
       .map((n) => `${n.address}/${n.prefix}`)
       .sort()
@@ -242,6 +242,7 @@ export class TeredoClient {
     this.networks = key;
     this.route = route;
     this.core.policy.setNetworks(networks);
+    this.paths.sides.search.reset(input.refreshIntervalMs);
     const { current } = this.servers;
     if (!this.core.policy.isPublic(current.primaryEndpoint.ip)) {
       current.stop();

@@ -99,6 +99,7 @@ export function clientConfig(settings: ClientSettings): ClientConfig {
     allowPrivate: false,
     localPort: 0,
     localDiscovery: false,
+    intervalSearch: false,
     refreshIntervalMs: REFRESH_INTERVAL_MS,
     failoverMs: FAILOVER_MS,
     ...settings,

@@ -40,6 +40,8 @@ export class Core {
   };
   /** Our Teredo address; null before the first qualification. */
   address: Ip6 | null = null;
+  /** Teredo refresh interval in use, ms (RFC 4380 §5.2.5, §5.2.7). */
+  refreshIntervalMs: number;
   /** Older addresses, kept for their flows. */
   deprecated: readonly Ip6[] = [];
   private readonly errors: TokenBucket;
@@ -47,6 +49,7 @@ export class Core {
 
   constructor(config: ClientConfig, random: Random, stamps: StampReader) {
     this.config = config;
+    this.refreshIntervalMs = config.refreshIntervalMs;
     this.random = random;
     this.stamps = stamps;
     this.policy = new AddressPolicy(config.allowPrivate);

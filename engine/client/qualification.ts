@@ -169,13 +169,17 @@ export class Qualification {
   /** Primary address; it is part of the addresses that this server gives. */
   readonly server: Ip4;
   private readonly random: Random;
-  private readonly refreshIntervalMs: number;
+  private readonly refreshIntervalMs: () => number;
   private haveAddress = false;
 
-  constructor(config: ClientConfig, random: Random) {
+  constructor(
+    config: ClientConfig,
+    random: Random,
+    refreshIntervalMs = (): number => config.refreshIntervalMs,
+  ) {
     this.server = config.server;
     this.random = random;
-    this.refreshIntervalMs = config.refreshIntervalMs;
+    this.refreshIntervalMs = refreshIntervalMs;
     this.primary = new Solicitor('primary', config.server, config);
     this.secondary = new Solicitor('secondary', config.server2, config);
   }
@@ -275,7 +279,7 @@ export class Qualification {
   /** The next refresh: drawn from 75 % to 100 % of the interval (RFC 4380 §5.2.5). */
   private refreshLater(now: number): void {
     this.haveAddress = true;
-    this.primary.next = now + this.drawn(this.refreshIntervalMs);
+    this.primary.next = now + this.drawn(this.refreshIntervalMs());
   }
 
   /** 75 % to 100 % of `ms`: many clients of one server must not march in step. */

@@ -31,7 +31,7 @@ export class Servers {
   constructor(core: Core, random: Random) {
     this.core = core;
     this.random = random;
-    this.current = new Qualification(core.config, random);
+    this.current = new Qualification(core.config, random, () => this.core.refreshIntervalMs);
   }
 
   get endpoints(): readonly Endpoint[] {
@@ -63,7 +63,11 @@ export class Servers {
   questions(): Qualification {
     const [primary, secondary] = this.current.endpoints;
     const addresses = { server: primary!.ip, server2: secondary!.ip };
-    return new Qualification({ ...this.core.config, ...addresses }, this.random);
+    return new Qualification(
+      { ...this.core.config, ...addresses },
+      this.random,
+      () => this.core.refreshIntervalMs,
+    );
   }
 
   /** Asks another server as well, of which an answer makes it ours; the one that is asked already is asked again. */
@@ -72,7 +76,11 @@ export class Servers {
       this.current.hurry(now);
       return;
     }
-    const qualification = new Qualification({ ...this.core.config, server, server2 }, this.random);
+    const qualification = new Qualification(
+      { ...this.core.config, server, server2 },
+      this.random,
+      () => this.core.refreshIntervalMs,
+    );
     qualification.startPrimary(now, false);
     this.candidate = { qualification, always };
     this.tellEndpoints();

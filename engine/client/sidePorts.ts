@@ -3,6 +3,7 @@ import { sameEndpoint } from '../wire/index.ts';
 import type { Datagram, Endpoint } from '../wire/index.ts';
 import { ECHO_TEST_MS, ECHO_TESTS, SIDE_REFRESH_MS, SIDE_REFRESHES } from './config.ts';
 import type { Core } from './core.ts';
+import { IntervalSearch } from './intervalSearch.ts';
 import type { Peer } from './peers.ts';
 import type { Qualification } from './qualification.ts';
 
@@ -45,16 +46,19 @@ export class SidePorts {
   private readonly core: Core;
   private readonly newQuestions: () => Qualification;
   private readonly sides = new Map<number, Side>();
+  /** The secondary port of RFC 4380 §5.2.7, which is none of them. */
+  readonly search: IntervalSearch;
   bubbles: SideBubbles = { direct: () => undefined, indirect: () => undefined };
 
   /** @param newQuestions asks both addresses of the server in use */
   constructor(core: Core, newQuestions: () => Qualification) {
     this.core = core;
     this.newQuestions = newQuestions;
+    this.search = new IntervalSearch(core, newQuestions);
   }
 
   get nextAt(): number {
-    let next = Infinity;
+    let next = this.search.nextAt;
     for (const { test, refreshAt } of this.sides.values())
       next = Math.min(next, refreshAt, test?.until ?? Infinity);
     return next;
@@ -93,6 +97,10 @@ export class SidePorts {
 
   /** What a server sends to a side port answers an echo test, or is nothing to us (RFC 6081 §5.5.4.4). */
   receive(port: number, from: Endpoint, datagram: Datagram, now: number): void {
+    if (this.search.isOn(port)) {
+      this.search.receive(from, datagram, now);
+      return;
+    }
     const side = this.sides.get(port);
     const judgement = side?.test?.questions.judge(from, datagram, now);
     if (!side?.test || judgement?.kind !== 'valid') {
@@ -121,6 +129,7 @@ export class SidePorts {
 
   /** The system has no such port for us. */
   failed(port: number): void {
+    if (this.search.isOn(port)) this.search.failed();
     const side = this.sides.get(port);
     if (!side) return;
     this.sides.delete(port);
@@ -128,6 +137,7 @@ export class SidePorts {
   }
 
   work(now: number): void {
+    this.search.work(now);
     for (const side of [...this.sides.values()]) {
       const { test, peer } = side;
       if (test && now >= test.until) {

@@ -22,6 +22,8 @@ export interface ClientConfig {
   readonly localPort: number;
   /** Tell neighbours on the link of us by multicast, and listen to them (RFC 4380 §5.2.8). */
   readonly localDiscovery: boolean;
+  /** Find out how long the NAT keeps a mapping, and refresh it no more often than that takes (RFC 4380 §5.2.7). */
+  readonly intervalSearch: boolean;
   readonly limits: ClientLimits;
 }
 
@@ -77,6 +79,8 @@ export type ClientInput =
       readonly kind: 'network';
       readonly networks: readonly Ip4Network[];
       readonly route?: string;
+      /** Teredo refresh interval that was found out on this network earlier, ms. */
+      readonly refreshIntervalMs?: number;
     }
   /** Ask this server as well; we move to it when it answers, unless `wantServer` is over and `always` is not set. */
   | {
@@ -179,6 +183,7 @@ export type TransmitReason =
   | 'bubble-reply'
   | 'echo-test'
   | 'discovery'
+  | 'interval-test'
   | 'ping-test'
   | 'ping'
   | 'data';
@@ -199,6 +204,8 @@ export type ClientEvent =
     }
   | { readonly kind: 'nat'; readonly nat: NatKind }
   | { readonly kind: 'mapped'; readonly mapped: Endpoint }
+  /** The NAT keeps mappings at least so long: the Teredo refresh interval from now on, ms (RFC 4380 §5.2.7). */
+  | { readonly kind: 'interval'; readonly ms: number }
   | {
       readonly kind: 'peerUp';
       readonly address: Ip6;

@@ -27,10 +27,9 @@ import type { LogEntry } from './log.ts';
 import { networkId, peerEntry, pingResult, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
 import { policyView } from './policy-view.ts';
 import { choosePort } from './port.ts';
-import { noteAnswer } from './state-file.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { PortMapper } from './portmap/mapper.ts';
-import type { StateStore } from './state-file.ts';
+import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
 
 /** Packets of allowed programs that wait while the tunnel wakes. */
@@ -97,6 +96,7 @@ export class ClientService {
       onChange: () => hooks.onChange?.(),
       prepare: (port) => this.mapper?.open(port) ?? Promise.resolve(null),
       moved: () => this.mapper?.check(),
+      ...intervalHooks(state, settings.intervalSearch, () => this.gateNetwork().id),
       received: (packet) => this.keeper.inward(packet),
       address: (address, deprecated) => this.addressGiven(address, deprecated),
     });

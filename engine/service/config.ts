@@ -36,6 +36,7 @@ export interface Settings {
   readonly portMapping: boolean;
   readonly offloads: boolean;
   readonly localDiscovery: boolean;
+  readonly intervalSearch: boolean;
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
   /** Seconds between refreshes of the NAT's mapping; null: what the protocol says. */
   readonly refreshRate: number | null;
@@ -101,6 +102,7 @@ function complete(
     failoverAfter: merged.failoverAfter ?? 300,
     adapter: merged.adapter ?? 'teredo',
     localDiscovery: merged.localDiscovery ?? false,
+    intervalSearch: (merged.intervalSearch ?? false) && policy.refreshRate === null,
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',
     metrics: merged.metrics === undefined ? null : parseMetricsEndpoint(merged.metrics),

@@ -73,6 +73,8 @@ export const settingsSchema = z.strictObject({
   portMapping: flag,
   /** Tell neighbours on the link of us by multicast, and listen to them (RFC 4380 §5.2.8). */
   localDiscovery: flag,
+  /** Find out how long the NAT keeps a mapping (RFC 4380 §5.2.7). */
+  intervalSearch: flag,
   /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
   offloads: flag,
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),

@@ -14,7 +14,7 @@ import type { NetworkChoice, Rule } from '../gate/index.ts';
 import { formatIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 
-const VERSION = 6;
+const VERSION = 7;
 
 const fileId = z.object({ device: z.string(), inode: z.string() });
 const port = z.number().int().min(1).max(65_535);
@@ -77,6 +77,8 @@ const schema = z.object({
   /** The user's own list of servers. */
   ownServers: z.array(z.string()),
   pcs: z.array(pc),
+  /** Refresh interval that the NAT of a network allows, ms, by network. */
+  intervals: z.record(z.string(), z.number()),
 });
 
 /** From each version to the next one. */
@@ -84,8 +86,9 @@ const MIGRATIONS: Record<number, (file: Record<string, unknown>) => Record<strin
   1: (file) => ({ ...file, version: 2, rules: [], networks: {} }),
   2: (file) => ({ ...file, version: 3, answers: {} }),
   3: (file) => ({ ...file, version: 4, servers: null }),
-  5: (file) => ({ ...file, version: 6, ownServers: [], pcs: [] }),
   4: (file) => ({ ...file, version: 5, portMapped: false }),
+  5: (file) => ({ ...file, version: 6, ownServers: [], pcs: [] }),
+  6: (file) => ({ ...file, version: 7, intervals: {} }),
 };
 
 export interface Remembered {
@@ -103,6 +106,8 @@ export interface Remembered {
   /** The user's own list of servers. */
   readonly ownServers: readonly string[];
   readonly pcs: readonly RememberedPc[];
+  /** Refresh interval that the NAT of a network allows, ms, by network (RFC 4380 §5.2.7). */
+  readonly intervals: Readonly<Record<string, number>>;
 }
 
 export const NOTHING: Remembered = {
@@ -115,6 +120,7 @@ export const NOTHING: Remembered = {
   portMapped: false,
   ownServers: [],
   pcs: [],
+  intervals: {},
 };
 
 /** What a client keeps between its runs. */
@@ -140,6 +146,30 @@ export function noteAnswer(state: StateStore, server: Ip4): void {
     .sort(([, a], [, b]) => b - a)
     .slice(0, MAX_ANSWERS);
   state.update({ answers: Object.fromEntries(latest) });
+}
+
+/** Networks whose refresh interval is remembered. */
+const MAX_INTERVALS = 64;
+
+/** Reads and notes the refresh interval of the network that one is in, ms; `wanted` false: knows none. */
+export function intervalHooks(
+  state: StateStore,
+  wanted: boolean,
+  network: () => string | null,
+): { interval: () => number | undefined; intervalFound: (ms: number) => void } {
+  return {
+    interval: () => {
+      const id = network();
+      return wanted && id !== null ? state.value.intervals[id] : undefined;
+    },
+    intervalFound: (ms) => {
+      const id = network();
+      if (id === null) return;
+      const others = Object.entries(state.value.intervals).filter(([name]) => name !== id);
+      const latest = [...others, [id, ms] as const].slice(-MAX_INTERVALS);
+      state.update({ intervals: Object.fromEntries(latest) });
+    },
+  };
 }
 
 /** State in one small JSON file. Writing replaces it whole; a damaged one is kept aside. */
@@ -227,8 +257,9 @@ function kept({
   portMapped,
   ownServers,
   pcs,
+  intervals,
 }: z.infer<typeof schema>): Omit<Remembered, 'rules'> {
-  return { port, address, networks, answers, servers, portMapped, ownServers, pcs };
+  return { port, address, networks, answers, servers, portMapped, ownServers, pcs, intervals };
 }
 
 function migrated(file: unknown): unknown {

@@ -9,8 +9,8 @@ import type {
   PeerRow,
   PingResult,
 } from '../client/types.ts';
-import type { Host, SidePort, SocketDatapath } from '../host/types.ts';
-import { DISCOVERY_ADDRESS, formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
+import type { Host, SocketDatapath } from '../host/types.ts';
+import { formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import type { Status } from './api.ts';
 import type { Settings } from './config.ts';
@@ -19,6 +19,7 @@ import { PeerLines, qualifiedEntry } from './log.ts';
 import type { LogEntry } from './log.ts';
 import { notMoved, ServerMoves } from './server-moves.ts';
 import { ServerNotice } from './server-notice.ts';
+import { SideSockets } from './side-sockets.ts';
 import { ServerList } from './server-list.ts';
 import type { ServerPlace } from './server-list.ts';
 import { TunnelPings } from './tunnel-pings.ts';
@@ -41,6 +42,9 @@ export interface TunnelHooks {
   readonly prepare: (port: number) => Promise<Endpoint | null>;
   /** The server sees us elsewhere than before. */
   readonly moved: () => void;
+  /** Refresh interval that was found out on this network earlier, ms (RFC 4380 §5.2.7). */
+  readonly interval: () => number | undefined;
+  readonly intervalFound: (ms: number) => void;
   /** A packet from a proven peer, for a program here. */
   readonly received: (packet: Uint8Array) => void;
   /** An advertisement gave this address (perhaps the one that we had); `deprecated` are older ones that still have flows. */
@@ -81,9 +85,7 @@ export class Tunnel {
   private wakes = 0;
   private deprecated: readonly Ip6[] = [];
   private cancelTimer: () => void = () => undefined;
-  /** UDP ports beside the service port. */
-  private readonly sides = new Map<number, SidePort>();
-  private group: { close(): void } | null = null;
+  private readonly sides: SideSockets;
   private readonly pings: TunnelPings;
   private readonly peerLines: PeerLines;
   /** Discards of the machines before this one. */
@@ -92,6 +94,7 @@ export class Tunnel {
   /** @param lastAddress of an earlier run: kept if the server sees us as before */
   constructor(host: Host, settings: Settings, lastAddress: Ip6 | null, hooks: TunnelHooks) {
     this.host = host;
+    this.sides = new SideSockets(host, (input) => this.input(input));
     this.settings = settings;
     this.servers = new ServerList((name) => host.resolve(name), settings);
     this.lastAddress = lastAddress;
@@ -128,7 +131,7 @@ export class Tunnel {
   sleep(brief = false): void {
     this.turn += 1;
     const { client, discarded, mappedAt } = this;
-    const kept = brief && this.address !== null && this.sides.size === 0;
+    const kept = brief && this.address !== null && this.sides.isEmpty;
     this.paused =
       client && kept
         ? { client, discarded, mappedAt, until: this.host.now() + PEER_VALID_MS }
@@ -220,6 +223,7 @@ export class Tunnel {
       allowPrivate,
       localPort: datapath.local.port,
       localDiscovery: this.settings.localDiscovery,
+      intervalSearch: this.settings.intervalSearch,
       ...(refreshRate !== null && { refreshIntervalMs: refreshRate * 1000 }),
       failoverMs: failoverAfter === 0 ? Infinity : failoverAfter * 1000,
       ...(this.lastAddress !== null && { lastAddress: this.lastAddress }),
@@ -258,14 +262,15 @@ export class Tunnel {
   }
 
   private tellNetwork(): void {
+    const { networks } = this;
     const route = `${this.route} ${this.wakes}`;
-    this.input({ kind: 'network', networks: this.networks, route });
+    const refreshIntervalMs = this.hooks.interval();
+    const known = refreshIntervalMs === undefined ? {} : { refreshIntervalMs };
+    this.input({ kind: 'network', networks, route, ...known });
   }
 
   private setClient(client: TeredoClient | null): void {
-    for (const side of this.sides.values()) side.close();
-    this.sides.clear();
-    this.join(false);
+    this.sides.close();
     this.discarded = this.discards();
     this.client = client;
     this.mappedAt = null;
@@ -335,13 +340,13 @@ export class Tunnel {
     switch (output.kind) {
       case 'transmit':
         if (output.via === undefined) datapath.transmit(output.to, output.bytes);
-        else this.sides.get(output.via)?.send(output.to, output.bytes);
+        else this.sides.send(output.via, output.to, output.bytes);
         break;
       case 'join':
-        this.join(output.on);
+        this.sides.join(output.on, this.networks);
         break;
       case 'listen':
-        this.listen(output.port, output.on);
+        this.sides.listen(output.port, output.on);
         break;
       case 'deliver':
         if (output.error) datapath.deliver(output.bytes);
@@ -377,6 +382,7 @@ export class Tunnel {
   }
 
   private tell({ event }: ClientOutput & { kind: 'event' }): void {
+    if (event.kind === 'interval') this.hooks.intervalFound(event.ms);
     if (event.kind === 'mapped') {
       if (this.mappedAt !== null) this.hooks.moved();
       this.mappedAt = this.host.now();
@@ -387,32 +393,6 @@ export class Tunnel {
       this.hooks.log(qualifiedEntry(event, this.client!.status()));
     else if (entry && (!peer || this.peerLines.may(this.host.now()))) this.hooks.log(entry);
     this.hooks.onChange();
-  }
-
-  /** Listens to the discovery bubbles of our links, or no longer. */
-  private join(on: boolean): void {
-    this.group?.close();
-    this.group = null;
-    if (!on) return;
-    const links = this.networks.map(({ address }) => address);
-    this.group = this.host.joinGroup(DISCOVERY_ADDRESS, TEREDO_PORT, links, (from, bytes) =>
-      this.input({ kind: 'discovery', from, bytes }),
-    );
-  }
-
-  /** Opens the UDP port `via` beside the service port, or closes it. */
-  private listen(via: number, on: boolean): void {
-    this.sides.get(via)?.close();
-    this.sides.delete(via);
-    if (!on) return;
-    try {
-      const take = (from: Endpoint, bytes: Uint8Array): void =>
-        this.input({ kind: 'datagram', from, bytes: bytes.slice(), via });
-      this.sides.set(via, this.host.openSidePort(via, take));
-    } catch {
-      // Not from within the machine's own output.
-      queueMicrotask(() => this.input({ kind: 'portFailed', port: via }));
-    }
   }
 
   private wakeAt(at: number): void {

@@ -56,6 +56,7 @@ it('command line rules over user over system over default', () => {
     portMapping: false,
     offloads: true,
     localDiscovery: false,
+    intervalSearch: false,
     credentials: null,
   });
 });

@@ -51,12 +51,13 @@ it('takes the file of the version before', () => {
     portMapped: false,
     ownServers: [],
     pcs: [],
+    intervals: {},
   });
   expect(state.damaged).toBe(false);
   expect(warnings).toEqual([]);
   state.update({ port: 50_001 });
   expect(JSON.parse(readFileSync(join(folder, 'client.json'), 'utf8'))).toMatchObject({
-    version: 6,
+    version: 7,
     port: 50_001,
   });
 });
