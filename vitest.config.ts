@@ -1,4 +1,4 @@
-// Vitest projects: unit and simulation tests run side by side; lab tests share one topology and run one by one; long ones run by a command of their own.
+// Vitest projects: unit and simulation tests run side by side; lab tests share one topology and run one by one, app tests one screen; long ones run by a command of their own.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -28,6 +28,16 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 90_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'app',
+          include: ['test/app/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           fileParallelism: false,
         },
       },

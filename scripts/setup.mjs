@@ -10,7 +10,7 @@ const LOCKFILE_STAMP = join(root, 'node_modules', '.package-lock.json');
 const POLICY = '/usr/sbin/policy-rc.d';
 
 /** Ends the program with one sentence. */
-function stop(sentence) {
+export function stop(sentence) {
   console.error(`shipworm: ${sentence}`);
   process.exit(1);
 }
@@ -115,6 +115,29 @@ function buildCli() {
     stop('The command-line bundle did not build; see above.');
 }
 
+/** The bundles of the desktop app: main process, preload script, window. */
+export function buildApp() {
+  const app = join(root, 'build', 'app');
+  const inputs = ['electron', 'renderer', 'engine', 'assets', 'package.json'].map((path) =>
+    join(root, path),
+  );
+  const bundles = ['main.cjs', 'preload.cjs', join('renderer', 'index.html')].map((name) =>
+    join(app, name),
+  );
+  const time = newest(inputs);
+  if (bundles.every((file) => existsSync(file) && statSync(file).mtimeMs > time)) return;
+  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
+  for (const [config, SHIPWORM_BUNDLE] of [
+    ['vite.electron.config.ts', 'main'],
+    ['vite.electron.config.ts', 'preload'],
+    ['vite.renderer.config.ts', ''],
+  ]) {
+    const env = { ...process.env, SHIPWORM_BUNDLE };
+    if (!run(nodePath(), [vite, 'build', '--logLevel', 'warn', '--config', config], { env }))
+      stop('The desktop app did not build; see above.');
+  }
+}
+
 /** Everything that running needs. Ends the program with one sentence when it can't be had. */
 export function setup() {
   installNpmPackages();
@@ -126,8 +149,8 @@ export function setup() {
 }
 
 /** Runs `command` in the foreground and ends with its exit code; TERM and INT are passed on. */
-export function become(command, args) {
-  const child = spawn(command, args, { cwd: root, stdio: 'inherit', env: toolEnvironment() });
+export function become(command, args, env = toolEnvironment()) {
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit', env });
   // INT reaches the child by the terminal; a second one from here would look like impatience.
   process.on('SIGINT', () => undefined);
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -1,7 +1,7 @@
 // Does all set-up, runs every check and every test, and ends with the line that counts them.
 import { join } from 'node:path';
 import { installDebianPackages, root, setup } from './setup.mjs';
-import { check, finish, modules, noLab, tests } from './testing.mjs';
+import { check, finish, modules, noApp, noLab, tests } from './testing.mjs';
 
 setup();
 check('prettier', [
@@ -12,6 +12,11 @@ check('prettier', [
 ]);
 check('eslint', [join(modules, 'eslint', 'bin', 'eslint.js'), '--max-warnings=0', '.']);
 check('types', [join(modules, 'typescript', 'bin', 'tsc'), '-p', '.']);
+check('types of the window', [join(modules, 'typescript', 'bin', 'tsc'), '-p', 'renderer']);
+check('types of the stand-in runtime', [
+  join(modules, 'typescript', 'bin', 'tsc'),
+  ...['-p', join('electron', 'tsconfig.electron25.json')],
+]);
 check('rooms', [join(root, 'scripts', 'check-rooms.mjs')]);
 tests(['unit', 'sim']);
 const clang = installDebianPackages(['fuzz']);
@@ -20,5 +25,8 @@ else tests(['fuzz']);
 const why = noLab();
 if (why) console.log(`Lab tests are skipped: ${why}.`);
 else tests(['lab']);
+const whyNot = noApp();
+if (whyNot) console.log(`Tests of the desktop app are skipped: ${whyNot}.`);
+else tests(['app']);
 
 finish();

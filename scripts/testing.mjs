@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { installDebianPackages, nodePath, root, toolEnvironment } from './setup.mjs';
+import { electronRuntime } from './electron-runtime.mjs';
+import { buildApp, installDebianPackages, nodePath, root, toolEnvironment } from './setup.mjs';
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 export const modules = join(root, 'node_modules');
@@ -59,6 +60,20 @@ export function noLab(groups = ['lab']) {
   if (!existsSync('/dev/net/tun')) return 'this machine has no TUN device (/dev/net/tun)';
   const command = installDebianPackages(groups);
   return command ? `Debian packages could not be installed; run: ${command}` : null;
+}
+
+/** Why the app's tests can't run here, or null; installs and builds what they need when they can. */
+export function noApp() {
+  if (process.getuid?.() !== 0) return 'they need root, to become an ordinary user that nobody is';
+  const command = installDebianPackages(['app', 'app-test']);
+  if (command) return `Debian packages could not be installed; run: ${command}`;
+  buildApp();
+  try {
+    electronRuntime();
+    return null;
+  } catch (error) {
+    return error.message;
+  }
 }
 
 /** Prints the line that counts and sets the exit code. */

@@ -1,0 +1,202 @@
+// Module electron/desktop puts client, window, tray and notifications together into one running app.
+import { join } from 'node:path';
+import { app, Notification, powerMonitor } from 'electron';
+import { Autostart } from './autostart.ts';
+import { Engine } from './engine.ts';
+import { isFullScreen } from './full-screen.ts';
+import { Helper } from './helper.ts';
+import { perform, serveWindow } from './ipc.ts';
+import { Notifier } from './notifier.ts';
+import type { Notice } from './notifier.ts';
+import {
+  bundles,
+  iconFolder,
+  launchCommand,
+  nativeFolder,
+  runtime,
+  systemName,
+  version,
+} from './runtime.ts';
+import { SettingsFile } from './settings.ts';
+import { Shell } from './shell.ts';
+import type { AppTray } from './tray.ts';
+import { openTray } from './tray.ts';
+import type { TrayView } from './tray-view.ts';
+import { AppWindow, preloadIn } from './window.ts';
+import { WORDS } from './words.ts';
+
+export class Desktop {
+  private readonly engine: Engine;
+  private readonly settings: SettingsFile;
+  private readonly window: AppWindow;
+  private readonly shell: Shell;
+  private readonly notifier: Notifier;
+  private tray: AppTray | null = null;
+  /** Notifications that are shown: one that is collected hears no click. */
+  private readonly shown = new Set<Notification>();
+
+  /** @param argv may hold `--hidden` (only the tray), `--demo` or `--real` (which network) */
+  constructor(argv: readonly string[]) {
+    this.engine = new Engine({
+      onChange: () => this.changed(),
+      onLog: ({ level, text }) => process.stderr.write(`${level}: ${text}\n`),
+    });
+    const warn = (text: string): void => this.engine.note({ level: 'warning', text });
+    this.settings = new SettingsFile(join(app.getPath('userData'), 'shell.json'), warn);
+    this.window = new AppWindow({
+      title: () => this.title(),
+      icon: join(iconFolder(), 'app-256.png'),
+      preload: preloadIn(bundles()),
+      warn,
+      closeQuits: () => this.tray === null,
+      onQuit: () => app.quit(),
+    });
+    this.shell = new Shell({
+      engine: this.engine,
+      settings: this.settings,
+      autostart: new Autostart(app.getPath('appData'), [...launchCommand(), '--hidden']),
+      helper: new Helper(nativeFolder()),
+      window: () => this.window.current,
+      guide: join(app.getAppPath(), 'docs', 'guide.md'),
+    });
+    this.notifier = new Notifier({
+      now: () => Date.now(),
+      enabled: () => this.settings.value.notifications && Notification.isSupported(),
+      windowInFront: () => this.window.current?.isFocused() ?? false,
+      fullScreen: isFullScreen,
+      show: (notice) => this.notify(notice),
+    });
+    serveWindow({ window: () => this.window.current, engine: this.engine, shell: this.shell });
+    this.begin(argv);
+  }
+
+  /** Somebody started the app once more. */
+  again(argv: readonly string[]): void {
+    this.window.show();
+    const network = networkOf(argv);
+    if (network && network !== this.settings.value.networkKind)
+      void this.shell.api.chooseNetwork({ kind: network });
+  }
+
+  /** Leaves the machine as it was. */
+  async close(): Promise<void> {
+    this.tray?.close();
+    this.tray = null;
+    this.window.release();
+    await this.engine.close();
+  }
+
+  private begin(argv: readonly string[]): void {
+    const network = networkOf(argv);
+    if (network) this.settings.update({ networkKind: network });
+    const { electron, trial } = runtime();
+    this.engine.note({
+      level: 'info',
+      text: `Shipworm ${version()} on ${systemName()} (Electron ${electron}${trial ? ', a stand-in for a trial' : ''}).`,
+    });
+    this.shell.watch(() => {
+      this.window.retitle();
+      this.tray?.changed();
+    });
+    powerMonitor.on('resume', () => {
+      this.shell.checkPause();
+      this.engine.look();
+    });
+    this.tray = openTray({
+      icons: iconFolder(),
+      view: () => this.view(),
+      actions: {
+        copy: (text) => this.perform('copyText', { text }),
+        pause: (minutes) => this.perform('pause', { minutes }),
+        resume: () => this.perform('resume', {}),
+        setApp: (params) => this.perform('setApp', params),
+        answer: (id, answer) => this.perform('answer', { id, answer }),
+        open: () => this.window.show(),
+        quit: () => app.quit(),
+      },
+    });
+    void this.shell.start();
+    // On first run an icon alone looks broken.
+    if (!argv.includes('--hidden') || this.settings.value.firstRun || !this.tray)
+      this.window.show();
+  }
+
+  private title(): string {
+    const { networkKind } = this.settings.value;
+    const { builtIn } = WORDS[this.shell.state.locale];
+    return networkKind === 'built-in' ? `Shipworm — ${builtIn}` : 'Shipworm';
+  }
+
+  /** Something in the client or around it changed. */
+  private changed(): void {
+    this.shell.changed();
+    this.tray?.changed();
+  }
+
+  /** What the tray asks for goes the way of the window's calls. */
+  private perform(name: string, params: unknown): void {
+    perform(this.engine, this.shell.api, name, params).then(
+      () => this.changed(),
+      (error: unknown) => this.engine.note({ level: 'error', text: (error as Error).message }),
+    );
+  }
+
+  private async view(): Promise<TrayView> {
+    const { api } = this.engine;
+    const { engine, paused, locale } = this.shell.state;
+    const status = this.engine.status();
+    const view: TrayView = {
+      shell: { engine, paused, locale },
+      status: status && {
+        state: status.state,
+        address: status.address,
+        builtIn: status.builtIn,
+      },
+      apps: ((await api?.apps({})) ?? []).map(
+        ({ id, name, path, script, group, user, connectOut, beReached, from }) => ({
+          ...{ id, name, path, script, group, user, connectOut, beReached, from },
+        }),
+      ),
+      questions: ((await api?.questions({})) ?? [])
+        .filter(({ answered }) => !answered)
+        .map(({ id, name }) => ({ id, name })),
+    };
+    this.offer(view);
+    return view;
+  }
+
+  /** What a person may want to be told. */
+  private offer({ shell, questions }: TrayView): void {
+    const words = WORDS[shell.locale];
+    for (const { name } of questions)
+      void this.notifier.offer({
+        subject: `application ${name}`,
+        title: words.asks(name),
+        body: words.asksBody,
+      });
+    if (shell.engine.state === 'failed')
+      void this.notifier.offer({
+        subject: `failure ${shell.engine.code ?? ''}`,
+        title: words.failedTitle,
+        body: shell.engine.text ?? '',
+      });
+  }
+
+  private notify({ title, body }: Notice): void {
+    const notification = new Notification({
+      title,
+      body,
+      icon: join(iconFolder(), 'app-64.png'),
+      silent: true,
+    });
+    this.shown.add(notification);
+    notification.on('click', () => this.window.show());
+    notification.on('close', () => this.shown.delete(notification));
+    notification.show();
+  }
+}
+
+function networkOf(argv: readonly string[]): 'real' | 'built-in' | null {
+  if (argv.includes('--real')) return 'real';
+  return argv.includes('--demo') ? 'built-in' : null;
+}

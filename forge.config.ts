@@ -1,0 +1,86 @@
+// Packaging: what goes into the app's folder, its fuses, and the makers of packages.
+import { join } from 'node:path';
+import { FusesPlugin } from '@electron-forge/plugin-fuses';
+import type { ForgeConfig } from '@electron-forge/shared-types';
+import { FuseV1Options, FuseVersion } from '@electron/fuses';
+
+/** Set by scripts/make.mjs: where the runtime to package is, and the version of what comes out. */
+const zips = process.env['SHIPWORM_ELECTRON_ZIPS'];
+const version = process.env['SHIPWORM_VERSION'];
+/** A build for a test driver, which comes in by --inspect; never shipped. */
+const forTests = process.env['SHIPWORM_FOR_TESTS'] === '1';
+const staged = join('build', 'stage');
+
+const description =
+  'Direct IPv6 between two PCs behind home routers, for the applications you allow and no other.';
+
+const config: ForgeConfig = {
+  packagerConfig: {
+    name: 'Shipworm',
+    executableName: 'shipworm-desktop',
+    asar: true,
+    icon: 'assets/icons/app-512',
+    appCopyright: 'The Shipworm developers, MIT licence',
+    ...(zips !== undefined && { electronZipDir: zips }),
+    // The bundles hold all code; nothing of node_modules is needed.
+    ignore: (path: string) =>
+      path !== '' && !/^\/(package\.json|LICENSE|build|build\/app(\/.*)?)$/.test(path),
+    prune: false,
+    extraResource: ['native', 'icons', 'cli', 'docs'].map((name) => join(staged, name)),
+  },
+  rebuildConfig: { onlyModules: [] },
+  makers: [
+    {
+      name: '@electron-forge/maker-deb',
+      platforms: ['linux'],
+      config: {
+        options: {
+          name: 'shipworm',
+          bin: 'shipworm-desktop',
+          productName: 'Shipworm',
+          genericName: 'Teredo client',
+          productDescription: description,
+          description,
+          maintainer: 'The Shipworm developers',
+          section: 'net',
+          categories: ['Network'],
+          icon: 'assets/icons/app-256.png',
+          compression: 'zstd',
+          depends: ['libasound2 | libasound2t64'],
+          recommends: ['pkexec | policykit-1'],
+          ...(version !== undefined && { version }),
+        },
+      },
+    },
+    { name: '@electron-forge/maker-zip', platforms: ['linux', 'darwin'], config: {} },
+    {
+      name: '@electron-forge/maker-rpm',
+      platforms: ['linux'],
+      config: {
+        options: {
+          name: 'shipworm',
+          bin: 'shipworm-desktop',
+          productName: 'Shipworm',
+          description,
+          license: 'MIT',
+          categories: ['Network'],
+          icon: 'assets/icons/app-256.png',
+        },
+      },
+    },
+    { name: '@electron-forge/maker-dmg', platforms: ['darwin'], config: {} },
+  ],
+  plugins: [
+    new FusesPlugin({
+      version: FuseVersion.V1,
+      [FuseV1Options.RunAsNode]: false,
+      [FuseV1Options.EnableCookieEncryption]: true,
+      [FuseV1Options.EnableNodeOptionsEnvironmentVariable]: false,
+      [FuseV1Options.EnableNodeCliInspectArguments]: forTests,
+      [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: true,
+      [FuseV1Options.OnlyLoadAppFromAsar]: true,
+    }),
+  ],
+};
+
+export default config;

@@ -1,0 +1,83 @@
+// Does all set-up, then makes the packages: npm run make -- [--targets deb,zip]; with a stand-in for Electron their version ends in ~trial.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { finishDeb } from './deb.mjs';
+import { electronRuntime } from './electron-runtime.mjs';
+import {
+  buildApp,
+  installDebianPackages,
+  nodePath,
+  root,
+  run,
+  setup,
+  stop,
+  toolEnvironment,
+} from './setup.mjs';
+
+const stage = join(root, 'build', 'stage');
+const { version, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** What goes beside the app's archive. */
+function fillStage() {
+  rmSync(stage, { recursive: true, force: true });
+  for (const name of ['native', 'icons', 'cli', 'docs'])
+    mkdirSync(join(stage, name), { recursive: true });
+  for (const name of ['shipworm.node', 'shipworm-helper', 'shipworm-sweep']) {
+    cpSync(join(root, 'build', 'native', name), join(stage, 'native', name));
+    if (!run('strip', ['--strip-unneeded', join(stage, 'native', name)])) stop('strip failed.');
+  }
+  cpSync(join(root, 'assets', 'icons'), join(stage, 'icons'), {
+    recursive: true,
+    filter: (path) => !path.endsWith('.svg'),
+  });
+  cpSync(join(root, 'docs'), join(stage, 'docs'), { recursive: true });
+  cpSync(join(root, 'build', 'cli.mjs'), join(stage, 'cli', 'cli.mjs'));
+  cpSync(join(root, 'assets', 'package', 'shipworm'), join(stage, 'cli', 'shipworm'));
+  // The command line's own Node: the app's runtime must not serve as one.
+  cpSync(nodePath(), join(stage, 'cli', 'node'), { dereference: true });
+}
+
+/** The folder with the runtime's zip under the name that packagers look for, or null: they download it. */
+function zipRuntime({ directory, trial }) {
+  if (!trial) return null;
+  const folder = join(root, 'build', 'electron-zips');
+  const [wanted] = readFileSync(
+    join(root, 'node_modules', 'electron', 'package.json'),
+    'utf8',
+  ).match(/(?<="version": ")[^"]+/);
+  const zip = join(folder, `electron-v${wanted}-linux-x64.zip`);
+  if (existsSync(zip)) return folder;
+  mkdirSync(folder, { recursive: true });
+  if (!run('zip', ['-qr1', zip, '.', '-x', 'resources/default_app.asar/*'], { cwd: directory }))
+    stop('zip failed; install the Debian package zip.');
+  return folder;
+}
+
+export function make(args) {
+  setup();
+  const command = installDebianPackages(['app', 'make']);
+  if (command) stop(`what packaging needs is missing. Run: ${command}`);
+  buildApp();
+  fillStage();
+  const runtime = electronRuntime();
+  const zips = zipRuntime(runtime);
+  const full = runtime.trial ? `${version}~trial` : version;
+  const forge = join(root, 'node_modules', '@electron-forge', 'cli', 'dist', 'electron-forge.js');
+  const env = {
+    ...toolEnvironment(),
+    SHIPWORM_VERSION: full,
+    ...(zips && { SHIPWORM_ELECTRON_ZIPS: zips }),
+  };
+  const given = args.length > 0 ? args : ['--targets', 'deb,zip'];
+  rmSync(join(root, 'out', 'make'), { recursive: true, force: true });
+  const { status } = spawnSync(nodePath(), [forge, 'make', ...given], {
+    cwd: root,
+    env,
+    stdio: 'inherit',
+  });
+  if (status !== 0) stop('Packaging failed; see above.');
+  for (const file of finishDeb(full)) console.log(file);
+}
+
+make(process.argv.slice(2));

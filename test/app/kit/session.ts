@@ -1,0 +1,126 @@
+// Module test/app/kit/session makes a desktop session for one ordinary user: a screen, a session bus, a home; and takes it away again.
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** A user that no machine has, and that can become nobody else. */
+export const GUEST = 61_233;
+
+export interface Session {
+  readonly folder: string;
+  readonly home: string;
+  readonly display: string;
+  readonly bus: string;
+  readonly env: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+// The script is plain JavaScript, so its types are said here.
+const script = new URL('../../../scripts/desktop-user.mjs', import.meta.url).href;
+const { hiddenFolder, REVEAL } = (await import(script)) as {
+  hiddenFolder: (path: string) => string;
+  REVEAL: string;
+};
+export const ROOT = resolve(import.meta.dirname, '..', '..', '..');
+
+/** Becomes the guest, with a name, where the repository can be seen, in a mount namespace of its own; the pid stays. */
+const BECOME = `set -e
+home=$1 root=$2 hidden=$3
+shift 3
+mount --bind "$home/passwd" /etc/passwd
+mount --bind "$home/group" /etc/group
+${REVEAL}
+exec setpriv --reuid ${GUEST} --regid ${GUEST} --clear-groups "$@"`;
+
+/** The words before a command that make it the guest's. */
+export const asGuest = (folder: string): string[] => [
+  ...['unshare', '-m', 'sh', '-c', BECOME, 'sh', folder, ROOT, hiddenFolder(ROOT)],
+];
+
+/** Throws when screen or bus can't be had. */
+export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
+  const folder = mkdtempSync(join(tmpdir(), 'shipworm-app-'));
+  chmodSync(folder, 0o755);
+  const [home, run] = [join(folder, 'home'), join(folder, 'run')];
+  for (const each of [home, run]) {
+    mkdirSync(each, { mode: 0o700 });
+    chownSync(each, GUEST, GUEST);
+  }
+  for (const [file, line] of [
+    ['passwd', `guest:x:${GUEST}:${GUEST}:Guest:${home}:/bin/sh`],
+    ['group', `guest:x:${GUEST}:`],
+  ] as const)
+    writeFileSync(join(folder, file), `${readFileSync(`/etc/${file}`, 'utf8')}${line}\n`);
+  const started: ChildProcess[] = [];
+  const close = async (): Promise<void> => {
+    for (const child of started.reverse()) await ended(child);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const screen = ['Xvfb', '-displayfd', '1', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp'];
+    const xvfb = spawn(screen[0]!, screen.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
+    started.push(xvfb);
+    const display = `:${await firstLine(xvfb)}`;
+    const env = {
+      HOME: home,
+      XDG_RUNTIME_DIR: run,
+      XDG_CONFIG_HOME: join(home, '.config'),
+      DISPLAY: display,
+      LANG: language,
+      PATH: process.env['PATH']!,
+      // Accessibility's own bus would be started for each program.
+      NO_AT_BRIDGE: '1',
+      DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${join(folder, 'no-system-bus')}`,
+    };
+    // Nothing is started by name: what is not there is not there.
+    const config = join(folder, 'bus.conf');
+    writeFileSync(
+      config,
+      `<busconfig><type>session</type><listen>unix:path=${join(run, 'bus')}</listen>
+<policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`,
+    );
+    const daemon = ['dbus-daemon', `--config-file=${config}`, '--nofork', '--print-address=1'];
+    const [unshare, ...words] = asGuest(folder);
+    const bus = spawn(unshare!, [...words, ...daemon], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env,
+    });
+    started.push(bus);
+    const address = await firstLine(bus);
+    return {
+      folder,
+      home,
+      display,
+      bus: address,
+      env: { ...env, DBUS_SESSION_BUS_ADDRESS: address },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: child.stdout! })) return line;
+  throw new Error(`${child.spawnfile} ended without a word.`);
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    child.kill();
+  });
+}
