@@ -1,12 +1,11 @@
-// Packaging: what goes into the app's folder, its fuses, and the makers of packages.
+// Packaging: what goes into the app's folder, its fuses, and makers for other systems; scripts/make.mjs makes .deb and zip of the folder.
 import { join } from 'node:path';
 import { FusesPlugin } from '@electron-forge/plugin-fuses';
 import type { ForgeConfig } from '@electron-forge/shared-types';
 import { FuseV1Options, FuseVersion } from '@electron/fuses';
 
-/** Set by scripts/make.mjs: where the runtime to package is, and the version of what comes out. */
+/** Set by scripts/make.mjs: where the runtime to package is, if it can't be downloaded. */
 const zips = process.env['SHIPWORM_ELECTRON_ZIPS'];
-const version = process.env['SHIPWORM_VERSION'];
 /** A build for a test driver, which comes in by --inspect; never shipped. */
 const forTests = process.env['SHIPWORM_FOR_TESTS'] === '1';
 const staged = join('build', 'stage');
@@ -30,29 +29,7 @@ const config: ForgeConfig = {
   },
   rebuildConfig: { onlyModules: [] },
   makers: [
-    {
-      name: '@electron-forge/maker-deb',
-      platforms: ['linux'],
-      config: {
-        options: {
-          name: 'shipworm',
-          bin: 'shipworm-desktop',
-          productName: 'Shipworm',
-          genericName: 'Teredo client',
-          productDescription: description,
-          description,
-          maintainer: 'The Shipworm developers',
-          section: 'net',
-          categories: ['Network'],
-          icon: 'assets/icons/app-256.png',
-          compression: 'zstd',
-          depends: ['libasound2 | libasound2t64'],
-          recommends: ['pkexec | policykit-1'],
-          ...(version !== undefined && { version }),
-        },
-      },
-    },
-    { name: '@electron-forge/maker-zip', platforms: ['linux', 'darwin'], config: {} },
+    { name: '@electron-forge/maker-zip', platforms: ['darwin'], config: {} },
     {
       name: '@electron-forge/maker-rpm',
       platforms: ['linux'],

@@ -10,6 +10,7 @@ import { Notifier } from './notifier.ts';
 import type { Notice } from './notifier.ts';
 import {
   bundles,
+  docsFolder,
   iconFolder,
   launchCommand,
   nativeFolder,
@@ -57,7 +58,7 @@ export class Desktop {
       autostart: new Autostart(app.getPath('appData'), [...launchCommand(), '--hidden']),
       helper: new Helper(nativeFolder()),
       window: () => this.window.current,
-      guide: join(app.getAppPath(), 'docs', 'guide.md'),
+      guide: join(docsFolder(), 'guide.md'),
     });
     this.notifier = new Notifier({
       now: () => Date.now(),

@@ -34,7 +34,11 @@ export const nativeFolder = (): string =>
 export const iconFolder = (): string =>
   app.isPackaged ? join(process.resourcesPath, 'icons') : join(app.getAppPath(), 'assets', 'icons');
 
-/** The sessions's language if there are words in it, else English. */
+/** Folder of the documents. */
+export const docsFolder = (): string =>
+  app.isPackaged ? join(process.resourcesPath, 'docs') : join(app.getAppPath(), 'docs');
+
+/** The session's language if there are words in it, else English. */
 export function localeOf(language: ShellState['language']): ShellState['locale'] {
   if (language !== 'system') return language;
   const wanted = app.getPreferredSystemLanguages().concat(app.getLocale());

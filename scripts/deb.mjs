@@ -1,14 +1,13 @@
-// Puts into the .deb what its maker can't: the command line, the helper with its polkit action, man page, systemd units, icons of all sizes.
+// Makes the .deb of the packaged app: with the command line, the helper and its polkit action, man page, systemd units, icons.
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
-  existsSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -21,6 +20,13 @@ import { root, run, stop } from './setup.mjs';
 
 const assets = join(root, 'assets');
 const LIB = 'usr/lib/shipworm';
+const UNITS = [
+  'shipworm-helper.service',
+  'shipworm-helper.socket',
+  'shipworm-client.service',
+  'shipworm-server.service',
+  'shipworm-relay.service',
+];
 
 /** Writes a file that everybody may read. */
 function put(tree, path, content, mode = 0o644) {
@@ -37,35 +43,70 @@ const packaged = (unit) =>
     .replaceAll('/opt/shipworm/build/native/shipworm-helper', `/${LIB}/shipworm-helper`)
     .replaceAll(/file:\/opt\/shipworm\/docs\/[a-z-]+\.md/g, 'man:shipworm(1)');
 
-function fill(tree) {
+/** What the runtime loads when it starts, or when a page asks for it; either name where Debian's releases differ. */
+const DEPENDS = [
+  'libc6 (>= 2.31)',
+  'libgtk-3-0 | libgtk-3-0t64',
+  'libnss3',
+  'libasound2 | libasound2t64',
+  'libgbm1',
+  'libatk-bridge2.0-0 | libatk-bridge2.0-0t64',
+  'libdrm2',
+  'libxss1',
+  'libxtst6',
+  'libnotify4',
+];
+
+function control(version, sizeKb) {
+  return `Package: shipworm
+Version: ${version}
+Section: net
+Priority: optional
+Architecture: amd64
+Installed-Size: ${sizeKb}
+Maintainer: The Shipworm developers <shipworm@localhost>
+Depends: ${DEPENDS.join(', ')}
+Recommends: pkexec | policykit-1, libayatana-appindicator3-1
+Suggests: x11-utils
+Description: Teredo client with a face
+ Shipworm gives a PC behind a home router an IPv6 address and direct paths to
+ other such PCs, for the applications you allow and no other. With the command
+ line, server and relay.
+`;
+}
+
+const ENTRY = `[Desktop Entry]
+Type=Application
+Name=Shipworm
+GenericName=Teredo client
+GenericName[ja]=Teredo クライアント
+Comment=Direct IPv6 between two PCs behind home routers
+Comment[ja]=家庭用ルーターの内側にある PC どうしを IPv6 で直接つなぐ
+Exec=shipworm-desktop
+Icon=shipworm
+Terminal=false
+Categories=Network;
+StartupWMClass=Shipworm
+`;
+
+function fill(tree, app) {
+  cpSync(app, join(tree, LIB), { recursive: true, verbatimSymlinks: true });
+  chmodSync(join(tree, LIB), 0o755);
   const bin = join(tree, 'usr/bin');
-  rmSync(bin, { recursive: true, force: true });
   mkdirSync(bin);
   symlinkSync('../lib/shipworm/shipworm-desktop', join(bin, 'shipworm-desktop'));
   symlinkSync('../lib/shipworm/resources/cli/shipworm', join(bin, 'shipworm'));
-  const entry = join(tree, 'usr/share/applications/shipworm.desktop');
-  const text = readFileSync(entry, 'utf8').replace(/^Exec=.*$/m, 'Exec=shipworm-desktop');
-  put(tree, 'usr/share/applications/shipworm.desktop', text);
-  copyFileSync(
-    join(tree, LIB, 'resources/native/shipworm-helper'),
-    join(tree, LIB, 'shipworm-helper'),
-  );
-  chmodSync(join(tree, LIB, 'shipworm-helper'), 0o755);
-  // Chromium's sandbox for systems without user namespaces for everybody.
+  put(tree, 'usr/share/applications/shipworm.desktop', ENTRY);
+  const helper = join(tree, LIB, 'shipworm-helper');
+  copyFileSync(join(tree, LIB, 'resources/native/shipworm-helper'), helper);
+  chmodSync(helper, 0o755);
+  // Chromium's sandbox, for systems that keep user namespaces from ordinary users.
   chmodSync(join(tree, LIB, 'chrome-sandbox'), 0o4755);
+  const action = 'org.shipworm.helper.policy';
+  put(tree, `usr/share/polkit-1/actions/${action}`, readFileSync(join(assets, 'polkit', action)));
   put(tree, 'usr/share/man/man1/shipworm.1.gz', gzipSync(manPage(), { level: 9 }));
-  put(
-    tree,
-    'usr/share/polkit-1/actions/org.shipworm.helper.policy',
-    readFileSync(join(assets, 'polkit', 'org.shipworm.helper.policy')),
-  );
-  for (const name of [
-    'shipworm-helper.service',
-    'shipworm-helper.socket',
-    'shipworm-client.service',
-    'shipworm-server.service',
-    'shipworm-relay.service',
-  ])
+  put(tree, 'usr/share/doc/shipworm/copyright', readFileSync(join(root, 'LICENSE')));
+  for (const name of UNITS)
     put(
       tree,
       `usr/lib/systemd/system/${name}`,
@@ -73,49 +114,24 @@ function fill(tree) {
     );
   for (const file of readdirSync(join(assets, 'icons'))) {
     const size = /^app-(\d+)\.png$/.exec(file)?.[1];
-    if (size)
-      put(
-        tree,
-        `usr/share/icons/hicolor/${size}x${size}/apps/shipworm.png`,
-        readFileSync(join(assets, 'icons', file)),
-      );
+    const place = `usr/share/icons/hicolor/${size}x${size}/apps/shipworm.png`;
+    if (size) put(tree, place, readFileSync(join(assets, 'icons', file)));
   }
-  rmSync(join(tree, 'usr/share/pixmaps'), { recursive: true, force: true });
   for (const name of ['prerm', 'postrm'])
     put(tree, `DEBIAN/${name}`, readFileSync(join(assets, 'package', name)), 0o755);
 }
 
-/** Finishes every .deb below out/make and renames the zips; gives the paths of all that was made. */
-export function finishDeb(version) {
-  const out = join(root, 'out', 'make');
-  const files = readdirSync(out, { recursive: true, withFileTypes: true })
-    .filter((each) => each.isFile())
-    .map((each) => join(each.parentPath, each.name));
-  return files.map((file) => {
-    if (file.endsWith('.deb')) {
-      const tree = mkdtempSync(join(tmpdir(), 'shipworm-deb-'));
-      try {
-        if (!run('dpkg-deb', ['-R', file, tree])) stop('dpkg-deb failed.');
-        chmodSync(tree, 0o755);
-        fill(tree);
-        const { stdout } = spawnSync('du', ['-sk', '--exclude=DEBIAN', tree], { encoding: 'utf8' });
-        const controlFile = join(tree, 'DEBIAN', 'control');
-        writeFileSync(
-          controlFile,
-          readFileSync(controlFile, 'utf8').replace(
-            /^Installed-Size:.*$/m,
-            `Installed-Size: ${parseInt(stdout, 10)}`,
-          ),
-        );
-        if (!run('dpkg-deb', ['--root-owner-group', '-Zzstd', '-b', tree, file]))
-          stop('dpkg-deb failed.');
-      } finally {
-        rmSync(tree, { recursive: true, force: true });
-      }
-    }
-    if (!file.endsWith('.zip') || file.includes(version)) return file;
-    const renamed = file.replace(/-[\d.]+\.zip$/, `-${version}.zip`);
-    renameSync(file, renamed);
-    return existsSync(renamed) ? renamed : file;
-  });
+/** Makes `file` of the packaged app in the folder `app`. */
+export function makeDeb(app, version, file) {
+  const tree = mkdtempSync(join(tmpdir(), 'shipworm-deb-'));
+  try {
+    chmodSync(tree, 0o755);
+    fill(tree, app);
+    const { stdout } = spawnSync('du', ['-sk', tree], { encoding: 'utf8' });
+    put(tree, 'DEBIAN/control', control(version, parseInt(stdout, 10)));
+    if (!run('dpkg-deb', ['--root-owner-group', '-Zzstd', '-b', tree, file]))
+      stop('dpkg-deb failed; see above.');
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
 }

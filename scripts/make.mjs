@@ -1,8 +1,7 @@
-// Does all set-up, then makes the packages: npm run make -- [--targets deb,zip]; with a stand-in for Electron their version ends in ~trial.
-import { spawnSync } from 'node:child_process';
+// Does all set-up, then makes a .deb and a zip of the app in out/make; with a stand-in for Electron their version ends in ~trial.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { finishDeb } from './deb.mjs';
+import { basename, dirname, join } from 'node:path';
+import { makeDeb } from './deb.mjs';
 import { electronRuntime } from './electron-runtime.mjs';
 import {
   buildApp,
@@ -16,7 +15,8 @@ import {
 } from './setup.mjs';
 
 const stage = join(root, 'build', 'stage');
-const { version, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const modules = join(root, 'node_modules');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** What goes beside the app's archive. */
 function fillStage() {
@@ -42,10 +42,9 @@ function fillStage() {
 function zipRuntime({ directory, trial }) {
   if (!trial) return null;
   const folder = join(root, 'build', 'electron-zips');
-  const [wanted] = readFileSync(
-    join(root, 'node_modules', 'electron', 'package.json'),
-    'utf8',
-  ).match(/(?<="version": ")[^"]+/);
+  const [wanted] = readFileSync(join(modules, 'electron', 'package.json'), 'utf8').match(
+    /(?<="version": ")[^"]+/,
+  );
   const zip = join(folder, `electron-v${wanted}-linux-x64.zip`);
   if (existsSync(zip)) return folder;
   mkdirSync(folder, { recursive: true });
@@ -54,7 +53,7 @@ function zipRuntime({ directory, trial }) {
   return folder;
 }
 
-export function make(args) {
+function make() {
   setup();
   const command = installDebianPackages(['app', 'make']);
   if (command) stop(`what packaging needs is missing. Run: ${command}`);
@@ -63,21 +62,18 @@ export function make(args) {
   const runtime = electronRuntime();
   const zips = zipRuntime(runtime);
   const full = runtime.trial ? `${version}~trial` : version;
-  const forge = join(root, 'node_modules', '@electron-forge', 'cli', 'dist', 'electron-forge.js');
-  const env = {
-    ...toolEnvironment(),
-    SHIPWORM_VERSION: full,
-    ...(zips && { SHIPWORM_ELECTRON_ZIPS: zips }),
-  };
-  const given = args.length > 0 ? args : ['--targets', 'deb,zip'];
-  rmSync(join(root, 'out', 'make'), { recursive: true, force: true });
-  const { status } = spawnSync(nodePath(), [forge, 'make', ...given], {
-    cwd: root,
-    env,
-    stdio: 'inherit',
-  });
-  if (status !== 0) stop('Packaging failed; see above.');
-  for (const file of finishDeb(full)) console.log(file);
+  const forge = join(modules, '@electron-forge', 'cli', 'dist', 'electron-forge.js');
+  const env = { ...toolEnvironment(), ...(zips && { SHIPWORM_ELECTRON_ZIPS: zips }) };
+  if (!run(nodePath(), [forge, 'package'], { env })) stop('Packaging failed; see above.');
+  const app = join(root, 'out', 'Shipworm-linux-x64');
+  const out = join(root, 'out', 'make');
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  const deb = join(out, `shipworm_${full}_amd64.deb`);
+  makeDeb(app, full, deb);
+  const zip = join(out, `shipworm-${full}-linux-x64.zip`);
+  if (!run('zip', ['-qry1', zip, basename(app)], { cwd: dirname(app) })) stop('zip failed.');
+  for (const file of [deb, zip]) console.log(file);
 }
 
-make(process.argv.slice(2));
+make();
