@@ -1,5 +1,5 @@
 // Does all set-up, then makes a .deb and a zip of the app in out/make; with a stand-in for Electron their version ends in ~trial.
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { makeDeb } from './deb.mjs';
 import { electronRuntime } from './electron-runtime.mjs';
@@ -35,7 +35,7 @@ function fillStage() {
   cpSync(join(root, 'build', 'cli.mjs'), join(stage, 'cli', 'cli.mjs'));
   cpSync(join(root, 'assets', 'package', 'shipworm'), join(stage, 'cli', 'shipworm'));
   // The command line's own Node: the app's runtime must not serve as one.
-  cpSync(nodePath(), join(stage, 'cli', 'node'), { dereference: true });
+  copyFileSync(nodePath(), join(stage, 'cli', 'node'));
 }
 
 /** The folder with the runtime's zip under the name that packagers look for, or null: they download it. */

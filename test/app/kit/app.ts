@@ -24,13 +24,13 @@ export const RUNTIME = electronRuntime();
 /**
  * A command that runs `executable` as the guest. The sandbox stays on: what a driver adds for root is for root only.
  */
-export function wrapper({ folder }: Session, executable: string): string {
+export function wrapper({ folder, enter = [] }: Session, executable: string): string {
   const path = join(folder, 'electron');
   writeFileSync(
     path,
     `#!/bin/sh
 for each do shift; [ "$each" = --no-sandbox ] || set -- "$@" "$each"; done
-exec ${[...asGuest(folder), executable].map((word) => `'${word}'`).join(' ')} "$@"
+exec ${[...enter, ...asGuest(folder), executable].map((word) => `'${word}'`).join(' ')} "$@"
 `,
   );
   chmodSync(path, 0o755);

@@ -23,6 +23,8 @@ export interface Session {
   readonly display: string;
   readonly bus: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Words before a command that bring it onto another machine's files. */
+  readonly enter?: readonly string[];
   close(): Promise<void>;
 }
 

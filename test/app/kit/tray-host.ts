@@ -5,6 +5,8 @@ import type { MessageBus } from 'dbus-next';
 const { Interface } = dbus.interface;
 const WATCHER = 'org.kde.StatusNotifierWatcher';
 const ITEM = 'org.kde.StatusNotifierItem';
+/** So often a menu may change between reading and clicking. */
+const CLICKS = 5;
 
 export interface MenuItem {
   readonly id: number;
@@ -144,8 +146,20 @@ export class TrayHost {
     return itemOf(layout as Layout).children;
   }
 
-  /** Clicks the entry reached by `labels`, one a level. */
+  /** Clicks the entry reached by `labels`, one a level. A menu that was made anew while it was read is read again. */
   async click(...labels: (string | RegExp)[]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.clickOnce(labels);
+        return;
+      } catch (error) {
+        if (attempt === CLICKS || !(error as Error).message.includes('error occurred in Event'))
+          throw error;
+      }
+    }
+  }
+
+  private async clickOnce(labels: readonly (string | RegExp)[]): Promise<void> {
     let items = await this.menu();
     let found: MenuItem | undefined;
     for (const label of labels) {
