@@ -1,24 +1,14 @@
-// Module renderer/main shows the state of the client in the window.
-import { useEffect, useState } from 'react';
+// Module renderer/main starts the window's page: words, the stream of updates, and the first screen.
 import { createRoot } from 'react-dom/client';
-import { applyUpdate } from '../engine/service/slices.ts';
-import type { Snapshot } from '../engine/service/slices.ts';
+import { App } from './app/app.tsx';
+import { useStore } from './app/store.ts';
+import { chooseLanguage, startWords } from './words/index.ts';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/parts.css';
+import './styles/screens.css';
 
-function Page() {
-  const [snapshot, setSnapshot] = useState<Snapshot | null>(null);
-  useEffect(
-    () => window.shipworm.watch((update) => setSnapshot((last) => applyUpdate(last, update))),
-    [],
-  );
-  if (!snapshot) return null;
-  const { status } = snapshot;
-  return (
-    <main>
-      <h1>{status.state}</h1>
-      <p>{status.reason.text}</p>
-      <p>{status.address}</p>
-    </main>
-  );
-}
-
-createRoot(document.getElementById('root')!).render(<Page />);
+await startWords();
+await chooseLanguage('system');
+window.shipworm.watch((update) => useStore.getState().take(update));
+createRoot(document.getElementById('root')!).render(<App />);

@@ -17,8 +17,13 @@ check('types of the stand-in runtime', [
   join(modules, 'typescript', 'bin', 'tsc'),
   ...['-p', join('electron', 'tsconfig.electron25.json')],
 ]);
+for (const part of ['renderer', 'app'])
+  check(`types of test/${part}`, [
+    join(modules, 'typescript', 'bin', 'tsc'),
+    ...['-p', join('test', part)],
+  ]);
 check('rooms', [join(root, 'scripts', 'check-rooms.mjs')]);
-tests(['unit', 'sim']);
+tests(['unit', 'renderer', 'sim']);
 const clang = installDebianPackages(['fuzz']);
 if (clang) console.log(`Fuzzing is skipped: it needs clang; run: ${clang}`);
 else tests(['fuzz']);

@@ -33,7 +33,7 @@ export class LogRing {
 type Watcher = (update: Update<EngineSnapshot>) => void;
 type WatchedApi = Pick<
   Api,
-  'apps' | 'reachable' | 'flows' | 'questions' | 'policy' | 'network' | 'builtIn'
+  'apps' | 'reachable' | 'flows' | 'questions' | 'policy' | 'network' | 'builtIn' | 'doctorState'
 >;
 
 /** The slices of one client. While nobody watches it has no timer and asks for nothing. */
@@ -159,6 +159,7 @@ export class SliceFeed {
       policy: await api.policy(none),
       network: await api.network(none),
       builtIn: (await api.builtIn?.(none)) ?? null,
+      doctor: await api.doctorState(none),
       log: this.log.list(),
       traffic: {
         at,

@@ -4,6 +4,7 @@
 // give ages: a row that only grew older is then the same row.
 import type { CallResult, PeerEntry, Status } from './api.ts';
 import type { BuiltInState } from './builtin/calls.ts';
+import type { DoctorState } from './doctor-calls.ts';
 import type { LogLevel } from './log.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { ShellState } from './shell-calls.ts';
@@ -48,6 +49,7 @@ export interface EngineSnapshot {
   readonly network: CallResult<'network'>;
   /** Null on a real network. */
   readonly builtIn: BuiltInState | null;
+  readonly doctor: DoctorState;
   readonly log: readonly LogRow[];
   readonly traffic: Traffic;
 }
@@ -108,22 +110,27 @@ export function applyUpdate<S extends EngineSnapshot>(snapshot: S | null, update
   return { ...snapshot, ...update.set, ...lists };
 }
 
+/** Where each key stands in a list that was patched before: a row's key costs more than finding its place. */
+const places = new WeakMap<object, Map<string, number>>();
+
 function patched<Row>(
   rows: readonly Row[],
   { upsert, remove }: Patch<Row>,
   key: (row: Row) => string,
 ): readonly Row[] {
-  const fresh = new Map(upsert.map((row) => [key(row), row]));
-  const gone = new Set(remove);
-  const kept: Row[] = [];
-  for (const row of rows) {
+  const known = places.get(rows) ?? new Map(rows.map((row, i) => [key(row), i]));
+  const gone = new Set(remove.map((name) => known.get(name)));
+  const list = rows.slice();
+  for (const row of upsert) {
     const name = key(row);
-    const instead = fresh.get(name);
-    if (instead) fresh.delete(name);
-    if (!gone.has(name)) kept.push(instead ?? row);
+    const at = known.get(name) ?? list.length;
+    known.set(name, at);
+    list[at] = row;
   }
-  kept.push(...fresh.values());
-  return kept;
+  places.delete(rows);
+  if (remove.length > 0) return list.filter((_, i) => !gone.has(i));
+  places.set(list, known);
+  return list;
 }
 
 /** What leads from `before` to `after`; null when nothing changed. */
@@ -207,6 +214,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
     policy: { files: [], values: [], apps: [] },
     network: { id: null, choice: 'ask' },
     builtIn: null,
+    doctor: { report: null, running: [] },
     log,
     traffic: { at: 0, bytesIn: 0, bytesOut: 0 },
   };

@@ -127,6 +127,7 @@ it('nobody is told more than ten times a second, and nothing runs when nobody wa
       questions: rows,
       policy: () => Promise.resolve(empty.policy),
       network: () => Promise.resolve(empty.network),
+      doctorState: () => Promise.resolve(empty.doctor),
     },
     () => {
       looks++;

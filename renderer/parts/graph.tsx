@@ -1,0 +1,111 @@
+// Module parts/graph draws the traffic of the last two minutes, both ways, as it comes.
+import { useEffect, useMemo, useRef } from 'react';
+import type { ReactElement } from 'react';
+import { useTranslation } from 'react-i18next';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import type { Traffic } from '../../engine/service/slices.ts';
+import { formatRate } from '../app/format.ts';
+import { TRAFFIC_MS } from '../app/store.ts';
+
+/** Bytes a second between each two totals, by time in s. The first has none before it. */
+export function ratesOf(traffic: readonly Traffic[]): [number[], number[], number[]] {
+  const at: number[] = [];
+  const inward: number[] = [];
+  const outward: number[] = [];
+  traffic.slice(1).forEach((now, i) => {
+    const before = traffic[i]!;
+    const seconds = Math.max(0.001, (now.at - before.at) / 1000);
+    at.push(now.at / 1000);
+    inward.push((now.bytesIn - before.bytesIn) / seconds);
+    outward.push((now.bytesOut - before.bytesOut) / seconds);
+  });
+  return [at, inward, outward];
+}
+
+/** The least height of the scale, bytes a second: a single ping should not fill the graph. */
+const LEAST = 1_000;
+
+function options(element: HTMLElement, height: number, language: string): uPlot.Options {
+  const style = getComputedStyle(element);
+  const colour = (name: string): string => style.getPropertyValue(name).trim();
+  const line = (name: string): uPlot.Series => ({
+    stroke: colour(name),
+    width: 1.75,
+    fill: `color-mix(in srgb, ${colour(name)} 12%, transparent)`,
+    points: { show: false },
+  });
+  const axis: uPlot.Axis = {
+    stroke: colour('--ink-soft'),
+    font: `12px ${style.fontFamily}`,
+    ticks: { show: false },
+  };
+  const grid = { stroke: colour('--line-colour'), width: 1 };
+  return {
+    width: element.clientWidth,
+    height,
+    legend: { show: false },
+    cursor: { show: false },
+    padding: [8, 28, 0, 0],
+    scales: {
+      x: { time: true, range: (_, __, max) => [max - TRAFFIC_MS / 1000, max] },
+      y: { range: (_, __, max) => [0, Math.max(LEAST, max * 1.1)] },
+    },
+    series: [{}, line('--in'), line('--out')],
+    axes: [
+      { ...axis, size: 24, grid: { show: false }, values: (_, at) => at.map(timeOf(at, language)) },
+      {
+        ...axis,
+        size: 72,
+        space: 28,
+        grid,
+        values: (_, rates) => rates.map((rate) => formatRate(rate, language)),
+      },
+    ],
+  };
+}
+
+/** Seconds before the right edge. */
+function timeOf(all: readonly number[], language: string): (at: number) => string {
+  const format = new Intl.DateTimeFormat(language, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  });
+  return (at) => (all.length > 0 ? format.format(at * 1000) : '');
+}
+
+export function Graph(props: {
+  traffic: readonly Traffic[];
+  height: number;
+  dark: boolean;
+}): ReactElement {
+  const { traffic, height, dark } = props;
+  const { t, i18n } = useTranslation();
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const data = useMemo(() => ratesOf(traffic), [traffic]);
+  const latest = useRef(data);
+  useEffect(() => {
+    latest.current = data;
+    plot.current?.setData(data);
+  }, [data]);
+  useEffect(() => {
+    const element = place.current!;
+    const made = new uPlot(options(element, height, i18n.language), latest.current, element);
+    plot.current = made;
+    const watch = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
+    watch.observe(element);
+    return () => {
+      watch.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [height, dark, i18n.language]);
+  const says = t('status.trafficSays', {
+    in: formatRate(data[1].at(-1) ?? 0, i18n.language),
+    out: formatRate(data[2].at(-1) ?? 0, i18n.language),
+  });
+  return <div ref={place} className="graph" role="img" aria-label={says} style={{ height }} />;
+}

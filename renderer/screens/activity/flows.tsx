@@ -1,0 +1,184 @@
+// Module activity/flows lists the connections: who, with whom, whether they pass, and why.
+import { useCallback, useMemo, useState } from 'react';
+import type { ReactElement, ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { TFunction } from 'i18next';
+import { ROW_KEY } from '../../../engine/service/slices.ts';
+import type { FlowRow } from '../../../engine/service/slices.ts';
+import { formatAgo, formatClock } from '../../app/format.ts';
+import { isKnown } from '../../app/reasons.ts';
+import { useNow, useSlice } from '../../app/store.ts';
+import { Choices } from '../../parts/button.tsx';
+import { Search } from '../../parts/field.tsx';
+import { Card, Empty, Facts } from '../../parts/page.tsx';
+import { Word } from '../../parts/state.tsx';
+import type { Tone } from '../../parts/state.tsx';
+import { Table } from '../../parts/table.tsx';
+import type { Column } from '../../parts/table.tsx';
+
+const FILTERS = ['all', 'passed', 'refused'] as const;
+type Filter = (typeof FILTERS)[number];
+
+const TONES: Record<FlowRow['verdict'], Tone> = { pass: 'good', drop: 'bad', refuse: 'bad' };
+
+function whyOf(t: TFunction, reason: string): string {
+  return isKnown('why', reason) ? t(`states.why.${reason}`) : reason;
+}
+
+function textOrder(value: (row: FlowRow) => string): (a: FlowRow, b: FlowRow) => number {
+  return (a, b) => {
+    const [left, right] = [value(a), value(b)];
+    return left < right ? -1 : left > right ? 1 : 0;
+  };
+}
+
+function remoteOf({ remote, remotePort }: FlowRow): string {
+  return remotePort === 0 ? remote : `[${remote}]:${remotePort}`;
+}
+
+function useColumns(): readonly Column<FlowRow>[] {
+  const { t, i18n } = useTranslation();
+  const { language } = i18n;
+  return useMemo<readonly Column<FlowRow>[]>(() => {
+    const nameOf = ({ app }: FlowRow): string => app?.name ?? t('activity.nobody');
+    return [
+      {
+        id: 'verdict',
+        title: t('activity.verdict'),
+        width: '92px',
+        cell: ({ verdict }) => <Word tone={TONES[verdict]}>{t(`states.verdict.${verdict}`)}</Word>,
+        compare: textOrder(({ verdict }) => verdict),
+      },
+      {
+        id: 'app',
+        title: t('activity.app'),
+        width: 'minmax(64px, 1fr)',
+        cell: nameOf,
+        full: ({ app }) => app?.script ?? app?.path ?? t('activity.nobody'),
+        compare: textOrder(nameOf),
+      },
+      {
+        id: 'direction',
+        title: t('activity.direction'),
+        width: '72px',
+        cell: ({ direction, protocol }) =>
+          `${t(`activity.${direction}`)} ${protocol.toUpperCase()}`,
+        compare: textOrder(({ direction, protocol }) => direction + protocol),
+      },
+      {
+        id: 'remote',
+        title: t('activity.remote'),
+        width: 'minmax(120px, 2.2fr)',
+        mono: true,
+        cell: remoteOf,
+        full: remoteOf,
+        compare: textOrder(({ remote }) => remote),
+      },
+      {
+        id: 'reason',
+        title: t('activity.reason'),
+        width: 'minmax(120px, 2.4fr)',
+        cell: ({ reason }) => whyOf(t, reason),
+        full: ({ reason }) => whyOf(t, reason),
+        compare: textOrder(({ reason }) => reason),
+      },
+      {
+        id: 'last',
+        title: t('activity.last'),
+        width: '68px',
+        number: true,
+        cell: ({ lastAt }) => formatClock(lastAt, language),
+        compare: (a, b) => a.lastAt - b.lastAt,
+      },
+    ];
+  }, [t, language]);
+}
+
+function Detail({ flow }: { flow: FlowRow }): ReactElement {
+  const { t, i18n } = useTranslation();
+  const now = useNow();
+  const { app, pid, confidence, local, localPort, reason, lastAt } = flow;
+  const rows: (readonly [string, ReactNode])[] = [
+    [t('activity.owner'), app ? (app.script ?? app.path ?? app.name) : t('activity.nobody')],
+    [t('activity.certainty'), t(`states.confidence.${confidence}`)],
+    [t('activity.process'), pid ?? '–'],
+    [t('activity.remote'), <code key="remote">{remoteOf(flow)}</code>],
+    [
+      t('activity.local'),
+      <code key="local">{localPort === 0 ? local : `[${local}]:${localPort}`}</code>,
+    ],
+    [t('activity.reason'), whyOf(t, reason)],
+    [t('activity.last'), formatAgo(Math.max(0, now - lastAt), i18n.language)],
+  ];
+  return (
+    <Card className="detail" title={t('activity.detail')}>
+      <Facts rows={rows} />
+    </Card>
+  );
+}
+
+const keyOf = ROW_KEY.flows;
+
+export function Flows({ view }: { view: ReactNode }): ReactElement {
+  const { t } = useTranslation();
+  const flows = useSlice('flows');
+  const columns = useColumns();
+  const [filter, setFilter] = useState<Filter>('all');
+  const [text, setText] = useState('');
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [count, setCount] = useState(0);
+  const keep = useCallback(
+    (row: FlowRow) => {
+      if (filter !== 'all' && (row.verdict === 'pass') !== (filter === 'passed')) return false;
+      const sought = text.toLowerCase();
+      return (
+        sought === '' ||
+        row.remote.includes(sought) ||
+        String(row.remotePort).includes(sought) ||
+        (row.app?.name.toLowerCase().includes(sought) ?? false) ||
+        (row.app?.path?.toLowerCase().includes(sought) ?? false)
+      );
+    },
+    [filter, text],
+  );
+  const unknown = useMemo(() => flows.filter(({ app }) => app === null).length, [flows]);
+  const flow = chosen === null ? undefined : flows.find((row) => keyOf(row) === chosen);
+  return (
+    <>
+      <div className="bar">
+        {view}
+        <Choices
+          label={t('activity.filter')}
+          value={filter}
+          onChange={setFilter}
+          options={FILTERS.map((value) => ({ value, text: t(`activity.${value}`) }))}
+        />
+        <Search value={text} onChange={setText} />
+        <span className="rest" role="status">
+          {t('activity.shown', { count })}
+          {unknown > 0 && ` · ${t('activity.unknownOwners', { count: unknown })}`}
+        </span>
+      </div>
+      <Table
+        label={t('activity.flows')}
+        rows={flows}
+        keyOf={keyOf}
+        columns={columns}
+        keep={keep}
+        sort={{ by: 'last', down: true }}
+        chosen={chosen}
+        onChoose={setChosen}
+        onCount={setCount}
+        empty={
+          <Empty
+            icon="activity"
+            title={flows.length === 0 ? t('activity.none') : t('common.nothingFound')}
+          >
+            {flows.length === 0 && t('activity.noneText')}
+          </Empty>
+        }
+      />
+      {flow && <Detail flow={flow} />}
+    </>
+  );
+}

@@ -1,0 +1,163 @@
+// Module screens/doctor looks at everything that can be in the way, and ends in one plain sentence.
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { DoctorReport } from '../../engine/service/doctor-calls.ts';
+import { call } from '../app/calls.ts';
+import { formatClock } from '../app/format.ts';
+import { useSlice } from '../app/store.ts';
+import { Button } from '../parts/button.tsx';
+import { Empty, Note, Page, SectionHead } from '../parts/page.tsx';
+import { Mark } from '../parts/state.tsx';
+import type { Tone } from '../parts/state.tsx';
+import { en } from '../words/index.ts';
+
+type Check = DoctorReport['checks'][number];
+type Code = keyof typeof en.doctor.check;
+
+const TONES: Record<Check['result'], Tone> = { good: 'good', bad: 'bad', unknown: 'idle' };
+const VERDICT_TONES: Record<DoctorReport['verdict']['code'], Tone> = {
+  works: 'good',
+  limited: 'warn',
+  ready: 'good',
+  asking: 'work',
+  asleep: 'good',
+  unneeded: 'good',
+  prevented: 'bad',
+  unclear: 'warn',
+};
+const BEYOND = ['browsers', 'echo'] as const;
+/** Which check stands where; one that is new stands with the router's. */
+const GROUPS: readonly (readonly [
+  group: 'machine' | 'way' | 'router',
+  codes: readonly string[],
+])[] = [
+  ['machine', ['managed', 'helper', 'routes', 'other-teredo', 'native-ipv6', 'firewall']],
+  ['way', ['dns', 'udp-out', 'udp-3544', 'primary', 'secondary', 'refresh']],
+  ['router', []],
+];
+
+function groupOf(code: string): string {
+  return GROUPS.find(([, codes]) => codes.includes(code))?.[0] ?? 'router';
+}
+
+const hasName = (code: string): code is Code => code in en.doctor.check;
+
+function useName(): (check: { code: string; title: string }) => string {
+  const { t } = useTranslation();
+  return ({ code, title }) => (hasName(code) ? t(`doctor.check.${code}`) : title);
+}
+
+function CheckLine({ check, running }: { check: Check; running: boolean }): ReactElement {
+  const { t } = useTranslation();
+  const name = useName();
+  const { result, evidence, action } = check;
+  const word = running ? t('doctor.running') : t(`doctor.results.${result}`);
+  return (
+    <li className="check">
+      <Mark tone={running ? 'work' : TONES[result]} />
+      <span className={`check-word tone-${running ? 'work' : TONES[result]}`}>{word}</span>
+      <div className="grow">
+        <p className="label">{name(check)}</p>
+        <p className="sub" lang="en">
+          {evidence}
+          {action !== null && result !== 'good' ? ` ${action}` : ''}
+        </p>
+      </div>
+    </li>
+  );
+}
+
+function Verdict({ report }: { report: DoctorReport }): ReactElement {
+  const { t, i18n } = useTranslation();
+  const { verdict, at, builtIn, checks } = report;
+  const count = (result: Check['result']): number =>
+    checks.filter((check) => check.result === result).length;
+  return (
+    <Note tone={VERDICT_TONES[verdict.code]} live>
+      <p className="verdict">{t(`doctor.verdict.${verdict.code}`)}</p>
+      <p lang="en">{verdict.text}</p>
+      <p className="soft">
+        {t('doctor.at', { time: formatClock(at, i18n.language) })}{' '}
+        {t('doctor.counts', { good: count('good'), bad: count('bad'), unknown: count('unknown') })}
+        {builtIn ? ` · ${t('doctor.atBuiltIn')}` : ''}
+      </p>
+    </Note>
+  );
+}
+
+export function DoctorScreen(): ReactElement {
+  const { t } = useTranslation();
+  const name = useName();
+  const { report, running } = useSlice('doctor');
+  const [thorough, setThorough] = useState(false);
+  const busy = running.length > 0;
+  const open = new Set(running.map(({ code }) => code));
+  return (
+    <Page
+      title={t('doctor.title')}
+      lead={t('doctor.lead')}
+      actions={
+        <Button
+          kind="primary"
+          icon="doctor"
+          disabled={busy}
+          onPress={() => void call('doctor', { thorough })}
+        >
+          {report ? t('doctor.again') : t('doctor.look')}
+        </Button>
+      }
+    >
+      <div className="stack">
+        {busy && (
+          <Note tone="work" live>
+            <p>{t('doctor.looking')}</p>
+            <p className="soft">{running.map(name).join(' · ')}</p>
+          </Note>
+        )}
+        {report && !busy && <Verdict report={report} />}
+        {!report && !busy && (
+          <div className="list">
+            <Empty icon="doctor" title={t('doctor.none')}>
+              {t('doctor.noneText')}
+            </Empty>
+          </div>
+        )}
+        <label className="check-option">
+          <input
+            type="checkbox"
+            checked={thorough}
+            onChange={(event) => setThorough(event.target.checked)}
+          />
+          {t('doctor.thorough')}
+        </label>
+      </div>
+      {report &&
+        GROUPS.map(([group]) => (
+          <section key={group} aria-label={t(`doctor.${group}`)}>
+            <SectionHead title={t(`doctor.${group}`)} />
+            <ul className="list">
+              {report.checks
+                .filter(({ code }) => groupOf(code) === group)
+                .map((check) => (
+                  <CheckLine key={check.code} check={check} running={open.has(check.code)} />
+                ))}
+            </ul>
+          </section>
+        ))}
+      {report && (
+        <section aria-label={t('doctor.beyond')}>
+          <SectionHead title={t('doctor.beyond')} />
+          <ul className="list">
+            {BEYOND.map((each) => (
+              <li key={each}>
+                <Mark tone="idle" />
+                <span className="grow">{t(`doctor.beyondList.${each}`)}</span>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </Page>
+  );
+}

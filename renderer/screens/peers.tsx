@@ -1,0 +1,274 @@
+// Module screens/peers lists everybody the tunnel talks to, and pings them.
+import { useCallback, useMemo, useState } from 'react';
+import type { ReactElement } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { FlowRow, PeerRow } from '../../engine/service/slices.ts';
+import { formatAgo, formatBytes, formatMs } from '../app/format.ts';
+import { usePing } from '../app/ping.ts';
+import { useSlow } from '../app/slow.ts';
+import { useNow, useSlice } from '../app/store.ts';
+import { Button, Choices, CopyButton } from '../parts/button.tsx';
+import { Search } from '../parts/field.tsx';
+import { Card, Empty, Facts, Note, Page } from '../parts/page.tsx';
+import { Word } from '../parts/state.tsx';
+import type { Tone } from '../parts/state.tsx';
+import { Table } from '../parts/table.tsx';
+import type { Column } from '../parts/table.tsx';
+
+/** Who talks to whom changes seldom, ms. */
+const SLOW_MS = 1_000;
+const FILTERS = ['all', 'openOnly', 'teredoOnly', 'nativeOnly'] as const;
+type Filter = (typeof FILTERS)[number];
+
+/** Names of the programs that talk to each address, several with commas between. */
+function appsOf(flows: readonly FlowRow[]): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const { remote, app, verdict } of flows) {
+    if (!app || verdict !== 'pass') continue;
+    const known = names.get(remote);
+    if (known === undefined) names.set(remote, app.name);
+    else if (!known.split(', ').includes(app.name)) names.set(remote, `${known}, ${app.name}`);
+  }
+  return names;
+}
+
+/** The same map as long as it says the same. */
+function useApps(): ReadonlyMap<string, string> {
+  const flows = useSlow(useSlice('flows'), SLOW_MS);
+  const [apps, setApps] = useState(() => appsOf(flows));
+  const next = useMemo(() => appsOf(flows), [flows]);
+  const same =
+    next.size === apps.size && [...next].every(([remote, name]) => apps.get(remote) === name);
+  if (!same) setApps(next);
+  return same ? apps : next;
+}
+
+function toneOfPath(path: PeerRow['path']): Tone {
+  return path === null ? 'idle' : 'good';
+}
+
+const by =
+  (value: (row: PeerRow) => number) =>
+  (a: PeerRow, b: PeerRow): number =>
+    value(a) - value(b);
+const byText =
+  (value: (row: PeerRow) => string) =>
+  (a: PeerRow, b: PeerRow): number => {
+    const [left, right] = [value(a), value(b)];
+    return left < right ? -1 : left > right ? 1 : 0;
+  };
+
+function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>[] {
+  const { t, i18n } = useTranslation();
+  const { language } = i18n;
+  return useMemo<readonly Column<PeerRow>[]>(
+    () => [
+      {
+        id: 'address',
+        title: t('peers.address'),
+        width: 'minmax(140px, 3fr)',
+        mono: true,
+        cell: ({ address }) => address,
+        full: ({ address }) => address,
+        compare: byText(({ address }) => address),
+      },
+      {
+        id: 'kind',
+        title: t('peers.kind'),
+        width: 'minmax(76px, 1fr)',
+        cell: ({ kind }) => t(`peers.kinds.${kind}`),
+        full: ({ kind }) => t(`peers.kinds.${kind}`),
+        compare: byText(({ kind }) => kind),
+      },
+      {
+        id: 'path',
+        title: t('peers.path'),
+        width: 'minmax(98px, 1.2fr)',
+        cell: ({ path }) => (
+          <Word tone={toneOfPath(path)}>{t(`peers.paths.${path ?? 'none'}`)}</Word>
+        ),
+        full: ({ path }) => t(`peers.pathText.${path ?? 'none'}`),
+        compare: byText(({ path }) => path ?? ''),
+      },
+      {
+        id: 'app',
+        title: t('peers.app'),
+        width: 'minmax(56px, 1.2fr)',
+        cell: ({ address }) => apps.get(address) ?? '',
+        full: ({ address }) => apps.get(address) ?? '',
+        compare: byText(({ address }) => apps.get(address) ?? ''),
+      },
+      {
+        id: 'rtt',
+        title: t('peers.rtt'),
+        width: '72px',
+        number: true,
+        cell: ({ rttMs }) => (rttMs === null ? '–' : formatMs(rttMs, language)),
+        compare: by(({ rttMs }) => rttMs ?? Infinity),
+      },
+      {
+        id: 'bytes',
+        title: t('peers.bytes'),
+        width: 'minmax(112px, 1.2fr)',
+        number: true,
+        cell: ({ bytesIn, bytesOut }) =>
+          `${formatBytes(bytesIn, language)} / ${formatBytes(bytesOut, language)}`,
+        compare: by(({ bytesIn, bytesOut }) => bytesIn + bytesOut),
+      },
+    ],
+    [t, language, apps],
+  );
+}
+
+const TEST: Record<Filter, (row: PeerRow) => boolean> = {
+  all: () => true,
+  openOnly: ({ path }) => path !== null,
+  teredoOnly: ({ kind }) => kind !== 'native',
+  nativeOnly: ({ kind }) => kind === 'native',
+};
+
+function Detail(props: { peer: PeerRow; app: string; onPing: () => void }): ReactElement {
+  const { peer, app, onPing } = props;
+  const { t, i18n } = useTranslation();
+  const now = useNow();
+  const { address, path, endpoint, trusted, lastHeardAt } = peer;
+  return (
+    <Card
+      className="detail"
+      title={t('peers.detail')}
+      side={
+        <div className="actions">
+          <CopyButton text={address} label={t('common.copyAddress')} />
+          <Button small onPress={onPing}>
+            {t('peers.pinged')}
+          </Button>
+        </div>
+      }
+    >
+      <Facts
+        rows={[
+          [t('peers.address'), <code key="address">{address}</code>],
+          [t('peers.path'), t(`peers.pathText.${path ?? 'none'}`)],
+          [t('peers.endpoint'), endpoint === null ? '–' : <code key="endpoint">{endpoint}</code>],
+          [t('peers.trusted'), trusted ? t('peers.trustedYes') : t('peers.trustedNo')],
+          [t('peers.app'), app === '' ? '–' : app],
+          [
+            t('peers.heard'),
+            lastHeardAt === null
+              ? t('peers.never')
+              : formatAgo(Math.max(0, now - lastHeardAt), i18n.language),
+          ],
+        ]}
+      />
+    </Card>
+  );
+}
+
+function PingForm({
+  onPing,
+  busy,
+}: {
+  onPing: (address: string) => void;
+  busy: boolean;
+}): ReactElement {
+  const { t } = useTranslation();
+  const [address, setAddress] = useState('');
+  const start = (): void => {
+    if (address.trim() !== '') onPing(address.trim());
+  };
+  return (
+    <form
+      className="actions"
+      onSubmit={(event) => {
+        event.preventDefault();
+        start();
+      }}
+    >
+      <input
+        className="input mono search"
+        aria-label={t('peers.pingAddress')}
+        placeholder={t('peers.pingPlaceholder')}
+        value={address}
+        spellCheck={false}
+        onChange={(event) => setAddress(event.target.value)}
+      />
+      <Button kind="primary" onPress={start} disabled={busy || address.trim() === ''}>
+        {t('peers.ping')}
+      </Button>
+    </form>
+  );
+}
+
+const keyOf = ({ address }: PeerRow): string => address;
+
+export function PeersScreen(): ReactElement {
+  const { t } = useTranslation();
+  const peers = useSlice('peers');
+  const apps = useApps();
+  const columns = useColumns(apps);
+  const [filter, setFilter] = useState<Filter>('all');
+  const [text, setText] = useState('');
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [count, setCount] = useState(0);
+  const { ping, start } = usePing();
+  const keep = useCallback(
+    (row: PeerRow) =>
+      TEST[filter](row) &&
+      (text === '' ||
+        row.address.includes(text.toLowerCase()) ||
+        (row.endpoint?.includes(text) ?? false) ||
+        (apps.get(row.address)?.toLowerCase().includes(text.toLowerCase()) ?? false)),
+    [filter, text, apps],
+  );
+  const peer = chosen === null ? undefined : peers.find(({ address }) => address === chosen);
+  return (
+    <Page
+      whole
+      title={t('peers.title')}
+      lead={t('peers.lead')}
+      actions={<PingForm onPing={start} busy={ping?.asking ?? false} />}
+    >
+      {ping && (
+        <div className="page-note">
+          <Note tone={ping.tone} live>
+            {ping.text}
+          </Note>
+        </div>
+      )}
+      <div className="bar">
+        <Choices
+          label={t('peers.filter')}
+          value={filter}
+          onChange={setFilter}
+          options={FILTERS.map((value) => ({ value, text: t(`peers.${value}`) }))}
+        />
+        <Search value={text} onChange={setText} />
+        <span className="rest" role="status">
+          {t('peers.count', { count })}
+        </span>
+      </div>
+      <Table
+        label={t('peers.title')}
+        rows={peers}
+        keyOf={keyOf}
+        columns={columns}
+        keep={keep}
+        sort={{ by: 'bytes', down: true }}
+        chosen={chosen}
+        onChoose={setChosen}
+        onCount={setCount}
+        empty={
+          <Empty
+            icon="peers"
+            title={peers.length === 0 ? t('peers.none') : t('common.nothingFound')}
+          >
+            {peers.length === 0 && t('peers.noneText')}
+          </Empty>
+        }
+      />
+      {peer && (
+        <Detail peer={peer} app={apps.get(peer.address) ?? ''} onPing={() => start(peer.address)} />
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,247 @@
+// Module screens/settings has what the person can choose about the app, and what an administrator has chosen.
+import { useState } from 'react';
+import type { ReactElement, ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import { call } from '../app/calls.ts';
+import { useSlice } from '../app/store.ts';
+import { Button, Choices, Switch } from '../parts/button.tsx';
+import { Field, Select } from '../parts/field.tsx';
+import { Card, Facts, Page } from '../parts/page.tsx';
+import { Pill } from '../parts/state.tsx';
+import type { Tone } from '../parts/state.tsx';
+
+const THEMES = ['system', 'light', 'dark'] as const;
+const CHOICES = ['ask', 'on', 'off'] as const;
+const HELPER_TONES: Record<'installed' | 'missing' | 'working' | 'refused', Tone> = {
+  installed: 'good',
+  missing: 'idle',
+  working: 'work',
+  refused: 'warn',
+};
+
+function Line(props: { title: string; text?: string; children: ReactNode }): ReactElement {
+  return (
+    <div className="setting">
+      <div className="grow">
+        <p className="label">{props.title}</p>
+        {props.text && <p className="soft">{props.text}</p>}
+      </div>
+      {props.children}
+    </div>
+  );
+}
+
+function Look(): ReactElement {
+  const { t } = useTranslation();
+  const { theme, language } = useSlice('shell');
+  return (
+    <Card title={t('settings.look')}>
+      <Line title={t('settings.theme')}>
+        <Choices
+          label={t('settings.theme')}
+          value={theme}
+          options={THEMES.map((value) => ({ value, text: t(`settings.themes.${value}`) }))}
+          onChange={(value) => void call('setTheme', { theme: value })}
+        />
+      </Line>
+      <Line title={t('settings.language')}>
+        <Select
+          label={t('settings.language')}
+          value={language}
+          options={[
+            { value: 'system', text: t('settings.languageSystem') },
+            { value: 'en', text: 'English' },
+            { value: 'ja', text: '日本語' },
+          ]}
+          onChange={(value) => void call('setLanguage', { language: value })}
+        />
+      </Line>
+    </Card>
+  );
+}
+
+function Behaviour(): ReactElement {
+  const { t } = useTranslation();
+  const { autostart, notifications } = useSlice('shell');
+  const network = useSlice('network');
+  return (
+    <Card title={t('settings.behaviour')}>
+      <Line title={t('settings.autostart')} text={t('settings.autostartText')}>
+        <Switch
+          on={autostart}
+          label={t('settings.autostart')}
+          onChange={(on) => void call('setAutostart', { on })}
+        />
+      </Line>
+      <Line title={t('settings.notifications')} text={t('settings.notificationsText')}>
+        <Switch
+          on={notifications}
+          label={t('settings.notifications')}
+          onChange={(on) => void call('setNotifications', { on })}
+        />
+      </Line>
+      <Line
+        title={t('settings.thisNetwork')}
+        text={network.id === null ? t('settings.thisNetworkNone') : t('settings.thisNetworkText')}
+      >
+        {network.id !== null && (
+          <Choices
+            label={t('settings.thisNetwork')}
+            value={network.choice}
+            options={CHOICES.map((value) => ({ value, text: t(`settings.choices.${value}`) }))}
+            onChange={(choice) => void call('network', { choice })}
+          />
+        )}
+      </Line>
+    </Card>
+  );
+}
+
+/** A name or an IPv4 address, roughly; the engine judges it. */
+const SERVER = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i;
+
+export function ServerForm(props: {
+  first: string;
+  action: string;
+  onServer: (server: string) => void;
+}): ReactElement {
+  const { t } = useTranslation();
+  const [server, setServer] = useState(props.first);
+  const good = SERVER.test(server.trim());
+  const use = (): void => {
+    if (good) props.onServer(server.trim());
+  };
+  return (
+    <form
+      className="server-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        use();
+      }}
+    >
+      <Field
+        label={t('settings.server')}
+        value={server}
+        onChange={setServer}
+        hint={t('settings.serverHint')}
+        wrong={server !== '' && !good ? t('settings.serverWrong') : null}
+      />
+      <Button onPress={use} disabled={!good}>
+        {props.action}
+      </Button>
+    </form>
+  );
+}
+
+function Network(): ReactElement {
+  const { t } = useTranslation();
+  const { networkKind, server } = useSlice('shell');
+  const real = networkKind === 'real';
+  return (
+    <Card title={t('settings.network')}>
+      <Line title={t('settings.builtIn')} text={t('settings.builtInText')}>
+        {real ? (
+          <Button onPress={() => void call('chooseNetwork', { kind: 'built-in' })}>
+            {t('settings.useBuiltIn')}
+          </Button>
+        ) : (
+          <Pill tone="good">{t('settings.usesNow')}</Pill>
+        )}
+      </Line>
+      <Line title={t('settings.real')} text={t('settings.realText')}>
+        {real ? (
+          <Pill tone="good">{t('settings.usesNow')}</Pill>
+        ) : (
+          <Button kind="quiet" onPress={() => void call('openGuide', {})}>
+            {t('settings.guide')}
+          </Button>
+        )}
+      </Line>
+      <ServerForm
+        first={server ?? ''}
+        action={t('settings.useReal')}
+        onServer={(name) => void call('chooseNetwork', { kind: 'real', server: name })}
+      />
+    </Card>
+  );
+}
+
+function Helper(): ReactElement {
+  const { t } = useTranslation();
+  const { state } = useSlice('shell').helper;
+  return (
+    <Card title={t('settings.helper')}>
+      <Line title={t(`settings.helperState.${state}`)} text={t('settings.helperText')}>
+        {state === 'installed' ? (
+          <Pill tone={HELPER_TONES[state]}>{t(`settings.helperState.${state}`)}</Pill>
+        ) : (
+          <Button disabled={state === 'working'} onPress={() => void call('installHelper', {})}>
+            {t('settings.install')}
+          </Button>
+        )}
+      </Line>
+    </Card>
+  );
+}
+
+function Policy(): ReactElement {
+  const { t } = useTranslation();
+  const { values, files } = useSlice('policy');
+  const locked = values.filter((value) => value.locked);
+  return (
+    <Card title={t('settings.policy')}>
+      {files.length === 0 && locked.length === 0 && (
+        <p className="soft">{t('settings.policyNone')}</p>
+      )}
+      <Facts
+        rows={[
+          ...files
+            .filter(({ error }) => error !== null)
+            .map(({ path, error }) => [path, error] as const),
+          ...locked.map(
+            ({ name, value, source }) =>
+              [
+                name,
+                `${JSON.stringify(value)} · ${t('settings.policyLocked', { source })}`,
+              ] as const,
+          ),
+        ]}
+      />
+    </Card>
+  );
+}
+
+function About(): ReactElement {
+  const { t } = useTranslation();
+  const { version, runtime } = useSlice('shell');
+  const text = `Electron ${runtime.electron}, Chromium ${runtime.chrome}, Node ${runtime.node}`;
+  return (
+    <Card title={t('settings.about')}>
+      <Facts
+        rows={[
+          [t('settings.version'), version],
+          [t('settings.runtime'), runtime.trial ? t('common.trial', { text }) : text],
+        ]}
+      />
+      <Line title={t('settings.quit')} text={t('settings.quitText')}>
+        <Button onPress={() => void call('quit', {})}>{t('settings.quit')}</Button>
+      </Line>
+    </Card>
+  );
+}
+
+export function SettingsScreen(): ReactElement {
+  const { t } = useTranslation();
+  return (
+    <Page title={t('settings.title')} lead={t('settings.lead')}>
+      <div className="settings">
+        <Look />
+        <Behaviour />
+        <Network />
+        <Helper />
+        <Policy />
+        <About />
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,153 @@
+// Every screen in the real app on the built-in network: no accessibility violation, each control reached by Tab with its focus seen, in both themes and languages.
+import AxeBuilder from '@axe-core/playwright';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { en, ja } from '../../renderer/words/index.ts';
+import { openApp } from './kit/window.ts';
+import type { App } from './kit/window.ts';
+
+const SCREENS = [
+  'status',
+  'applications',
+  'peers',
+  'activity',
+  'doctor',
+  'builtIn',
+  'settings',
+] as const;
+const LOOKS = [
+  { theme: 'light', language: 'en' },
+  { theme: 'dark', language: 'ja' },
+] as const;
+
+let app: App;
+beforeAll(async () => {
+  app = await openApp();
+});
+afterAll(() => app.close());
+
+async function violations(): Promise<string[]> {
+  // Electron can't open the page in which axe would gather its results.
+  const found = await new AxeBuilder({ page: app.page }).setLegacyMode(true).analyze();
+  expect(found.passes.length).toBeGreaterThan(10);
+  return found.violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`,
+  );
+}
+
+/** Walks through the page by Tab. Gives the controls that it did not come to, and those whose focus can't be seen. */
+async function walk(): Promise<{ missed: string[]; unseen: string[]; stops: number }> {
+  const { page } = app;
+  await page.evaluate(() => {
+    document.querySelectorAll('[data-stop]').forEach((each) => each.removeAttribute('data-stop'));
+    (document.activeElement as HTMLElement | null)?.blur();
+  });
+  const unseen: string[] = [];
+  let stops = 0;
+  for (; stops < 200; stops++) {
+    await page.keyboard.press('Tab');
+    const stop = await page.evaluate(() => {
+      const element = document.activeElement as HTMLElement;
+      if (element === document.body || element.dataset['stop'] !== undefined) return null;
+      element.dataset['stop'] = '';
+      const { outlineStyle, outlineWidth } = getComputedStyle(element);
+      const box = element.getBoundingClientRect();
+      const inside = box.bottom > 0 && box.top < innerHeight && box.width > 0;
+      return {
+        what: element.outerHTML.slice(0, 120),
+        seen: inside && outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2,
+      };
+    });
+    if (!stop) break;
+    if (!stop.seen) unseen.push(stop.what);
+  }
+  const missed = await page.evaluate(() =>
+    [
+      ...document.querySelectorAll<HTMLElement>(
+        'a[href], button, input, select, textarea, [tabindex]',
+      ),
+    ]
+      .filter(
+        (each) =>
+          each.tabIndex >= 0 &&
+          // Such a group only hands the focus on to the choice that holds.
+          each.getAttribute('role') !== 'radiogroup' &&
+          !each.hasAttribute('disabled') &&
+          each.dataset['stop'] === undefined &&
+          // Of a group of radio buttons Tab comes to the chosen one.
+          !(each instanceof HTMLInputElement && each.type === 'radio' && !each.checked),
+      )
+      .map((each) => each.outerHTML.slice(0, 120)),
+  );
+  return { missed, unseen, stops };
+}
+
+async function look({ theme, language }: (typeof LOOKS)[number]): Promise<void> {
+  await app.call('setTheme', { theme });
+  await app.call('setLanguage', { language });
+  await app.page.waitForFunction(
+    ([wantedTheme, wantedLanguage]) =>
+      document.documentElement.dataset['theme'] === wantedTheme &&
+      document.documentElement.lang === wantedLanguage,
+    [theme, language] as const,
+  );
+}
+
+describe('first run', () => {
+  test('three screens, by the keyboard alone, end on the Status screen', async () => {
+    const { page } = app;
+    const next = async (name: string): Promise<void> => {
+      expect(await violations()).toEqual([]);
+      const { missed, unseen } = await walk();
+      expect(missed).toEqual([]);
+      expect(unseen).toEqual([]);
+      await page.getByRole('button', { name }).focus();
+      await page.keyboard.press('Enter');
+    };
+    await page.getByRole('heading', { name: en.firstRun.welcome }).waitFor();
+    await next(en.common.next);
+    await page.getByRole('heading', { name: en.firstRun.where }).waitFor();
+    expect(await page.getByRole('radio', { name: en.firstRun.builtIn }).isChecked()).toBe(true);
+    await next(en.common.next);
+    await page.getByRole('heading', { name: en.firstRun.admitNone }).waitFor();
+    await next(en.firstRun.finish);
+    await page.getByRole('heading', { name: en.states.head.qualified }).waitFor();
+  });
+});
+
+describe.each(LOOKS)('$theme, $language', (given) => {
+  const words = given.language === 'ja' ? ja : en;
+  beforeAll(async () => {
+    await app.call('finishFirstRun', {});
+    await look(given);
+    await app.resize(900, 600);
+  });
+
+  test.each(SCREENS)('%s', async (screen) => {
+    const { page } = app;
+    await page.getByRole('button', { name: words.common.screens[screen] }).first().click();
+    await page.locator('#main h1').waitFor();
+    expect(await violations()).toEqual([]);
+    const { missed, unseen, stops } = await walk();
+    expect(missed).toEqual([]);
+    expect(unseen).toEqual([]);
+    expect(stops).toBeGreaterThan(SCREENS.length);
+    const wide = await page.evaluate(
+      () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    );
+    expect(wide, 'nothing sticks out').toBe(false);
+  });
+});
+
+test('each part of the address says what it is, by the pointer and by the keyboard', async () => {
+  const { page } = app;
+  await look(LOOKS[0]);
+  await page.getByRole('button', { name: en.common.screens.status }).click();
+  const server = page.locator('.part-server');
+  await server.hover();
+  await page.getByText('Server 192.0.2.1', { exact: true }).first().waitFor();
+  await page.mouse.move(0, 0);
+  await server.focus();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.getByText(en.status.partText.port).first().waitFor();
+});
