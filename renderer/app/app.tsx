@@ -67,6 +67,7 @@ function NavItem({ name, count }: { name: ScreenName; count?: number }): ReactEl
     <button
       type="button"
       className="nav-item"
+      data-screen={name}
       aria-current={screen === name ? 'page' : undefined}
       onClick={() => open(name)}
     >

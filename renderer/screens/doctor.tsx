@@ -68,7 +68,7 @@ function CheckLine({ check, running }: { check: Check; running: boolean }): Reac
   );
 }
 
-function Verdict({ report }: { report: DoctorReport }): ReactElement {
+export function Verdict({ report }: { report: DoctorReport }): ReactElement {
   const { t, i18n } = useTranslation();
   const { verdict, at, builtIn, checks } = report;
   const count = (result: Check['result']): number =>

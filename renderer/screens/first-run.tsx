@@ -1,13 +1,14 @@
 // Module screens/first-run is what a newcomer sees: what it does and will not do, where to begin, and the one permission.
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
-import { call } from '../app/calls.ts';
+import { ask, call } from '../app/calls.ts';
 import { useSlice } from '../app/store.ts';
 import { Button } from '../parts/button.tsx';
 import { Burrow } from '../parts/icon.tsx';
 import { Note } from '../parts/page.tsx';
 import { Mark } from '../parts/state.tsx';
+import { Verdict } from './doctor.tsx';
 import { ServerForm } from './settings.tsx';
 
 const DOES = ['address', 'direct', 'shows'] as const;
@@ -127,9 +128,23 @@ function Where(props: { onBack: () => void; onChosen: () => void }): ReactElemen
   );
 }
 
+/** Looks once whether all is well, and says so. */
+function Look(): ReactElement {
+  const { t } = useTranslation();
+  const { report } = useSlice('doctor');
+  useEffect(() => void ask('doctor', {}), []);
+  return report ? (
+    <Verdict report={report} />
+  ) : (
+    <Note tone="work" live>
+      {t('doctor.looking')}
+    </Note>
+  );
+}
+
 function Admit({ onBack }: { onBack: () => void }): ReactElement {
   const { t } = useTranslation();
-  const { networkKind, helper } = useSlice('shell');
+  const { networkKind, helper, engine } = useSlice('shell');
   const needed = networkKind === 'real';
   const finish = (): void => void call('finishFirstRun', {});
   const ready = !needed || helper.state === 'installed';
@@ -147,6 +162,7 @@ function Admit({ onBack }: { onBack: () => void }): ReactElement {
           {t('firstRun.admitRefused')}
         </Note>
       )}
+      {ready && engine.state === 'running' && <Look />}
       <div className="first-foot">
         <Button kind="quiet" onPress={onBack}>
           {t('common.back')}

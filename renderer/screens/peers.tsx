@@ -8,6 +8,7 @@ import { usePing } from '../app/ping.ts';
 import { useSlow } from '../app/slow.ts';
 import { useNow, useSlice } from '../app/store.ts';
 import { Button, Choices, CopyButton } from '../parts/button.tsx';
+import { Ends } from '../parts/ends.tsx';
 import { Search } from '../parts/field.tsx';
 import { Card, Empty, Facts, Note, Page } from '../parts/page.tsx';
 import { Word } from '../parts/state.tsx';
@@ -68,7 +69,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
         title: t('peers.address'),
         width: 'minmax(140px, 3fr)',
         mono: true,
-        cell: ({ address }) => address,
+        cell: ({ address }) => <Ends text={address} />,
         full: ({ address }) => address,
         compare: byText(({ address }) => address),
       },

@@ -50,7 +50,7 @@ export const en = {
   hostNone: 'has no address yet',
   ping: 'Ping {{name}}',
   speed: 'Speed of time',
-  speedOf: '{{speed}} times',
+  speedOf: '{{speed}}×',
 } as const;
 
 export const ja: Same<typeof en> = {
@@ -102,5 +102,5 @@ export const ja: Same<typeof en> = {
   hostNone: 'まだアドレスがありません',
   ping: '{{name}} に ping',
   speed: '時間の速さ',
-  speedOf: '{{speed}} 倍',
+  speedOf: '{{speed}} 倍速',
 };

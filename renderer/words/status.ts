@@ -112,7 +112,7 @@ export const ja: Same<typeof en> = {
   trafficIn: '受信',
   trafficOut: '送信',
   trafficSays: '直近二分間の通信量。受信：{{in}}。送信：{{out}}。',
-  exposed: '今、外から届くもの',
+  exposed: '外から届くもの',
   exposedNoneText: 'インターネットからこの PC のプログラムには届きません。',
   exposedText_other: '許可した {{count}} 個のプログラムに外から届きます。',
   exposedAll: 'コマンドラインの指定（--expose-all）により、待ち受け中のすべてに外から届きます。',

@@ -9,6 +9,7 @@ import { formatAgo, formatClock } from '../../app/format.ts';
 import { isKnown } from '../../app/reasons.ts';
 import { useNow, useSlice } from '../../app/store.ts';
 import { Choices } from '../../parts/button.tsx';
+import { Ends } from '../../parts/ends.tsx';
 import { Search } from '../../parts/field.tsx';
 import { Card, Empty, Facts } from '../../parts/page.tsx';
 import { Word } from '../../parts/state.tsx';
@@ -70,7 +71,7 @@ function useColumns(): readonly Column<FlowRow>[] {
         title: t('activity.remote'),
         width: 'minmax(120px, 2.2fr)',
         mono: true,
-        cell: remoteOf,
+        cell: (row) => <Ends text={remoteOf(row)} />,
         full: remoteOf,
         compare: textOrder(({ remote }) => remote),
       },

@@ -1,0 +1,82 @@
+// What a person decides in the window holds at once: a program that asks is allowed, reined in, and forgotten again; the tunnel is paused and resumed.
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { en } from '../../renderer/words/index.ts';
+import { openApp } from './kit/window.ts';
+import type { App } from './kit/window.ts';
+
+const WAIT = { timeout: 20_000, interval: 200 };
+
+let app: App;
+beforeAll(async () => {
+  app = await openApp();
+  await app.call('finishFirstRun', {});
+  await app.call('changeBuiltIn', { change: 'speed', speed: 5 });
+});
+afterAll(() => app.close());
+
+async function photos(): Promise<{ received: number; refused: number }> {
+  const { programs } = await app.call('builtIn', {});
+  return programs.find(({ name }) => name === 'Photos')!;
+}
+
+test('a program that asks waits in the list, and one press lets it through', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: en.common.screens.applications }).click();
+  const waiting = page.getByRole('region', { name: en.applications.waiting });
+  await waiting.getByText('photos').first().waitFor({ timeout: 20_000 });
+  expect(await photos()).toMatchObject({ received: 0 });
+  await waiting.getByRole('button', { name: en.applications.answerAllow, exact: true }).click();
+  await page
+    .getByRole('region', { name: en.applications.rules })
+    .getByText('photos', { exact: true })
+    .waitFor();
+  await waiting.waitFor({ state: 'hidden' });
+  await vi.waitFor(async () => expect((await photos()).received).toBeGreaterThan(0), WAIT);
+});
+
+test('its switch stops it at once, and undo lets it go on', async () => {
+  const { page } = app;
+  const out = page.getByRole('switch', { name: 'photos may connect out' });
+  await out.click();
+  await page.getByText('Changed photos.').waitFor();
+  expect(await out.isChecked()).toBe(false);
+  const before = await photos();
+  await vi.waitFor(
+    async () => expect((await photos()).refused).toBeGreaterThan(before.refused),
+    WAIT,
+  );
+  expect((await photos()).received - before.received).toBeLessThanOrEqual(1);
+  await page.getByRole('button', { name: en.common.undo }).click();
+  await vi.waitFor(async () => expect(await out.isChecked()).toBe(true), WAIT);
+});
+
+test('what was decided can be forgotten', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: 'More about photos' }).click();
+  await page.getByRole('menuitem', { name: en.applications.forget }).click();
+  await page.getByText('Forgot photos.').waitFor();
+  expect((await app.call('apps', {})).map(({ name }) => name)).not.toContain('photos');
+});
+
+test('a pause is told, nobody passes meanwhile, and resuming needs one press', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: en.common.screens.status }).click();
+  await page.getByRole('button', { name: en.status.pause }).click();
+  await page.getByRole('menuitem', { name: en.status.pauseOpen }).click();
+  await page.getByRole('heading', { name: en.states.head.paused }).waitFor();
+  expect((await app.call('status', {})).reason.code).toBe('paused');
+  await page.getByRole('button', { name: en.status.resume }).click();
+  await page.getByRole('heading', { name: en.states.head.paused }).waitFor({ state: 'hidden' });
+  expect((await app.call('status', {})).reason.code).not.toBe('paused');
+});
+
+test('a failure is shown at its link, and the way to the doctor stands beside it', async () => {
+  const { page } = app;
+  await app.call('changeBuiltIn', { change: 'fault', name: 'udp' });
+  await app.call('changeBuiltIn', { change: 'nat', kind: 'cone' });
+  await page.getByText(en.states.reason['no-answer']).waitFor({ timeout: 30_000 });
+  await page.getByRole('img', { name: /Router to server: no answer/ }).waitFor();
+  await page.getByRole('button', { name: en.status.runDoctor }).click();
+  await page.getByRole('button', { name: en.doctor.look }).click();
+  await page.getByText(en.doctor.verdict.prevented).waitFor({ timeout: 30_000 });
+});

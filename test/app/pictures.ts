@@ -1,0 +1,141 @@
+// Takes every screen of the app on the built-in network, in both themes and two sizes, some in Japanese, into a folder: `npm run screenshots`.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { en } from '../../renderer/words/index.ts';
+import { openApp } from './kit/window.ts';
+import type { App } from './kit/window.ts';
+
+const FONTS = fileURLToPath(new URL('./kit/fonts.conf', import.meta.url));
+const SIZES = [
+  { width: 900, height: 600 },
+  { width: 1600, height: 1000 },
+] as const;
+const THEMES = ['light', 'dark'] as const;
+/** Time for what an update brings to be drawn, ms. */
+const DRAWN_MS = 400;
+/** Traffic to be seen in the graph, ms. */
+const TRAFFIC_MS = 12_000;
+
+type Screen = keyof typeof en.common.screens;
+
+/** Takes the pictures of one app into `folder`. */
+class Camera {
+  private readonly app: App;
+  private readonly folder: string;
+
+  constructor(app: App, folder: string) {
+    this.app = app;
+    this.folder = folder;
+  }
+
+  /** Opens a screen, whatever the language. */
+  async open(screen: Screen): Promise<void> {
+    await this.app.page.locator(`[data-screen="${screen}"]`).click();
+    await this.app.page.mouse.move(0, 0);
+  }
+
+  /** `name-900.png` in the look of the moment. */
+  async take(name: string, width: number): Promise<void> {
+    await wait(DRAWN_MS);
+    await this.app.page.screenshot({ path: join(this.folder, `${name}-${width}.png`) });
+  }
+
+  /** Both themes in both sizes. */
+  async takeAll(name: string): Promise<void> {
+    for (const { width, height } of SIZES) {
+      await this.app.resize(width, height);
+      for (const theme of THEMES) {
+        await this.app.call('setTheme', { theme });
+        await this.take(theme === 'dark' ? `${name}-dark` : name, width);
+      }
+    }
+    await this.app.call('setTheme', { theme: 'light' });
+  }
+}
+
+/** What a newcomer sees first; gives the app back on its Status screen. */
+async function firstRun(app: App, camera: Camera): Promise<void> {
+  const { page } = app;
+  await page.getByRole('heading', { name: en.firstRun.welcome }).waitFor();
+  await camera.takeAll('first-run-1');
+  await app.resize(900, 600);
+  await page.getByRole('button', { name: en.common.next }).click();
+  await camera.takeAll('first-run-2');
+  await page.getByRole('button', { name: en.common.next }).click();
+  await page.getByText(en.doctor.verdict.works).first().waitFor({ timeout: 20_000 });
+  await camera.takeAll('first-run-3');
+  await page.getByRole('button', { name: en.firstRun.finish }).click();
+}
+
+/** Everything that happens on a good day. */
+async function goodDay(app: App, camera: Camera): Promise<void> {
+  const { page } = app;
+  await page.getByRole('heading', { name: en.states.head.qualified }).waitFor();
+  await app.call('ping', { address: '2001:db8::80', timeoutMs: 10_000 });
+  for (const { address } of (await app.call('builtIn', {})).hosts)
+    if (address !== null) await app.call('ping', { address, timeoutMs: 3_000 });
+  await wait(TRAFFIC_MS);
+  await camera.takeAll('status');
+  await app.resize(900, 600);
+  await page.locator('.part-server').hover();
+  await camera.take('status-address', 900);
+  for (const screen of ['applications', 'peers', 'activity', 'builtIn', 'settings'] as const) {
+    await camera.open(screen);
+    await camera.takeAll(screen === 'builtIn' ? 'built-in' : screen);
+  }
+  await camera.open('doctor');
+  await app.call('doctor', {});
+  await camera.takeAll('doctor');
+  await camera.open('applications');
+  await page.getByRole('button', { name: en.applications.allow }).click();
+  await app.resize(900, 600);
+  await camera.take('applications-allow', 900);
+}
+
+/** A network that lets no UDP out, and what the doctor says of it. */
+async function badDay(app: App, camera: Camera): Promise<void> {
+  await app.call('changeBuiltIn', { change: 'fault', name: 'udp' });
+  await app.call('changeBuiltIn', { change: 'speed', speed: 10 });
+  await app.call('changeBuiltIn', { change: 'nat', kind: 'symmetric' });
+  await camera.open('status');
+  await app.page.getByText(en.states.reason['no-answer']).waitFor({ timeout: 60_000 });
+  await camera.takeAll('status-blocked');
+  await camera.open('doctor');
+  await app.call('doctor', {});
+  await camera.takeAll('doctor-blocked');
+  await app.call('changeBuiltIn', { change: 'reset' });
+}
+
+async function japanese(app: App, camera: Camera): Promise<void> {
+  await app.call('setLanguage', { language: 'ja' });
+  for (const screen of ['status', 'applications', 'settings', 'doctor'] as const) {
+    await camera.open(screen);
+    await app.resize(900, 600);
+    await camera.take(`${screen}-ja`, 900);
+  }
+}
+
+/** 256 colours are enough for a window, and a third of the bytes. */
+function shrink(folder: string): void {
+  spawnSync('sh', ['-c', `pngquant --force --ext .png --strip --skip-if-larger ${folder}/*.png`], {
+    stdio: 'inherit',
+  });
+}
+
+const folder = process.argv[2];
+if (folder === undefined) throw new Error('Name the folder for the pictures.');
+mkdirSync(folder, { recursive: true });
+const app = await openApp({ FONTCONFIG_FILE: FONTS });
+try {
+  const camera = new Camera(app, folder);
+  await firstRun(app, camera);
+  await goodDay(app, camera);
+  await badDay(app, camera);
+  await japanese(app, camera);
+} finally {
+  await app.close();
+}
+shrink(folder);
