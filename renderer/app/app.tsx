@@ -17,6 +17,7 @@ import { PeersScreen } from '../screens/peers.tsx';
 import { SettingsScreen } from '../screens/settings.tsx';
 import { StatusScreen, toneOf } from '../screens/status.tsx';
 import { chooseLanguage } from '../words/index.ts';
+import { useMedia } from './media.ts';
 import { useStore, useSlice } from './store.ts';
 import type { ScreenName } from './store.ts';
 
@@ -45,17 +46,12 @@ const SAID_MS = 8_000;
 function useLook(): void {
   const theme = useSlice('shell').theme;
   const language = useSlice('shell').language;
+  const systemDark = useMedia('(prefers-color-scheme: dark)');
+  const dark = theme === 'dark' || (theme === 'system' && systemDark);
   useEffect(() => {
-    const dark = matchMedia('(prefers-color-scheme: dark)');
-    const apply = (): void => {
-      const isDark = theme === 'dark' || (theme === 'system' && dark.matches);
-      document.documentElement.dataset['theme'] = isDark ? 'dark' : 'light';
-      useStore.setState({ dark: isDark });
-    };
-    apply();
-    dark.addEventListener('change', apply);
-    return () => dark.removeEventListener('change', apply);
-  }, [theme]);
+    document.documentElement.dataset['theme'] = dark ? 'dark' : 'light';
+    useStore.setState({ dark });
+  }, [dark]);
   useEffect(() => void chooseLanguage(language), [language]);
 }
 

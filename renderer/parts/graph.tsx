@@ -57,7 +57,7 @@ function options(element: HTMLElement, height: number, language: string): uPlot.
       {
         ...axis,
         size: 72,
-        space: 28,
+        space: 40,
         grid,
         values: (_, rates) => rates.map((rate) => formatRate(rate, language)),
       },

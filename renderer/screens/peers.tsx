@@ -67,7 +67,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
       {
         id: 'address',
         title: t('peers.address'),
-        width: 'minmax(140px, 3fr)',
+        width: 'minmax(112px, 3fr)',
         mono: true,
         cell: ({ address }) => <Ends text={address} />,
         full: ({ address }) => address,
@@ -110,7 +110,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
       {
         id: 'bytes',
         title: t('peers.bytes'),
-        width: 'minmax(112px, 1.2fr)',
+        width: 'minmax(104px, 1.2fr)',
         number: true,
         cell: ({ bytesIn, bytesOut }) =>
           `${formatBytes(bytesIn, language)} / ${formatBytes(bytesOut, language)}`,

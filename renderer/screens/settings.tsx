@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '../app/calls.ts';
-import { useSlice } from '../app/store.ts';
+import { useSlice, useStore } from '../app/store.ts';
 import { Button, Choices, Switch } from '../parts/button.tsx';
 import { Field, Select } from '../parts/field.tsx';
 import { Card, Facts, Page } from '../parts/page.tsx';
@@ -133,6 +133,33 @@ export function ServerForm(props: {
   );
 }
 
+/** The server in use, and the way to the next of those that are set. */
+function ServerLine(): ReactElement {
+  const { t } = useTranslation();
+  const { server, serverRttMs } = useSlice('status');
+  const { tell } = useStore.getState();
+  const [asking, setAsking] = useState(false);
+  const next = async (): Promise<void> => {
+    setAsking(true);
+    const change = await call('nextServer', {});
+    setAsking(false);
+    if (!change) return;
+    tell(
+      change.ok
+        ? { kind: 'done', text: t('settings.nextDone', { name: change.name }) }
+        : { kind: 'failed', text: t(`settings.nextFailed.${change.code}`) },
+    );
+  };
+  const text = asking ? t('settings.nextAsking') : (server ?? t('settings.serverNone'));
+  return (
+    <Line title={t('settings.serverNow')} text={text}>
+      <Button disabled={asking || serverRttMs === null} onPress={() => void next()}>
+        {t('settings.nextServer')}
+      </Button>
+    </Line>
+  );
+}
+
 function Network(): ReactElement {
   const { t } = useTranslation();
   const { networkKind, server } = useSlice('shell');
@@ -157,6 +184,7 @@ function Network(): ReactElement {
           </Button>
         )}
       </Line>
+      <ServerLine />
       <ServerForm
         first={server ?? ''}
         action={t('settings.useReal')}

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import type { Snapshot } from '../../engine/service/slices.ts';
 import { call } from '../app/calls.ts';
 import { formatClock, formatRate } from '../app/format.ts';
+import { useMedia } from '../app/media.ts';
 import { useStore, useSlice } from '../app/store.ts';
 import { useReason } from '../app/reasons.ts';
 import { Address } from '../parts/address.tsx';
@@ -201,6 +202,7 @@ function TrafficCard(): ReactElement {
   const { t, i18n } = useTranslation();
   const traffic = useStore((store) => store.traffic);
   const dark = useStore((store) => store.dark);
+  const tall = useMedia('(min-height: 860px)');
   const [, inward, outward] = ratesOf(traffic.slice(-2));
   const rate = (rates: readonly number[]): string => formatRate(rates[0] ?? 0, i18n.language);
   return (
@@ -217,7 +219,7 @@ function TrafficCard(): ReactElement {
         </p>
       }
     >
-      <Graph traffic={traffic} height={132} dark={dark} />
+      <Graph traffic={traffic} height={tall ? 320 : 132} dark={dark} />
     </Card>
   );
 }

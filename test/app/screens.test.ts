@@ -131,8 +131,10 @@ describe.each(LOOKS)('$theme, $language', (given) => {
     expect(missed).toEqual([]);
     expect(unseen).toEqual([]);
     expect(stops).toBeGreaterThan(SCREENS.length);
-    const wide = await page.evaluate(
-      () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    const wide = await page.evaluate(() =>
+      [document.documentElement, ...document.querySelectorAll('main, .table, .card')].some(
+        (each) => each.scrollWidth > each.clientWidth,
+      ),
     );
     expect(wide, 'nothing sticks out').toBe(false);
   });

@@ -46,14 +46,14 @@ function useColumns(): readonly Column<FlowRow>[] {
       {
         id: 'verdict',
         title: t('activity.verdict'),
-        width: '92px',
+        width: '86px',
         cell: ({ verdict }) => <Word tone={TONES[verdict]}>{t(`states.verdict.${verdict}`)}</Word>,
         compare: textOrder(({ verdict }) => verdict),
       },
       {
         id: 'app',
         title: t('activity.app'),
-        width: 'minmax(64px, 1fr)',
+        width: 'minmax(56px, 1fr)',
         cell: nameOf,
         full: ({ app }) => app?.script ?? app?.path ?? t('activity.nobody'),
         compare: textOrder(nameOf),
@@ -61,7 +61,7 @@ function useColumns(): readonly Column<FlowRow>[] {
       {
         id: 'direction',
         title: t('activity.direction'),
-        width: '72px',
+        width: '68px',
         cell: ({ direction, protocol }) =>
           `${t(`activity.${direction}`)} ${protocol.toUpperCase()}`,
         compare: textOrder(({ direction, protocol }) => direction + protocol),
@@ -69,7 +69,7 @@ function useColumns(): readonly Column<FlowRow>[] {
       {
         id: 'remote',
         title: t('activity.remote'),
-        width: 'minmax(120px, 2.2fr)',
+        width: 'minmax(164px, 2.2fr)',
         mono: true,
         cell: (row) => <Ends text={remoteOf(row)} />,
         full: remoteOf,
@@ -78,7 +78,7 @@ function useColumns(): readonly Column<FlowRow>[] {
       {
         id: 'reason',
         title: t('activity.reason'),
-        width: 'minmax(120px, 2.4fr)',
+        width: 'minmax(76px, 2.4fr)',
         cell: ({ reason }) => whyOf(t, reason),
         full: ({ reason }) => whyOf(t, reason),
         compare: textOrder(({ reason }) => reason),
