@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { become, installDebianPackages, nodePath, root, run, setup } from './setup.mjs';
 
 setup();
-const command = installDebianPackages(['pictures']);
+const command = installDebianPackages(['app', 'app-test', 'pictures']);
 if (command) {
   console.error(`shipworm: packages for the pictures are missing. Run: ${command}`);
   process.exit(1);
