@@ -14,16 +14,6 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'app',
-          include: ['test/app/**/*.test.ts'],
-          environment: 'node',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
-        },
-      },
-      {
-        test: {
           name: 'sim',
           include: ['test/sim/**/*.test.ts'],
           environment: 'node',
