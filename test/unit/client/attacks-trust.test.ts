@@ -202,7 +202,7 @@ describe('H-scan: found by guessing', () => {
 });
 
 describe('H-discovery: local discovery bubbles', () => {
-  test('from inside or outside make no peer and no answer: there is no local discovery yet', () => {
+  test('from inside or outside make no peer and no answer where local discovery is off, as it is unless set', () => {
     const bench = Bench.qualified();
     const all = ip6('ff02::1');
     for (const from of ['192.168.1.20:40000', '203.0.113.66:3544', '192.168.1.255:3544'])
