@@ -17,9 +17,9 @@ export class SideSockets {
     this.input = input;
   }
 
-  /** No further port is open. The group can be joined anew at any time. */
+  /** Nothing is open. */
   get isEmpty(): boolean {
-    return this.ports.size === 0;
+    return this.ports.size === 0 && this.group === null;
   }
 
   /** Opens the UDP port `via`, or closes it; what can't be had is told by a `portFailed` input. */
