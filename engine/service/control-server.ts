@@ -34,6 +34,19 @@ export interface ControlServer {
 /** More at once than all commands of a person and his scripts; the rest is hung up on, so that files are left for the tunnel. */
 const MAX_CONNECTIONS = 64;
 
+/** Makes the folder of the socket at `path`. Throws ServiceError 'control-failed'. */
+export function makeControlFolder(path: string, forAnother: boolean): void {
+  try {
+    // Root's folder lets the user through for whom the socket is; a user's own is his alone.
+    mkdirSync(dirname(path), { recursive: true, mode: forAnother ? 0o755 : 0o700 });
+  } catch (error) {
+    throw new ServiceError(
+      'control-failed',
+      `The folder ${dirname(path)} could not be made: ${message(error)}.`,
+    );
+  }
+}
+
 /**
  * Listens at `path` with mode 0600, owned by `owner` if given. A socket left over by a dead process is replaced; a living one is
  * refused with ServiceError 'already-running'.
@@ -42,15 +55,7 @@ export async function listenControl(
   path: string,
   owner?: { uid: number; gid: number },
 ): Promise<ControlServer> {
-  try {
-    // Root's folder lets the user through for whom the socket is; a user's own is his alone.
-    mkdirSync(dirname(path), { recursive: true, mode: owner ? 0o755 : 0o700 });
-  } catch (error) {
-    throw new ServiceError(
-      'control-failed',
-      `The folder ${dirname(path)} could not be made: ${message(error)}.`,
-    );
-  }
+  makeControlFolder(path, owner !== undefined);
   await removeLeftover(path);
   let provide: (served: Served) => void = () => undefined;
   const served = new Promise<Served>((resolve) => (provide = resolve));

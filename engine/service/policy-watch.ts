@@ -34,7 +34,8 @@ export function watchPolicy(
   };
   /** Of what lies above only the next folder of the way is of interest. */
   const begin = (): void => {
-    folders.forEach((folder, i) => {
+    // From above: what is made after its parent was asked about is told, and what was made before is found.
+    [...folders.entries()].reverse().forEach(([i, folder]) => {
       drop(folder);
       const next = i === 0 ? null : folders[i - 1]!.slice(folder.length).replace(/^\//, '');
       try {

@@ -10,7 +10,7 @@ import { ClientService } from './client-service.ts';
 import type { ServiceHooks } from './client-service.ts';
 import { LIVE_CLIENT_SETTINGS } from './config.ts';
 import type { Settings } from './config.ts';
-import { listenControl, removeLeftover } from './control-server.ts';
+import { listenControl, makeControlFolder, removeLeftover } from './control-server.ts';
 import type { ControlServer } from './control-server.ts';
 import { demoSteps } from './demo.ts';
 import { aroundClient } from './around.ts';
@@ -103,9 +103,11 @@ export async function openControl(
   user: User | null,
   prepare: (user: User) => void = () => undefined,
 ): Promise<ControlServer> {
+  // Guarded before it is there: whoever is killed in between leaves nothing, either. A socket of somebody alive is not touched.
+  makeControlFolder(path, user !== null);
+  guardSocket(path);
   const control = await listenControl(path, user ?? undefined);
   try {
-    guardSocket(path);
     if (user) {
       prepare(user);
       dropPrivileges(user);

@@ -166,10 +166,10 @@ void Watched::open(const std::string& directory) {
 // The folder, and those above it, in which it may be made or taken away.
 void Watched::watch() {
   constexpr uint32_t kChanges = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
-  for (std::string path = directory_;; path = folderOf(path)) {
-    inotify_add_watch(fd_, path.c_str(), kChanges | IN_ONLYDIR);
-    if (folderOf(folderOf(path)) == folderOf(path)) return;
-  }
+  std::vector<std::string> folders;
+  for (std::string path = directory_; folderOf(path) != path; path = folderOf(path)) folders.push_back(path);
+  // From above: what is made after its parent was asked about is told, and what was made before is found.
+  for (auto path = folders.rbegin(); path != folders.rend(); ++path) inotify_add_watch(fd_, path->c_str(), kChanges | IN_ONLYDIR);
 }
 
 bool Watched::takeEvents() const {
