@@ -4,10 +4,10 @@ import type { Ip4Network } from '../client/types.ts';
 import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
 import type { GateNetwork, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
+import { HostError } from '../host/types.ts';
 import type {
   Adapter,
   Host,
-  HostError,
   NetworkState,
   OwnerEvent,
   Owners,
@@ -84,9 +84,11 @@ export class ClientService {
     this.hooks = hooks;
     this.onAdapter = new AdapterAddress(adapter, {
       isLastResort: () => !this.nativeIpv6,
-      failed: ({ message }) => {
-        const text = `The adapter could not be set up: ${message}`;
-        if (!this.closed) this.hooks.log({ level: 'error', text });
+      failed: (error) => {
+        // The end of the helper is told once, where it ends the client.
+        if (this.closed || (error instanceof HostError && error.code === 'helper-lost')) return;
+        const text = `The adapter could not be set up: ${error.message}`;
+        this.hooks.log({ level: 'error', text });
       },
     });
     this.mapper = hooks.openMapper?.((external) => this.tunnel.moveTo(external)) ?? null;
