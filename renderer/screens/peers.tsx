@@ -7,9 +7,9 @@ import { formatAgo, formatBytes, formatMs } from '../app/format.ts';
 import { usePing } from '../app/ping.ts';
 import { useSlow } from '../app/slow.ts';
 import { useNow, useSlice } from '../app/store.ts';
-import { Button, Choices, CopyButton } from '../parts/button.tsx';
+import { Button, CopyButton } from '../parts/button.tsx';
 import { Ends } from '../parts/ends.tsx';
-import { Search } from '../parts/field.tsx';
+import { FilterBar } from '../parts/filter-bar.tsx';
 import { Card, Empty, Facts, Note, Page } from '../parts/page.tsx';
 import { Word } from '../parts/state.tsx';
 import type { Tone } from '../parts/state.tsx';
@@ -236,18 +236,16 @@ export function PeersScreen(): ReactElement {
           </Note>
         </div>
       )}
-      <div className="bar">
-        <Choices
-          label={t('peers.filter')}
-          value={filter}
-          onChange={setFilter}
-          options={FILTERS.map((value) => ({ value, text: t(`peers.${value}`) }))}
-        />
-        <Search value={text} onChange={setText} />
-        <span className="rest" role="status">
-          {t('peers.count', { count })}
-        </span>
-      </div>
+      <FilterBar
+        label={t('peers.filter')}
+        options={FILTERS.map((value) => ({ value, text: t(`peers.${value}`) }))}
+        filter={filter}
+        onFilter={setFilter}
+        text={text}
+        onText={setText}
+      >
+        {t('peers.count', { count })}
+      </FilterBar>
       <Table
         label={t('peers.title')}
         rows={peers}

@@ -6,8 +6,7 @@ import { ROW_KEY } from '../../../engine/service/slices.ts';
 import type { LogRow } from '../../../engine/service/slices.ts';
 import { formatClock } from '../../app/format.ts';
 import { useSlice } from '../../app/store.ts';
-import { Choices } from '../../parts/button.tsx';
-import { Search } from '../../parts/field.tsx';
+import { FilterBar } from '../../parts/filter-bar.tsx';
 import { Empty } from '../../parts/page.tsx';
 import { Word } from '../../parts/state.tsx';
 import type { Tone } from '../../parts/state.tsx';
@@ -61,19 +60,17 @@ export function Events({ view }: { view: ReactNode }): ReactElement {
   );
   return (
     <>
-      <div className="bar">
-        {view}
-        <Choices
-          label={t('activity.levelFilter')}
-          value={filter}
-          onChange={setFilter}
-          options={FILTERS.map((value) => ({ value, text: t(`activity.${value}`) }))}
-        />
-        <Search value={text} onChange={setText} />
-        <span className="rest" role="status">
-          {t('activity.events', { count })}
-        </span>
-      </div>
+      <FilterBar
+        before={view}
+        label={t('activity.levelFilter')}
+        options={FILTERS.map((value) => ({ value, text: t(`activity.${value}`) }))}
+        filter={filter}
+        onFilter={setFilter}
+        text={text}
+        onText={setText}
+      >
+        {t('activity.events', { count })}
+      </FilterBar>
       <Table
         label={t('activity.log')}
         rows={log}

@@ -8,9 +8,8 @@ import type { FlowRow } from '../../../engine/service/slices.ts';
 import { formatAgo, formatClock } from '../../app/format.ts';
 import { isKnown } from '../../app/reasons.ts';
 import { useNow, useSlice } from '../../app/store.ts';
-import { Choices } from '../../parts/button.tsx';
+import { FilterBar } from '../../parts/filter-bar.tsx';
 import { Ends } from '../../parts/ends.tsx';
-import { Search } from '../../parts/field.tsx';
 import { Card, Empty, Facts } from '../../parts/page.tsx';
 import { Word } from '../../parts/state.tsx';
 import type { Tone } from '../../parts/state.tsx';
@@ -146,20 +145,18 @@ export function Flows({ view }: { view: ReactNode }): ReactElement {
   const flow = chosen === null ? undefined : flows.find((row) => keyOf(row) === chosen);
   return (
     <>
-      <div className="bar">
-        {view}
-        <Choices
-          label={t('activity.filter')}
-          value={filter}
-          onChange={setFilter}
-          options={FILTERS.map((value) => ({ value, text: t(`activity.${value}`) }))}
-        />
-        <Search value={text} onChange={setText} />
-        <span className="rest" role="status">
-          {t('activity.shown', { count })}
-          {unknown > 0 && ` · ${t('activity.unknownOwners', { count: unknown })}`}
-        </span>
-      </div>
+      <FilterBar
+        before={view}
+        label={t('activity.filter')}
+        options={FILTERS.map((value) => ({ value, text: t(`activity.${value}`) }))}
+        filter={filter}
+        onFilter={setFilter}
+        text={text}
+        onText={setText}
+      >
+        {t('activity.shown', { count })}
+        {unknown > 0 && ` · ${t('activity.unknownOwners', { count: unknown })}`}
+      </FilterBar>
       <Table
         label={t('activity.flows')}
         rows={flows}
