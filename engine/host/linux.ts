@@ -7,6 +7,7 @@ import { formatIp4, parseIp4, parseIp6 } from '../wire/index.ts';
 import type { SourceLimit } from '../datapath/limits.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
+import { collectGarbage } from './garbage.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
 import { findDomain, searchSuffixes, watchSuffixes } from './domain.ts';
 import { openDatapath } from './linux-datapath.ts';
@@ -242,6 +243,7 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
   }
 
   releaseMemory(): void {
+    collectGarbage();
     nativeAddon().trimMemory();
   }
 
