@@ -22,14 +22,27 @@ const { electronRuntime } = (await import(script)) as {
 export const RUNTIME = electronRuntime();
 
 /**
- * A command that runs `executable` as the guest. The sandbox stays on: what a driver adds for root is for root only.
+ * A command that runs `executable` as the guest. The sandbox stays on: what a driver adds for root is for root only. `ports`: where
+ * it is to be debugged, if the driver can't reach any port there.
  */
-export function wrapper({ folder, enter = [] }: Session, executable: string): string {
+export function wrapper(
+  { folder, enter = [] }: Session,
+  executable: string,
+  [inspect, debug]: readonly [number, number] = [0, 0],
+): string {
   const path = join(folder, 'electron');
   writeFileSync(
     path,
     `#!/bin/sh
-for each do shift; [ "$each" = --no-sandbox ] || set -- "$@" "$each"; done
+for each do
+  shift
+  case "$each" in
+    --no-sandbox) ;;
+    --inspect=0) set -- "$@" --inspect=${inspect} ;;
+    --remote-debugging-port=0) set -- "$@" --remote-debugging-port=${debug} ;;
+    *) set -- "$@" "$each" ;;
+  esac
+done
 exec ${[...enter, ...asGuest(folder), executable].map((word) => `'${word}'`).join(' ')} "$@"
 `,
   );
@@ -43,9 +56,14 @@ export interface App {
   readonly pid: number;
 }
 
-export async function launchApp(session: Session, args: readonly string[] = []): Promise<App> {
+/** @param ports where it is debugged, see `wrapper` */
+export async function launchApp(
+  session: Session,
+  args: readonly string[] = [],
+  ports?: readonly [number, number],
+): Promise<App> {
   const electron = await _electron.launch({
-    executablePath: wrapper(session, RUNTIME.executable),
+    executablePath: wrapper(session, RUNTIME.executable, ports),
     args: ['--disable-gpu', ROOT, ...args],
     env: session.env,
     cwd: session.home,
