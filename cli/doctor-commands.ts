@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { runDoctor } from './doctor.ts';
-import { addPc, forgetPc, invite, listPcs, testPc, updatePc } from './pcs.ts';
+import { addPc, forgetPc, invite, listPcs, renamePc, testPc, updatePc } from './pcs.ts';
 
 const json = (): Option => new Option('--json', 'print JSON for scripts');
 const control = (): Option =>
@@ -24,6 +24,10 @@ function addPcs(root: Command): void {
     .argument('<name>')
     .action(testPc);
   verb(pcs, 'update', 'take the new address that is offered').argument('<name>').action(updatePc);
+  verb(pcs, 'rename', 'know it by another name')
+    .argument('<name>')
+    .argument('<new name>')
+    .action(renamePc);
   verb(pcs, 'forget', 'forget it').argument('<name>').action(forgetPc);
   verb(pcs, 'invite', 'print a text to send to the other home').action(invite);
 }

@@ -17,6 +17,10 @@ export async function addPc(name: string, target: string, options: QueryOptions)
   one(await ask(callService(paths(options), 'setPc', { name, target })), options);
 }
 
+export async function renamePc(name: string, to: string, options: QueryOptions): Promise<void> {
+  one(await ask(callService(paths(options), 'renamePc', { name, to })), options);
+}
+
 export async function forgetPc(name: string, options: QueryOptions): Promise<void> {
   const { forgotten } = await ask(callService(paths(options), 'forgetPc', { name }));
   if (options.json) printJson({ forgotten });

@@ -13,13 +13,19 @@ const FROM: Record<ServerRow['from'], string> = {
 };
 
 export async function listServers(
-  options: QueryOptions & { readonly probe?: boolean },
+  options: QueryOptions & { readonly probe?: boolean | string },
 ): Promise<void> {
-  const probe = options.probe ?? false;
-  const rows = await ask(callService(paths(options), 'servers', { probe }, PROBE_MS));
+  const { probe = false } = options;
+  const only = typeof probe === 'string' ? { name: probe } : {};
+  const where = paths(options);
+  const rows = await ask(
+    callService(where, 'servers', { probe: probe !== false, ...only }, PROBE_MS),
+  );
   show(rows, options);
-  if (probe && !rows.some(({ state }) => state === 'answers'))
+  const asked = rows.filter(({ name }) => typeof probe !== 'string' || name === probe);
+  if (probe !== false && !asked.some(({ state }) => state === 'answers'))
     throw new Exit(EXIT.failed, options.json ? '' : 'No server answers; see: shipworm doctor');
+  if (!options.json) print((await ask(callService(where, 'failover', {}))).text);
 }
 
 export async function addServer(name: string, options: QueryOptions): Promise<void> {
@@ -44,9 +50,10 @@ function show(rows: readonly ServerRow[], options: QueryOptions): void {
 
 export function serversText(rows: readonly ServerRow[]): string {
   return table([
-    ['', 'SERVER', 'ADDRESS', 'FROM', 'STATE'],
+    ['', '#', 'SERVER', 'ADDRESS', 'FROM', 'STATE'],
     ...rows.map((row) => [
       row.inUse ? '*' : row.suggested ? '+' : '',
+      row.order === null ? '' : String(row.order),
       row.name,
       row.address ?? '-',
       FROM[row.from],

@@ -20,12 +20,12 @@ export function addServerCommands(root: Command): void {
     .description('list Teredo servers: yours, and public ones known by name')
     .addOption(control())
     .addOption(json())
-    .option('--probe', 'ask each by a real solicitation first')
+    .option('--probe [host]', 'ask each, or that one, by a real solicitation first')
     .addHelpText(
       'after',
       `
 Nobody promises that a public server lives: each is "not verified" until it has answered, and none is used unless you
-put it into the settings. * is in use, + the best of those that answered.`,
+put it into the settings, in whose order (#) they are asked. * is in use, + the best of those that answered.`,
     )
     .action(listServers);
   const verb = (name: string, description: string, argument: string): Command =>

@@ -7,6 +7,7 @@ import { KnownPcs } from './known-pcs.ts';
 import type { pcCalls } from './pc-calls.ts';
 import type { serverListCalls } from './server-list-calls.ts';
 import { ServerCatalogue } from './servers.ts';
+import type { ServersParts } from './servers.ts';
 import type { StateStore } from './state-file.ts';
 
 type AroundApi = Pick<
@@ -17,18 +18,15 @@ type AroundApi = Pick<
 /** The calls of those that stand around a client. */
 export function aroundClient(
   place: DoctorPlace & {
-    readonly service: NonNullable<DoctorPlace['service']> & {
-      readonly api: Pick<Api, 'ping' | 'peers'>;
-    };
+    readonly service: NonNullable<DoctorPlace['service']> & ServersParts['service'];
     readonly state: StateStore;
   },
 ): AroundApi {
   const { host, settings, service, state, hooks } = place;
   const onChange = (): void => hooks.onChange?.();
-  const seen = { status: () => service.engineFacts().status, api: service.api };
   return {
     ...doctorApi(doctorFor(place)),
-    ...new ServerCatalogue({ host, settings, state, service: seen, onChange }).api,
-    ...new KnownPcs({ host, state, service: seen, onChange }).api,
+    ...new ServerCatalogue({ host, settings, state, service, onChange }).api,
+    ...new KnownPcs({ host, state, service, onChange }).api,
   };
 }

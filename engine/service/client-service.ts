@@ -118,11 +118,7 @@ export class ClientService {
   /** Opens the socket and lets the gate decide. Throws HostError when the socket can't be had. */
   async start(): Promise<void> {
     this.adapter.onLost((error) => this.fail(error));
-    const network = await this.host.networkState();
-    this.networks = network.networks;
-    this.route = network.route;
-    this.nativeIpv6 = network.nativeIpv6;
-    this.suffixes = network.suffixes;
+    this.takeNetwork(await this.host.networkState());
     this.tunnel.notice.begin(this.settings, this.state, this.host.now());
     this.datapath = this.openDatapath(
       await choosePort(this.host, this.settings.port, this.state, this.settings.portMapping),
@@ -189,6 +185,11 @@ export class ClientService {
   };
 
   status(): Status {
+    return { ...this.summary(), peers: this.peerEntries() };
+  }
+
+  /** `status` without its long list. */
+  summary(): Omit<Status, 'peers'> {
     const status = this.tunnel.status();
     const gate = this.keeper.gate.currentState();
     const awake = gate.name === 'awake';
@@ -202,7 +203,6 @@ export class ClientService {
       serverRttMs: status?.serverRttMs ?? null,
       mapped: status?.mapped ? formatEndpoint(status.mapped) : null,
       nat: status?.nat ?? 'unknown',
-      peers: this.peerEntries(),
       exposure: this.exposure(),
       offloads: [...(this.datapath?.offloads ?? [])],
       attribution: this.attribution(),
@@ -220,7 +220,7 @@ export class ClientService {
   engineFacts(): EngineFacts {
     const { mappedAt } = this.tunnel;
     return {
-      status: this.status(),
+      status: this.summary(),
       localPort: this.datapath?.local.port ?? null,
       refreshSeconds: this.settings.refreshRate ?? REFRESH_INTERVAL_MS / 1000,
       sameMappingMs: mappedAt === null ? null : this.host.now() - mappedAt,
@@ -388,12 +388,13 @@ export class ClientService {
     }
   }
 
+  private takeNetwork({ networks, route, suffixes, nativeIpv6 }: NetworkState): void {
+    Object.assign(this, { networks, route, suffixes, nativeIpv6 });
+  }
+
   private networkChanged(state: NetworkState): void {
-    this.networks = state.networks;
-    this.route = state.route;
-    this.suffixes = state.suffixes;
     const native = this.nativeIpv6;
-    this.nativeIpv6 = state.nativeIpv6;
+    this.takeNetwork(state);
     this.keeper.input({ kind: 'network', network: this.gateNetwork() });
     this.tunnel.setNetwork(state);
     if (state.nativeIpv6 !== native) this.onAdapter.reroute();

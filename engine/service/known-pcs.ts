@@ -14,7 +14,7 @@ const MAX_PCS = 256;
 export interface KnownPcsParts {
   readonly host: Pick<ProbeHost, 'resolve6'>;
   readonly state: StateStore;
-  readonly service: { status(): Omit<Status, 'peers'>; readonly api: Pick<Api, 'ping' | 'peers'> };
+  readonly service: { summary(): Omit<Status, 'peers'>; readonly api: Pick<Api, 'ping' | 'peers'> };
   readonly onChange: () => void;
 }
 
@@ -23,6 +23,7 @@ type Offer = NonNullable<KnownPc['offer']>;
 export class KnownPcs {
   private readonly parts: KnownPcsParts;
   private readonly offers = new Map<string, Offer>();
+  private readonly testing = new Set<string>();
 
   constructor(parts: KnownPcsParts) {
     this.parts = parts;
@@ -32,6 +33,7 @@ export class KnownPcs {
   readonly api: Pick<Api, keyof typeof pcCalls> = {
     pcs: () => Promise.resolve(this.rows()),
     setPc: ({ name, target }) => this.set(name, target),
+    renamePc: ({ name, to }) => new Promise((resolve) => resolve(this.rename(name, to))),
     forgetPc: ({ name }) => {
       const { pcs } = this.parts.state.value;
       const rest = pcs.filter((pc) => pc.name !== name);
@@ -51,7 +53,7 @@ export class KnownPcs {
       return Promise.resolve(this.row(this.find(name)));
     },
     invitation: () => {
-      const { address } = this.parts.service.status();
+      const { address } = this.parts.service.summary();
       return Promise.resolve({ address, text: invitationText(address) });
     },
   };
@@ -76,6 +78,18 @@ export class KnownPcs {
     return this.row(this.find(name));
   }
 
+  private rename(name: string, to: string): KnownPc {
+    const pc = this.find(name);
+    const { pcs } = this.parts.state.value;
+    if (to !== name && pcs.some((each) => each.name === to))
+      throw new ServiceError('failed', `There is a PC named ${to} already.`);
+    const offer = this.offers.get(name);
+    this.offers.delete(name);
+    if (offer) this.offers.set(to, offer);
+    this.keep(pcs.map((each) => (each === pc ? { ...pc, name: to } : each)));
+    return this.row(this.find(to));
+  }
+
   /** Looks a name up; another address than before is offered. Null: it has none. */
   private async lookUp(pc: RememberedPc): Promise<string | null> {
     if (parseIp6(pc.target) !== undefined) return pc.address;
@@ -89,24 +103,31 @@ export class KnownPcs {
     if (addresses.includes(pc.address)) this.offers.delete(pc.name);
     else
       this.offers.set(pc.name, {
-        address: addresses[0]!,
+        ...{ address: addresses[0]!, code: 'name-moved' },
         text: `${pc.target} leads to ${addresses[0]!} now.`,
       });
     return pc.address;
   }
 
   private async test(name: string): Promise<KnownPc> {
-    const address = await this.lookUp(this.find(name));
-    const test =
-      address === null
-        ? {
-            state: 'unreachable' as const,
-            text: `${this.find(name).target} has no IPv6 address just now: its owner may be offline.`,
-            rttMs: null,
-          }
-        : await this.ping(address);
-    await this.lookAround(this.find(name));
-    this.put({ ...this.find(name), test: { ...test, at: Date.now() } });
+    this.find(name);
+    this.testing.add(name);
+    this.parts.onChange();
+    try {
+      const address = await this.lookUp(this.find(name));
+      const test =
+        address === null
+          ? {
+              ...{ state: 'unreachable' as const, code: 'no-address', rttMs: null, path: null },
+              text: `${this.find(name).target} has no IPv6 address just now: its owner may be offline.`,
+            }
+          : await this.ping(address);
+      await this.lookAround(this.find(name));
+      this.put({ ...this.find(name), test: { ...test, at: Date.now() } });
+    } finally {
+      this.testing.delete(name);
+      this.parts.onChange();
+    }
     return this.row(this.find(name));
   }
 
@@ -116,23 +137,27 @@ export class KnownPcs {
     if (result.ok) {
       const { rttMs, path } = result;
       const text = `It answers in ${Math.round(rttMs)} ms (${path}).`;
-      return { state: 'reachable', text, rttMs };
+      return { state: 'reachable', code: 'answers', text, rttMs, path };
     }
-    const { reason } = service.status();
-    switch (result.code) {
-      case 'no-reply':
-        return {
-          ...{ state: 'open', rttMs: null },
-          text: 'The way is open; it answers no ping, as a PC that exposes nothing does.',
-        };
-      case 'not-qualified':
-        return {
-          ...{ state: 'unreachable', rttMs: null },
-          text: `This PC itself has no Teredo address: ${reason.text}`,
-        };
-      default:
-        return { state: 'unreachable', text: result.text, rttMs: null };
-    }
+    const { code } = result;
+    const failed = {
+      state: 'unreachable',
+      code,
+      text: result.text,
+      rttMs: null,
+      path: null,
+    } as const;
+    if (code === 'no-reply')
+      return {
+        ...{ ...failed, state: 'open' },
+        text: 'The way is open; it answers no ping, as a PC that exposes nothing does.',
+      };
+    if (code === 'not-qualified')
+      return {
+        ...failed,
+        text: `This PC itself has no Teredo address: ${service.summary().reason.text}`,
+      };
+    return failed;
   }
 
   /** A peer behind the same public IPv4 address and server, at another port, is most likely the same PC. */
@@ -143,7 +168,7 @@ export class KnownPcs {
       const other = peer.trusted && peer.address !== address ? decoded(peer.address) : undefined;
       if (other?.client.ip !== known.client.ip) continue;
       this.offers.set(name, {
-        address: peer.address,
+        ...{ address: peer.address, code: 'peer-moved' },
         text: `A PC behind the same router speaks with us from ${peer.address} now.`,
       });
     }
@@ -155,8 +180,11 @@ export class KnownPcs {
       ...{ name, target, address },
       kind: address === null ? 'unknown' : decoded(address) ? 'teredo' : 'native',
       state: test?.state ?? 'not-tested',
+      code: test?.code ?? 'not-tested',
       text: test?.text ?? 'Not tested yet.',
       rttMs: test?.rttMs ?? null,
+      path: test?.path ?? null,
+      testing: this.testing.has(name),
       testedAt: test?.at ?? null,
       offer: this.offers.get(name) ?? null,
     };

@@ -6,7 +6,7 @@ import type { Settings } from './config.ts';
 import { askServer } from './doctor/solicit.ts';
 import type { ServerAnswers } from './doctor/solicit.ts';
 import { ServiceError } from './errors.ts';
-import type { ServerRow, serverListCalls } from './server-list-calls.ts';
+import type { Failover, ServerRow, serverListCalls } from './server-list-calls.ts';
 import { hostName } from './settings-schema.ts';
 import { noteAnswer } from './state-file.ts';
 import type { StateStore } from './state-file.ts';
@@ -28,7 +28,7 @@ export interface ServersParts {
   readonly host: ProbeHost;
   readonly settings: Settings;
   readonly state: StateStore;
-  readonly service: { status(): Omit<Status, 'peers'>; readonly api: Pick<Api, 'ping' | 'peers'> };
+  readonly service: { summary(): Omit<Status, 'peers'>; readonly api: Pick<Api, 'ping' | 'peers'> };
   readonly onChange: () => void;
 }
 
@@ -36,11 +36,14 @@ interface Seen {
   readonly address: number | null;
   readonly answers: ServerAnswers | null;
   readonly error: string | null;
+  /** Ms since 1970. */
+  readonly at: number;
 }
 
 export class ServerCatalogue {
   private readonly parts: ServersParts;
   private readonly seen = new Map<string, Seen>();
+  private readonly probing = new Set<string>();
 
   constructor(parts: ServersParts) {
     this.parts = parts;
@@ -48,10 +51,15 @@ export class ServerCatalogue {
 
   /** The calls of service/server-list-calls. */
   readonly api: Pick<Api, keyof typeof serverListCalls> = {
-    servers: async ({ probe }) => {
-      if (probe) await Promise.all(this.names().map(([name]) => this.probe(name)));
+    servers: async ({ probe, name: only }) => {
+      const names = this.names().map(([name]) => name);
+      if (only !== undefined && !names.includes(only))
+        return reject(`${only} is not on the list; add it first.`);
+      const asked = names.filter((name) => probe && (only === undefined || name === only));
+      await Promise.all(asked.map((name) => this.probe(name)));
       return this.rows();
     },
+    failover: () => Promise.resolve(this.failover()),
     addServer: ({ name }) => {
       const { ownServers } = this.parts.state.value;
       if (!hostName.safeParse(name).success)
@@ -87,31 +95,34 @@ export class ServerCatalogue {
 
   /** Asks one server by solicitations to both of its addresses. */
   private async probe(name: string): Promise<void> {
-    const { host, settings, state } = this.parts;
-    const { allowPrivate, credentials, servers } = settings;
-    try {
-      const addresses = await host.resolve(name);
-      const server = addresses.find((ip) => allowPrivate || isGlobalUnicast4(ip));
-      if (server === undefined) throw new Error(`${name} has no public IPv4 address.`);
-      const own = name === servers[0] && settings.server2 !== null;
-      const server2 = own ? parseIp4(settings.server2)! : (server + 1) >>> 0;
-      const question = {
-        server,
-        server2,
-        allowPrivate,
-        credentials: servers.includes(name) ? credentials : null,
-      };
-      const answers = await askServer(host, question, PROBE_MS);
-      if (answers.primary.rttMs !== null) noteAnswer(state, server);
-      this.seen.set(name, { address: server, answers, error: null });
-    } catch (error) {
-      this.seen.set(name, { address: null, answers: null, error: (error as Error).message });
-    }
+    if (this.probing.has(name)) return;
+    this.probing.add(name);
+    this.parts.onChange();
+    const seen = await this.ask(name).catch((error: unknown) => ({
+      ...{ address: null, answers: null, error: (error as Error).message },
+    }));
+    this.seen.set(name, { ...seen, at: Date.now() });
+    this.probing.delete(name);
     this.parts.onChange();
   }
 
+  private async ask(name: string): Promise<Omit<Seen, 'at'>> {
+    const { host, settings, state } = this.parts;
+    const { allowPrivate, credentials, servers } = settings;
+    const addresses = await host.resolve(name);
+    const server = addresses.find((ip) => allowPrivate || isGlobalUnicast4(ip));
+    if (server === undefined) return { address: addresses[0] ?? null, answers: null, error: null };
+    const own = name === servers[0] && settings.server2 !== null;
+    const server2 = own ? parseIp4(settings.server2)! : (server + 1) >>> 0;
+    const key = servers.includes(name) ? credentials : null;
+    const question = { server, server2, allowPrivate, credentials: key };
+    const answers = await askServer(host, question, PROBE_MS);
+    if (answers.primary.rttMs !== null) noteAnswer(state, server);
+    return { address: server, answers, error: null };
+  }
+
   rows(): ServerRow[] {
-    const { server } = this.parts.service.status();
+    const { server } = this.parts.service.summary();
     const used = parseEndpoint(server ?? '')?.ip ?? null;
     const rows = this.names().map(([name, from]) => this.row(name, from, used));
     const quickest = rows
@@ -125,15 +136,41 @@ export class ServerCatalogue {
     const seen = this.seen.get(name);
     const address = seen?.address ?? parseIp4(name) ?? null;
     const { primary, secondary } = seen?.answers ?? { primary: null, secondary: null };
-    const { state, text } = stateOf(name, seen);
+    const place = this.parts.settings.servers.indexOf(name);
     const text4 = address === null ? null : formatIp4(address);
     return {
-      ...{ name, from, state, text, address: text4 },
+      ...{ name, from, ...stateOf(name, seen), address: text4 },
       primary: { rttMs: primary?.rttMs ?? null },
       secondary: { rttMs: secondary?.rttMs ?? null },
       inUse: address !== null && address === used,
       suggested: false,
       answeredAt: text4 === null ? null : (this.parts.state.value.answers[text4] ?? null),
+      probedAt: seen?.at ?? null,
+      probing: this.probing.has(name),
+      order: place < 0 ? null : place + 1,
+    };
+  }
+
+  private failover(): Failover {
+    const { servers, failoverAfter: afterSeconds, policy } = this.parts.settings;
+    const { state, reason } = this.parts.service.summary();
+    const code =
+      reason.code === 'server-silent'
+        ? 'server-silent'
+        : servers.length < 2
+          ? 'single'
+          : afterSeconds === 0
+            ? 'off'
+            : state === 'qualified' || state === 'qualifying'
+              ? 'ready'
+              : 'asleep';
+    return {
+      ...{ code, text: FAILOVER_TEXTS[code](afterSeconds), afterSeconds },
+      locked: policy.sources['serverName'] ?? null,
+      change:
+        reason.code === 'server-changed' || reason.code === 'server-setting-changed'
+          ? { code: reason.code, text: reason.text }
+          : null,
     };
   }
 
@@ -162,28 +199,54 @@ export class ServerCatalogue {
 const cost = ({ primary, secondary }: ServerRow): number =>
   primary.rttMs! + (secondary.rttMs === null ? 1_000 : 0);
 
-function stateOf(name: string, seen: Seen | undefined): Pick<ServerRow, 'state' | 'text'> {
-  if (!seen) return { state: 'not-verified', text: 'Not verified: it was not asked yet.' };
-  const { answers, error } = seen;
-  if (!answers) return { state: 'not-found', text: error ?? `${name} was not found.` };
-  const { primary, secondary, keyRefused, refused } = answers;
-  if (keyRefused) return { state: 'refuses', text: 'It wants a client id and key that it knows.' };
-  if (primary.rttMs === null)
+const FAILOVER_TEXTS: Record<Failover['code'], (seconds: number) => string> = {
+  off: () => 'No other server takes over by itself.',
+  single: () => 'There is no other server to take over; a second one in the settings would.',
+  asleep: () => 'No server is in use just now.',
+  ready: (seconds) => `Another server takes over when this one is silent for ${seconds} s.`,
+  'server-silent': () => 'The server in use is silent; the address still serves.',
+};
+
+function stateOf(name: string, seen: Seen | undefined): Pick<ServerRow, 'state' | 'code' | 'text'> {
+  if (!seen)
     return {
-      state: 'silent',
-      text:
-        refused === 'ECONNREFUSED'
-          ? 'The machine says that no server runs there.'
-          : 'It did not answer: it is off, or the network drops UDP port 3544.',
+      ...{ state: 'not-verified', code: 'not-asked' },
+      text: 'Not verified: it was not asked yet.',
     };
+  const { answers, error } = seen;
+  if (!answers)
+    return error === null
+      ? {
+          ...{ state: 'not-found', code: 'no-public-address' },
+          text: `${name} has no public IPv4 address.`,
+        }
+      : { state: 'not-found', code: 'not-found', text: error };
+  const { primary, secondary, keyRefused, refused } = answers;
+  if (keyRefused)
+    return {
+      ...{ state: 'refuses', code: 'wants-key' },
+      text: 'It wants a client id and key that it knows.',
+    };
+  if (primary.rttMs === null)
+    return refused === 'ECONNREFUSED'
+      ? {
+          ...{ state: 'silent', code: 'nobody-there' },
+          text: 'The machine says that no server runs there.',
+        }
+      : {
+          ...{ state: 'silent', code: 'silent' },
+          text: 'It did not answer: it is off, or the network drops UDP port 3544.',
+        };
   const ms = Math.round(primary.rttMs);
-  return {
-    state: 'answers',
-    text:
-      secondary.rttMs === null
-        ? `It answers in ${ms} ms, but its second address does not, so that symmetric routers can’t be told.`
-        : `It answers in ${ms} ms from both of its addresses.`,
-  };
+  return secondary.rttMs === null
+    ? {
+        ...{ state: 'answers', code: 'answers-half' },
+        text: `It answers in ${ms} ms, but its second address does not, so that symmetric routers can’t be told.`,
+      }
+    : {
+        ...{ state: 'answers', code: 'answers' },
+        text: `It answers in ${ms} ms from both of its addresses.`,
+      };
 }
 
 function reject(text: string): Promise<never> {

@@ -33,7 +33,17 @@ export class LogRing {
 type Watcher = (update: Update<EngineSnapshot>) => void;
 type WatchedApi = Pick<
   Api,
-  'apps' | 'reachable' | 'flows' | 'questions' | 'policy' | 'network' | 'builtIn' | 'doctorState'
+  | 'apps'
+  | 'reachable'
+  | 'flows'
+  | 'questions'
+  | 'policy'
+  | 'network'
+  | 'builtIn'
+  | 'doctorState'
+  | 'servers'
+  | 'failover'
+  | 'pcs'
 >;
 
 /** The slices of one client. While nobody watches it has no timer and asks for nothing. */
@@ -160,6 +170,8 @@ export class SliceFeed {
       network: await api.network(none),
       builtIn: (await api.builtIn?.(none)) ?? null,
       doctor: await api.doctorState(none),
+      servers: { rows: await api.servers(none), failover: await api.failover(none) },
+      knownPcs: await api.pcs(none),
       log: this.log.list(),
       traffic: {
         at,

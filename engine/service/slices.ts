@@ -5,8 +5,10 @@
 import type { CallResult, PeerEntry, Status } from './api.ts';
 import type { BuiltInState } from './builtin/calls.ts';
 import type { DoctorState } from './doctor-calls.ts';
+import type { KnownPc } from './pc-calls.ts';
 import type { LogLevel } from './log.ts';
 import { NOT_ASKED } from './portmap/state.ts';
+import type { Failover, ServerRow } from './server-list-calls.ts';
 import type { ShellState } from './shell-calls.ts';
 
 type FlowEntry = CallResult<'flows'>[number];
@@ -37,6 +39,12 @@ export interface Traffic {
   readonly bytesOut: number;
 }
 
+/** Teredo servers, and what happens when the one in use falls silent. */
+export interface ServersSlice {
+  readonly rows: readonly ServerRow[];
+  readonly failover: Failover;
+}
+
 /** Everything that a running client shows. */
 export interface EngineSnapshot {
   readonly status: StatusSlice;
@@ -50,6 +58,8 @@ export interface EngineSnapshot {
   /** Null on a real network. */
   readonly builtIn: BuiltInState | null;
   readonly doctor: DoctorState;
+  readonly servers: ServersSlice;
+  readonly knownPcs: readonly KnownPc[];
   readonly log: readonly LogRow[];
   readonly traffic: Traffic;
 }
@@ -215,6 +225,11 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
     network: { id: null, choice: 'ask' },
     builtIn: null,
     doctor: { report: null, running: [] },
+    servers: {
+      rows: [],
+      failover: { code: 'asleep', text: '', afterSeconds: 0, locked: null, change: null },
+    },
+    knownPcs: [],
     log,
     traffic: { at: 0, bytesIn: 0, bytesOut: 0 },
   };

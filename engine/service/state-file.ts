@@ -14,7 +14,7 @@ import type { NetworkChoice, Rule } from '../gate/index.ts';
 import { formatIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 
-const VERSION = 7;
+const VERSION = 8;
 
 const fileId = z.object({ device: z.string(), inode: z.string() });
 const port = z.number().int().min(1).max(65_535);
@@ -52,8 +52,10 @@ const pc = z.object({
   test: z
     .object({
       state: z.enum(['reachable', 'open', 'unreachable']),
+      code: z.string(),
       text: z.string(),
       rttMs: z.number().nullable(),
+      path: z.enum(['direct', 'bubbles', 'relay', 'local', 'hairpin']).nullable(),
       /** ms since 1970. */
       at: z.number(),
     })
@@ -89,6 +91,12 @@ const MIGRATIONS: Record<number, (file: Record<string, unknown>) => Record<strin
   4: (file) => ({ ...file, version: 5, portMapped: false }),
   5: (file) => ({ ...file, version: 6, ownServers: [], pcs: [] }),
   6: (file) => ({ ...file, version: 7, intervals: {} }),
+  // A test says why it ended as it did: the old ones don't, and are made anew.
+  7: (file) => ({
+    ...file,
+    version: 8,
+    pcs: (file['pcs'] as object[]).map((each) => ({ ...each, test: null })),
+  }),
 };
 
 export interface Remembered {

@@ -40,8 +40,14 @@ describe('known PCs', () => {
       state: 'reachable',
       text: expect.stringMatching(/answers in/) as string,
     });
+    expect(tested).toMatchObject({ code: 'answers', path: expect.any(String), testing: false });
     expect(await api.pcs({})).toEqual([tested]);
-    expect(await api.forgetPc({ name: 'Home' })).toEqual({ forgotten: true });
+    expect(await api.renamePc({ name: 'Home', to: 'Mum' })).toEqual({ ...tested, name: 'Mum' });
+    expect(await api.pcs({})).toEqual([{ ...tested, name: 'Mum' }]);
+    await api.setPc({ name: 'Work', target: '2001:db8::80' });
+    await expect(api.renamePc({ name: 'Mum', to: 'Work' })).rejects.toThrow(/already/);
+    await api.forgetPc({ name: 'Work' });
+    expect(await api.forgetPc({ name: 'Mum' })).toEqual({ forgotten: true });
     expect(await api.pcs({})).toEqual([]);
   });
 
@@ -82,12 +88,26 @@ describe('known PCs', () => {
 describe('servers', () => {
   test('are not verified before they are asked; then the best is suggested', async () => {
     const before = await api.servers({});
-    expect(before.map(({ state, suggested }) => [state, suggested])).toEqual([
-      ['not-verified', false],
-      ['not-verified', false],
+    const NOT_ASKED = {
+      state: 'not-verified',
+      code: 'not-asked',
+      suggested: false,
+      probedAt: null,
+    };
+    expect(before).toMatchObject([
+      { ...NOT_ASKED, order: 1 },
+      { ...NOT_ASKED, order: 2 },
     ]);
+    const one = api.servers({ probe: true, name: 'teredo-2.example' });
+    expect((await api.servers({})).map(({ probing }) => probing)).toEqual([false, true]);
+    expect((await one).map(({ state }) => state)).toEqual(['not-verified', 'answers']);
+    await expect(api.servers({ probe: true, name: 'else.example' })).rejects.toThrow(/not on/);
     const after = await api.servers({ probe: true });
-    expect(after.map(({ state }) => state)).toEqual(['answers', 'answers']);
+    expect(after.map(({ code, probing }) => [code, probing])).toEqual([
+      ['answers', false],
+      ['answers', false],
+    ]);
+    expect(Date.now() - after[0]!.probedAt!).toBeLessThan(20_000);
     expect(after.filter(({ suggested }) => suggested)).toHaveLength(1);
     expect(after[0]!.primary.rttMs).toBeCloseTo(40, 0);
   });
@@ -96,14 +116,27 @@ describe('servers', () => {
     await api.addServer({ name: 'nobody.example' });
     await api.changeBuiltIn({ change: 'fault', name: 'server' });
     const rows = await api.servers({ probe: true });
-    expect(rows.map(({ name, from, state }) => [name, from, state])).toEqual([
-      ['teredo-1.example', 'settings', 'silent'],
-      ['teredo-2.example', 'settings', 'answers'],
-      ['nobody.example', 'own', 'not-found'],
+    expect(rows.map(({ name, from, state, order }) => [name, from, state, order])).toEqual([
+      ['teredo-1.example', 'settings', 'silent', 1],
+      ['teredo-2.example', 'settings', 'answers', 2],
+      ['nobody.example', 'own', 'not-found', null],
     ]);
     expect(rows.find(({ suggested }) => suggested)?.name).toBe('teredo-2.example');
     expect(await api.removeServer({ name: 'nobody.example' })).toHaveLength(2);
     await expect(api.addServer({ name: 'no name' })).rejects.toThrow(/no host name/);
+  });
+
+  test('what happens when the one in use falls silent is said', async () => {
+    expect(await api.failover({})).toMatchObject({ afterSeconds: 300, locked: null, change: null });
+    await vi.waitFor(async () => expect((await api.failover({})).code).toBe('ready'), 10_000);
+    await api.nextServer({});
+    await vi.waitFor(
+      async () => expect((await api.failover({})).change?.code).toBe('server-changed'),
+      10_000,
+    );
+    expect((await api.servers({ probe: true })).map(({ inUse }) => inUse)).toEqual([false, true]);
+    client.pause(true);
+    expect((await api.failover({})).code).toBe('asleep');
   });
 
   test('a relay is named by who carried a native host’s answer', async () => {

@@ -127,6 +127,9 @@ it('nobody is told more than ten times a second, and nothing runs when nobody wa
       questions: rows,
       policy: () => Promise.resolve(empty.policy),
       network: () => Promise.resolve(empty.network),
+      servers: () => Promise.resolve([]),
+      failover: () => Promise.resolve(empty.servers.failover),
+      pcs: () => Promise.resolve([]),
       doctorState: () => Promise.resolve(empty.doctor),
     },
     () => {

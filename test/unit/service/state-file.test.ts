@@ -57,9 +57,20 @@ it('takes the file of the version before', () => {
   expect(warnings).toEqual([]);
   state.update({ port: 50_001 });
   expect(JSON.parse(readFileSync(join(folder, 'client.json'), 'utf8'))).toMatchObject({
-    version: 7,
+    version: 8,
     port: 50_001,
   });
+});
+
+it('takes PCs of version 7, to be tested anew', () => {
+  const pc = { name: 'Home', target: '2001:db8::1', address: '2001:db8::1' };
+  const test = { state: 'open', text: 'It was open.', rttMs: null, at: 1 };
+  const { state } = open(folder);
+  state.update({ port: 50_000 });
+  const path = join(folder, 'client.json');
+  const file = JSON.parse(readFileSync(path, 'utf8')) as object;
+  writeFileSync(path, JSON.stringify({ ...file, version: 7, pcs: [{ ...pc, test }] }));
+  expect(open(folder).state.value).toMatchObject({ port: 50_000, pcs: [{ ...pc, test: null }] });
 });
 
 it.each([
