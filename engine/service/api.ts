@@ -41,6 +41,8 @@ export const statusSchema = z.object({
   address: z.string().nullable(),
   mtu: z.number().nullable(),
   server: endpoint.nullable(),
+  /** As the settings have it. */
+  serverName: z.string().nullable(),
   /** Round trip to it when it answered last. */
   serverRttMs: z.number().nullable(),
   mapped: endpoint.nullable(),

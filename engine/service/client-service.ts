@@ -200,6 +200,7 @@ export class ClientService {
       address: address !== null ? formatIp6(address) : null,
       mtu: status?.address != null ? status.mtu : null,
       server: status ? formatEndpoint(status.server) : null,
+      serverName: status ? (this.tunnel.servers.placeOf(status.server.ip)?.name ?? null) : null,
       serverRttMs: status?.serverRttMs ?? null,
       mapped: status?.mapped ? formatEndpoint(status.mapped) : null,
       nat: status?.nat ?? 'unknown',

@@ -122,9 +122,9 @@ export class ServerCatalogue {
   }
 
   rows(): ServerRow[] {
-    const { server } = this.parts.service.summary();
-    const used = parseEndpoint(server ?? '')?.ip ?? null;
-    const rows = this.names().map(([name, from]) => this.row(name, from, used));
+    const { server, serverName } = this.parts.service.summary();
+    const ip = parseEndpoint(server ?? '')?.ip ?? null;
+    const rows = this.names().map(([name, from]) => this.row(name, from, { name: serverName, ip }));
     const quickest = rows
       .filter(({ state, primary }) => state === 'answers' && primary.rttMs !== null)
       // One that tells the kind of router is worth more than some milliseconds.
@@ -132,9 +132,15 @@ export class ServerCatalogue {
     return rows.map((row) => ({ ...row, suggested: row === quickest }));
   }
 
-  private row(name: string, from: ServerRow['from'], used: number | null): ServerRow {
+  private row(
+    name: string,
+    from: ServerRow['from'],
+    used: { readonly name: string | null; readonly ip: number | null },
+  ): ServerRow {
     const seen = this.seen.get(name);
-    const address = seen?.address ?? parseIp4(name) ?? null;
+    const asked = seen?.address ?? parseIp4(name) ?? null;
+    const inUse = used.ip !== null && (asked === used.ip || name === used.name);
+    const address = inUse ? used.ip : asked;
     const { primary, secondary } = seen?.answers ?? { primary: null, secondary: null };
     const place = this.parts.settings.servers.indexOf(name);
     const text4 = address === null ? null : formatIp4(address);
@@ -142,7 +148,7 @@ export class ServerCatalogue {
       ...{ name, from, ...stateOf(name, seen), address: text4 },
       primary: { rttMs: primary?.rttMs ?? null },
       secondary: { rttMs: secondary?.rttMs ?? null },
-      inUse: address !== null && address === used,
+      inUse,
       suggested: false,
       answeredAt: text4 === null ? null : (this.parts.state.value.answers[text4] ?? null),
       probedAt: seen?.at ?? null,

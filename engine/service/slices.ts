@@ -205,6 +205,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
       address: null,
       mtu: null,
       server: null,
+      serverName: null,
       serverRttMs: null,
       mapped: null,
       nat: 'unknown',

@@ -69,7 +69,7 @@ export class Tunnel {
   private networks: readonly Ip4Network[] = [];
   private lastAddress: Ip6 | null;
   private route = '';
-  private readonly servers: ServerList;
+  readonly servers: ServerList;
   readonly notice: ServerNotice;
   private serverIndex = 0;
   /** The address that was asked last. */

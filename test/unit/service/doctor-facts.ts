@@ -62,6 +62,7 @@ export const RUNNING: NonNullable<Facts['engine']> = {
     address: '2001:0:c000:201:2811:63bf:39cc:9bf8',
     mtu: 1280,
     server: '192.0.2.1:3544',
+    serverName: 'teredo.example',
     serverRttMs: 20,
     mapped: '198.51.100.7:40000',
     nat: 'restricted',

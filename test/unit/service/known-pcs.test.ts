@@ -40,7 +40,11 @@ describe('known PCs', () => {
       state: 'reachable',
       text: expect.stringMatching(/answers in/) as string,
     });
-    expect(tested).toMatchObject({ code: 'answers', path: expect.any(String), testing: false });
+    expect(tested).toMatchObject({
+      code: 'answers',
+      path: expect.stringMatching(/./) as string,
+      testing: false,
+    });
     expect(await api.pcs({})).toEqual([tested]);
     expect(await api.renamePc({ name: 'Home', to: 'Mum' })).toEqual({ ...tested, name: 'Mum' });
     expect(await api.pcs({})).toEqual([{ ...tested, name: 'Mum' }]);
@@ -129,6 +133,7 @@ describe('servers', () => {
   test('what happens when the one in use falls silent is said', async () => {
     expect(await api.failover({})).toMatchObject({ afterSeconds: 300, locked: null, change: null });
     await vi.waitFor(async () => expect((await api.failover({})).code).toBe('ready'), 10_000);
+    expect((await api.servers({})).map(({ inUse }) => inUse)).toEqual([true, false]);
     await api.nextServer({});
     await vi.waitFor(
       async () => expect((await api.failover({})).change?.code).toBe('server-changed'),

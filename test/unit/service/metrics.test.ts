@@ -53,6 +53,7 @@ const CLIENT: Status = {
   address: null,
   mtu: null,
   server: null,
+  serverName: null,
   serverRttMs: null,
   mapped: null,
   nat: 'unknown',
