@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Each target, and what of `native/` it needs. */
 export const NATIVE_TARGETS: Readonly<Record<string, readonly string[]>> = {
   packet: [],
+  answers: ['datapath/answers.cc', 'datapath/sources.cc', 'datapath/checksum.cc'],
   segment: ['datapath/segment.cc', 'datapath/checksum.cc'],
   coalesce: ['datapath/coalesce.cc', 'datapath/segment.cc', 'datapath/checksum.cc'],
   helper: ['helper/protocol.cc'],
