@@ -18,8 +18,8 @@ import type { TransmitReason } from './types.ts';
 
 /** Bubble answers to strangers named by our server, per second and in all. */
 const BUBBLE_REPLIES_PER_SECOND = 50;
-/** And to one of them: its own direct bubble may be lost once, hardly more often. */
-const BUBBLE_REPLY_INTERVAL_S = 2;
+/** And to one of them: less than the 2 s after which it asks again (RFC 4380 §5.2.6), since a network does not keep intervals. */
+const BUBBLE_REPLY_INTERVAL_S = 1.5;
 const BUBBLE_REPLY_KEYS = 4_096;
 /** A peer that asks again within this time did not get our answer, ms: four bubbles and a slow line. */
 const ASKS_AGAIN_MS = 10_000;

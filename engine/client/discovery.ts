@@ -83,6 +83,9 @@ export class Discovery {
       discards.count(peer);
       return;
     }
+    // It has not heard us yet, and refuses our greeting until it has: without this it would wait minutes for our next bubble.
+    if (peer.extension.localAt(now) === null)
+      this.next = Math.min(this.next, Math.max(now, this.lastSent + BUBBLE_INTERVAL_MS));
     peer.extension.local = { endpoint: from, at: now };
     this.paths.bubbles.greet(peer, from, now);
   }

@@ -18,8 +18,8 @@ const WAIT_MS = 2_000;
 const TRIES = 4;
 /** With the interval this close to the maximum the procedure has concluded (§5.2.7 step 5). */
 const CLOSE_ENOUGH = 0.75;
-/** The least by which a further candidate must be longer, ms: below that the gain is not worth a minute of waiting. */
-const LEAST_GAIN_MS = 5_000;
+/** The least by which a further candidate must be longer, of the interval that it began with: 5 s of 30 s are not worth a minute of waiting. */
+const LEAST_GAIN = 1 / 6;
 /** The secondary port is qualified again if that did not come about in this time, ms; then the procedure is given up. */
 const QUALIFY_MS = 15_000;
 const FIRST_DYNAMIC_PORT = 49_152;
@@ -70,13 +70,17 @@ export class IntervalSearch {
     this.core.refreshIntervalMs = known ?? this.core.config.refreshIntervalMs;
   }
 
+  private get isWorthIt(): boolean {
+    return this.candidate - this.interval >= LEAST_GAIN * this.core.config.refreshIntervalMs;
+  }
+
   private start(now: number): void {
     this.due = false;
     this.interval = this.core.refreshIntervalMs;
     const intervalMs = this.interval;
     this.maximum = MAXIMUM_MS;
     this.candidate = Math.min(2 * intervalMs, MAXIMUM_MS);
-    if (this.candidate - this.interval < LEAST_GAIN_MS) return;
+    if (!this.isWorthIt) return;
     const draw = this.core.random.bytes(2);
     this.port = FIRST_DYNAMIC_PORT + (((draw[0]! << 8) | draw[1]!) >>> 2);
     this.core.output({ kind: 'listen', port: this.port, on: true });
@@ -187,7 +191,7 @@ export class IntervalSearch {
 
   /** Step 6, unless what is left to gain is not worth it. */
   private goOn(now: number): void {
-    if (this.candidate - this.interval < LEAST_GAIN_MS) this.stop();
+    if (!this.isWorthIt) this.stop();
     else this.maintain(now);
   }
 }

@@ -118,7 +118,7 @@ function complete(
     portMapping: merged.portMapping ?? false,
     offloads: merged.offloads ?? true,
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,
-    refreshRate: policy.refreshRate,
+    refreshRate: policy.refreshRate ?? merged.refreshInterval ?? null,
     policy,
     sources,
   };

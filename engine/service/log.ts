@@ -67,7 +67,7 @@ export function describeEvent(event: ClientEvent): LogEntry | null {
     case 'interval':
       return {
         level: 'info',
-        text: `This router keeps its mappings for ${Math.round(event.ms / 1000)} s at least; the server is asked no more often.`,
+        text: `This router keeps its mappings for ${Math.floor(event.ms / 1000)} s at least; the server is asked no more often.`,
       };
     case 'mapped':
       return { level: 'info', text: `The server sees us as ${formatEndpoint(event.mapped)}.` };

@@ -53,6 +53,12 @@ export const settingsSchema = z.strictObject({
     .int('must be a whole number of seconds')
     .min(0, 'must be 0 (never) or a number of seconds')
     .max(86_400, 'must be at most 86400 seconds'),
+  /** Seconds between two refreshes of the NAT's mapping; where a search for a longer one begins. */
+  refreshInterval: z
+    .number('must be a number of seconds')
+    .int('must be a whole number of seconds')
+    .min(5, 'must be 5 to 120 seconds')
+    .max(120, 'must be 5 to 120 seconds'),
   adapter: interfaceName,
   control,
   logLevel,

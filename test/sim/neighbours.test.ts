@@ -113,6 +113,20 @@ describe('local client discovery', () => {
     expect(row).toMatchObject({ path: 'local', endpoint: { ip: ip('10.9.0.11'), port: 50_000 } });
   });
 
+  test('a PC that comes later is known to those that were there, and knows them, within seconds', () => {
+    const { world, nat, one } = scene();
+    world.run(60_000);
+    const late = new Pc(world, nat, 'late', '10.9.0.12');
+    world.run(3_000);
+    world.silenceServer();
+    late.send(one.address);
+    world.run(100);
+    expect(one.received).toBe(1);
+    one.send(late.address);
+    world.run(100);
+    expect(late.received).toBe(1);
+  });
+
   test('switched off, nothing goes to the group, and the way is another', () => {
     const { world, multicast, one, two } = scene(false);
     expect(multicast).toEqual([]);

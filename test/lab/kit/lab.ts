@@ -144,6 +144,44 @@ export class Lab {
     );
   }
 
+  /**
+   * Puts another PC into the network of `home`, at the address that ends with `last`: the router's inside becomes a switch. Gives its
+   * namespace.
+   */
+  addPc(home: Home, last: number): string {
+    const { router, line } = home;
+    const space = `${this.prefix}${line}-${last}`;
+    const gateway = home.inside.replace(/10$/, '1');
+    const lan = spawnSync('ip', ['-n', router, 'link', 'show', 'lan']);
+    if (lan.status !== 0)
+      ipBatch(
+        [
+          'link add lan type bridge',
+          `addr del ${gateway}/24 dev in`,
+          'link set in master lan',
+          `addr add ${gateway}/24 dev lan`,
+          'link set lan up',
+        ],
+        router,
+      );
+    ipBatch([
+      `netns add ${space}`,
+      `link add in${last} netns ${router} type veth peer name e0 netns ${space}`,
+    ]);
+    ipBatch([`link set in${last} master lan`, `link set in${last} up`], router);
+    const own = home.inside.replace(/10$/, `${last}`);
+    ipBatch(
+      [
+        'link set lo up',
+        'link set e0 up',
+        `addr add ${own}/24 dev e0`,
+        `route add default via ${gateway}`,
+      ],
+      space,
+    );
+    return space;
+  }
+
   /** Delay of the core each way, ms; 0: none, the kernel forwards. */
   setDelay(ms: number): Promise<void> {
     return this.delayLine.set(ms);

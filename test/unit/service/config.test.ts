@@ -61,6 +61,17 @@ it('command line rules over user over system over default', () => {
   });
 });
 
+it('the refresh interval is the user’s, unless the policy has one', () => {
+  const rate = (seconds: number): number | null =>
+    readSettings([], undefined, { server: 'a.example', refreshInterval: seconds }).refreshRate;
+  expect(rate(5)).toBe(5);
+  expect(faults(() => rate(4))).toEqual([expect.stringContaining('must be 5 to 120 seconds')]);
+  const policy = { ...readPolicy('/nowhere'), refreshRate: 20 };
+  const settings = { server: 'a.example', refreshInterval: 5, intervalSearch: true };
+  const { refreshRate, intervalSearch } = readSettings([], undefined, settings, policy);
+  expect([refreshRate, intervalSearch]).toEqual([20, false]);
+});
+
 it('files that are not there are no fault, a named one is', () => {
   const missing = join(folder, 'none.json');
   expect(readSettings([missing], undefined, { server: 'a.example' }).servers).toEqual([
