@@ -12,6 +12,7 @@ const MAX_FLOWS = 65_536;
 export interface SocketEntry {
   readonly cookie: bigint;
   owner: Owner | null;
+  /** Changed by the table alone, which counts by it. */
   decision: Decision;
   readonly flows: Set<string>;
   /** It listens there for everybody; null when it does not. */
@@ -35,14 +36,22 @@ export function flowText(key: FlowKey): string {
 export class Table {
   readonly sockets = new Map<bigint, SocketEntry>();
   readonly flows = new Map<string, FlowEntry>();
-  private readonly listening = new Set<SocketEntry>();
+  private readonly reached = new Set<SocketEntry>();
 
   /** Sockets that listen where a rule lets them be reached. */
   get reachable(): number {
-    let count = 0;
-    for (const { listening, decision } of this.listening)
-      if (listening && reaches(decision.verdict.in, listening.port)) count += 1;
-    return count;
+    return this.reached.size;
+  }
+
+  private recount(entry: SocketEntry): void {
+    const { listening, decision } = entry;
+    if (listening && reaches(decision.verdict.in, listening.port)) this.reached.add(entry);
+    else this.reached.delete(entry);
+  }
+
+  decide(entry: SocketEntry, decision: Decision): void {
+    entry.decision = decision;
+    this.recount(entry);
   }
 
   /** The socket of this cookie listens there, or (null) no longer does. */
@@ -50,8 +59,7 @@ export class Table {
     const entry = this.sockets.get(cookie);
     if (!entry) return;
     entry.listening = listening;
-    if (listening) this.listening.add(entry);
-    else this.listening.delete(entry);
+    this.recount(entry);
   }
 
   /** Adds or replaces; gives the flows that lost their place. */
@@ -78,7 +86,7 @@ export class Table {
     const known = this.sockets.get(cookie);
     if (known) {
       known.owner = owner;
-      known.decision = decision;
+      this.decide(known, decision);
       return [];
     }
     this.sockets.set(cookie, { cookie, owner, decision, flows: new Set(), listening: null });
@@ -94,7 +102,7 @@ export class Table {
     if (!entry) return [];
     const gone = [...entry.flows].map((text) => this.flows.get(text)!);
     this.sockets.delete(cookie);
-    this.listening.delete(entry);
+    this.reached.delete(entry);
     for (const text of entry.flows) this.flows.delete(text);
     return gone;
   }

@@ -264,7 +264,7 @@ export class Verdicts {
     for (const [cookie, socket] of this.table.sockets) {
       const decision = this.rules.decide(socket.owner);
       const changed = !sameVerdict(socket.decision, decision);
-      socket.decision = decision;
+      this.table.decide(socket, decision);
       if (!changed) continue;
       this.output({ kind: 'verdict', cookie, verdict: decision.verdict });
       for (const text of [...socket.flows]) this.redecideFlow(text, decision, socket.owner, now);

@@ -113,8 +113,14 @@ class LinuxOwners implements Owners {
     return this.nextId;
   }
 
+  /** What is sent in one turn of the loop goes as one write. */
   private send(frame: Uint8Array): void {
-    if (this.open) this.socket.write(frame);
+    if (!this.open) return;
+    if (this.socket.writableCorked === 0) {
+      this.socket.cork();
+      setImmediate(() => this.socket.uncork());
+    }
+    this.socket.write(frame);
   }
 
   private receive(bytes: Uint8Array): void {

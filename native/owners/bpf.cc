@@ -67,12 +67,18 @@ int Map::erase(const void* key) const {
   return bpf(BPF_MAP_DELETE_ELEM, attributes) < 0 ? errno : 0;
 }
 
-int Map::after(const void* key, void* next) const {
+int Map::batch(const uint32_t* from, uint32_t* next, void* keys, void* values, uint32_t& count) const {
   bpf_attr attributes{};
-  attributes.map_fd = static_cast<uint32_t>(fd_.get());
-  attributes.key = pointer(key);
-  attributes.next_key = pointer(next);
-  return bpf(BPF_MAP_GET_NEXT_KEY, attributes) < 0 ? errno : 0;
+  attributes.batch.in_batch = pointer(from);
+  attributes.batch.out_batch = pointer(next);
+  attributes.batch.keys = pointer(keys);
+  attributes.batch.values = pointer(values);
+  attributes.batch.count = count;
+  attributes.batch.map_fd = static_cast<uint32_t>(fd_.get());
+  const int error = bpf(BPF_MAP_LOOKUP_BATCH, attributes) < 0 ? errno : 0;
+  // At the end (ENOENT) there may be entries all the same; any other error gives none.
+  count = error == 0 || error == ENOENT ? attributes.batch.count : 0;
+  return error;
 }
 
 void Assembler::emit(uint8_t code, uint8_t to, uint8_t from, int16_t offset, int32_t value) {

@@ -37,11 +37,25 @@ class Map {
   int lookup(const void* key, void* value) const;
   int update(const void* key, const void* value, uint64_t flags = BPF_ANY) const;
   int erase(const void* key) const;
-  // The key after `key` (null: the first) into `next`; ENOENT at the end.
-  int after(const void* key, void* next) const;
+  // Calls `visit(key, value)` with copies of all entries, some hundred for each call of the kernel. It may erase them.
+  template <typename Key, typename Value, typename Visit>
+  void each(Visit visit) const {
+    std::vector<Key> keys(kBatch);
+    std::vector<Value> values(kBatch);
+    uint32_t from = 0, next = 0;
+    for (bool first = true, more = true; more; first = false, from = next) {
+      uint32_t count = kBatch;
+      more = batch(first ? nullptr : &from, &next, keys.data(), values.data(), count) == 0;
+      for (uint32_t i = 0; i < count; i++) visit(keys[i], values[i]);
+    }
+  }
   int fd() const { return fd_.get(); }
 
  private:
+  static constexpr uint32_t kBatch = 512;
+  // Copies up to `count` entries behind the place `from` (null: the first), and says how many and the next place; not 0: they were the last.
+  int batch(const uint32_t* from, uint32_t* next, void* keys, void* values, uint32_t& count) const;
+
   Descriptor fd_;
 };
 

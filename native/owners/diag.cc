@@ -76,10 +76,14 @@ int Diag::open() {
   setsockopt(ask_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   sockaddr_nl self{};
   self.nl_family = AF_NETLINK;
-  if (bind(watch_.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) < 0) return errno;
+  return bind(watch_.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) < 0 ? errno : 0;
+}
+
+void Diag::watchEnds(bool on) {
+  if (on == watching_) return;
+  watching_ = on;
   for (const int group : {SKNLGRP_INET6_TCP_DESTROY, SKNLGRP_INET6_UDP_DESTROY})
-    if (setsockopt(watch_.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0) return errno;
-  return 0;
+    setsockopt(watch_.get(), SOL_NETLINK, on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &group, sizeof group);
 }
 
 // For UDP the kernel takes source and destination the other way round.

@@ -32,6 +32,8 @@ class Diag {
   std::optional<SocketRow> exact(const FlowKey& flow, uint32_t interface);
   // Every socket of `protocol` in one of `states` (bits).
   std::vector<SocketRow> all(uint8_t protocol, uint32_t states);
+  // Tells of sockets that go, or no longer.
+  void watchEnds(bool on);
   // Readable when sockets went.
   int watchFd() const { return watch_.get(); }
   // Cookies of those that went. False: some went untold.
@@ -40,6 +42,7 @@ class Diag {
  private:
   Descriptor ask_, watch_;
   uint32_t sequence_ = 0;
+  bool watching_ = false;
 };
 
 }  // namespace owners

@@ -15,6 +15,8 @@ constexpr size_t kMaxLooks = 8192, kMaxExecs = 4096;
 constexpr uint64_t kExecNs = 60'000'000'000;
 constexpr size_t kCommLength = 15;
 
+bool isConnection(const SocketRow& row) { return row.protocol == IPPROTO_TCP && row.state != kStateListen; }
+
 std::string shortName(const std::string& path) { return path.substr(path.rfind('/') + 1).substr(0, kCommLength); }
 std::string commOf(const SocketRecord& record) { return std::string(record.comm, strnlen(record.comm, sizeof record.comm)); }
 
@@ -77,7 +79,10 @@ void Finder::made(const SocketRecord& record) {
 
 void Finder::forget(uint64_t root) {
   makers_.erase(root);
-  older_.erase(root);
+  const auto older = older_.find(root);
+  if (older == older_.end()) return;
+  olderConnections_ -= isConnection(older->second);
+  older_.erase(older);
 }
 
 void Finder::noteOlder() {
@@ -91,7 +96,10 @@ bool Finder::adopt(const SocketRow& row) {
   record.user = row.user;
   record.flags = kOlder;
   if (!row.cookie || tables_.sockets.update(&row.cookie, &record, BPF_NOEXIST) != 0) return false;
-  older_[row.cookie] = row;
+  SocketRow& noted = older_[row.cookie];
+  olderConnections_ -= isConnection(noted);
+  olderConnections_ += isConnection(row);
+  noted = row;
   return true;
 }
 

@@ -50,6 +50,8 @@ class Finder {
   void noteOlder();
   // Notes one that no program made by a call that was seen; its owner is whoever holds it. False when there is no room.
   bool adopt(const SocketRow& row);
+  // Connections among what it noted: no program tells their true end.
+  bool hasOlderConnections() const { return olderConnections_ > 0; }
   void noteExec(pid_t pid, const Identity& identity, Descriptor file);
   void hashIfDue(const Identity& identity, Descriptor file);
 
@@ -78,6 +80,7 @@ class Finder {
   std::unordered_map<pid_t, Look> looks_;
   std::unordered_map<uint64_t, OwnerPointer> makers_;  // by cookie
   std::unordered_map<uint64_t, SocketRow> older_;      // by cookie
+  size_t olderConnections_ = 0;
   std::unordered_map<pid_t, std::vector<SeenExec>> execs_;
 };
 

@@ -20,6 +20,9 @@ constexpr int16_t kProtocol = kFlow, kLocalPort = in(kFlow, offsetof(FlowKey, lo
 constexpr int kNextHeaderAt = 6, kSourceAt = 8, kDestinationAt = 24, kUpperAt = 40;
 constexpr int kTcp = 6, kUdp = 17, kIcmp6 = 58, kEchoRequest = 128, kEchoReply = 129;
 
+// Of cgroup_skb/egress: drop it, and tell the sender of a congestion instead of EPERM.
+constexpr int kLose = 2;
+
 enum class Way { out, in };
 
 void loadBytes(Assembler& a, int from, int16_t to, int length) {
@@ -151,11 +154,18 @@ std::vector<bpf_insn> packetOut(const Tables& tables, const Scope& scope) {
   a.load(Size::full, R1, R7, offsetof(SocketRecord, undecided));
   a.ifAbove(R1, kMaxUndecided, "drop");
   a.label("ask");
-  whose(a, tables.met, "pass", "drop");
-  whose(a, tables.sent, "pass", "drop");
+  whose(a, tables.met, "pass", "taken");
+  whose(a, tables.sent, "pass", "taken");
   a.put(tables.sent, kFlow, kCookie, BPF_NOEXIST);
   a.ifNot(R0, 0, "drop");
   a.jump("pass");
+
+  // By the cookie in R1. Of a socket that is gone the flow is free in a moment: that is no refusal, and its program sends again.
+  a.label("taken");
+  a.store(Size::full, R10, kRoot, R1);
+  a.find(tables.sockets, kRoot);
+  a.ifNot(R0, 0, "drop");
+  a.leave(kLose);
 
   // A full table costs the flow its entry: the engine then finds nobody who sent it.
   a.label("allowed");

@@ -15,7 +15,8 @@ namespace owners {
 
 namespace {
 
-constexpr uint64_t kSweepNs = 5'000'000'000;
+// The ends of many sockets are told at once.
+constexpr uint64_t kHoldNs = 20'000'000;
 // An engine that reads nothing is gone, or as good as.
 constexpr size_t kMaxOut = 8 << 20;
 constexpr size_t kMaxAnswered = 65'536;
@@ -83,19 +84,21 @@ void Service::run(int session) {
   hello.u8(programs_ ? 1 : 2).text(why_);
   send(hello);
   listenersAtNs_ = bootNs();
-  sweepAtNs_ = listenersAtNs_ + kSweepNs;
   std::vector<pollfd> items;
   while (!broken_) {
-    const short engineEvents = out_.empty() ? POLLIN : POLLIN | POLLOUT;
+    planSweep();
+    diag_.watchEnds(!programs_ || finder_.hasOlderConnections());
+    const short engineEvents = out_.empty() || holdUntilNs_ ? POLLIN : POLLIN | POLLOUT;
     items = {{engine_, engineEvents, 0},         {session, POLLIN, 0},  {programs_ ? ring_.fd() : -1, POLLIN, 0},
              {diag_.watchFd(), POLLIN, 0}, {hasher_.fd(), POLLIN, 0}, {starts_.fd(), POLLIN, 0}, {policy_.fd(), POLLIN, 0}};
     const size_t fixed = items.size();
     starts_.addTo(items);
-    uint64_t next = sweepAtNs_;
-    for (const uint64_t at : {listenersAtNs_, starts_.nextNs()})
-      if (at && at < next) next = at;
+    uint64_t next = 0;
+    for (const uint64_t at : {sweepAtNs_, listenersAtNs_, starts_.nextNs(), holdUntilNs_})
+      if (at && (!next || at < next)) next = at;
     const uint64_t now = bootNs();
-    const int wait = next > now ? static_cast<int>((next - now) / 1'000'000) + 1 : 0;
+    // With nothing to come back for it sleeps until somebody calls.
+    const int wait = !next ? -1 : next > now ? static_cast<int>((next - now) / 1'000'000) + 1 : 0;
     if (poll(items.data(), items.size(), wait) < 0 && errno != EINTR) return;
     if (items[1].revents && !readSession(session)) return;
     // The policy as it is now rules over what comes.
@@ -110,7 +113,7 @@ void Service::run(int session) {
     if (items[0].revents & (POLLIN | POLLHUP | POLLERR) && !readEngine()) return;
     starts_.tick();
     if (listenersAtNs_ && bootNs() >= listenersAtNs_) refreshListeners();
-    if (bootNs() >= sweepAtNs_) sweep();
+    if (sweepAtNs_ && bootNs() >= sweepAtNs_) sweep();
     if (!flush()) return;
   }
 }
@@ -289,6 +292,7 @@ void Service::resolve(Reader& reader) {
     return answer(id, 0, false, nullptr);
   }
   const bool known = tables_.sockets.lookup(&cookie, &record) == 0 || (adopt(flow, cookie) && tables_.sockets.lookup(&cookie, &record) == 0);
+  stirred_ = true;
   auto& flows = flows_[known ? record.root : cookie];
   if (flows.size() < kMaxFlowsNoted) flows.push_back(flow);
   if (!known) return resolveClosed(id, cookie);
@@ -358,6 +362,7 @@ void Service::release(const FlowKey& flow) {
 
 // The engine's table has no flow of it: from here on another socket may use them.
 void Service::forget(uint64_t root) {
+  stirred_ = true;
   forgotten_.insert(root);
   const auto found = flows_.find(root);
   if (found == flows_.end()) return;
@@ -377,13 +382,22 @@ void Service::answer(uint32_t id, uint64_t cookie, bool found, const OwnerPointe
   send(frame);
 }
 
+void Service::sendSoon(Writer& writer) {
+  const uint64_t until = out_.empty() ? bootNs() + kHoldNs : holdUntilNs_;
+  send(writer);
+  holdUntilNs_ = until;
+}
+
 void Service::send(Writer& writer) {
+  holdUntilNs_ = 0;
   const auto& frame = writer.finish();
   if (out_.size() + frame.size() > kMaxOut) broken_ = true;
   else out_.insert(out_.end(), frame.begin(), frame.end());
 }
 
 bool Service::flush() {
+  if (holdUntilNs_ && bootNs() < holdUntilNs_) return true;
+  holdUntilNs_ = 0;
   size_t at = 0;
   while (at < out_.size()) {
     const ssize_t sent = ::send(engine_, out_.data() + at, out_.size() - at, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -60,17 +60,20 @@ class Service {
   void answer(uint32_t id, uint64_t cookie, bool found, const OwnerPointer& owner);
 
   void onEvent(const Event& event);
-  void onClosed(uint64_t cookie, uint64_t root);
+  void onClosed(uint64_t cookie, const SocketRecord& record);
   void dropVerdict(uint64_t root);
   void tellClosed(uint64_t root);
   void sweep();
-  void sweepFlows(const Map& map);
+  void sweepFlows(const Map& map, const std::unordered_set<uint64_t>& living);
   void recheck();
   void refreshListeners();
   void tellListener(const SocketRow& row, bool listening);
   void ownerOf(const SocketRow& row, Finder::Found found);
   void readDestroyed();
+  void planSweep();
   void send(Writer& writer);
+  // What may wait for others a little.
+  void sendSoon(Writer& writer);
   bool flush();
 
   const int engine_;
@@ -87,6 +90,8 @@ class Service {
 
   std::vector<uint8_t> in_, out_;
   bool broken_ = false;
+  uint64_t holdUntilNs_ = 0;  // all of `out_` may wait; 0: it may not
+  bool stirred_ = false;      // something happened that a sweep cleans up after
   std::unordered_map<uint64_t, std::unordered_set<uint64_t>> living_;  // root -> its sockets
   policy::Watched policy_;
   std::unordered_map<uint64_t, uint32_t> newest_;                // root -> id of the last verdict that came, while it waits for its owner

@@ -31,6 +31,8 @@ class Starts {
   bool isWatched(const Identity& identity) const {
     return (identity.hasFile && files_.contains({identity.file.device, identity.file.inode})) || groups_.contains({identity.group, identity.groupId});
   }
+  // Some program whose listeners are to be told runs, as far as can be known.
+  bool someMayListen() const { return !running_.empty() || !groups_.empty(); }
   // Reads what began. Before anything is concluded from a socket's making.
   void readStarted();
   void tick();

@@ -18,34 +18,27 @@ constexpr uint64_t kClosedNs = 2 * kSecond;
 // A burst of binds gives one look at the listeners.
 constexpr uint64_t kListenersNs = kSecond / 20;
 
-template <typename Key, typename Visit>
-void eachKey(const Map& map, Visit visit) {
-  // The key after one that was erased would be the first again.
-  std::vector<Key> keys;
-  Key key{};
-  for (bool more = map.after(nullptr, &key) == 0; more; more = map.after(&key, &key) == 0) {
-    keys.push_back(key);
-    // A table that others fill meanwhile could keep us for ever.
-    if (keys.size() > 2 * kMaxFlows) break;
-  }
-  for (const Key& one : keys) visit(one);
-}
-
 bool waits(const SocketRow& row) {
   return row.localPort != 0 && (row.protocol == IPPROTO_TCP ? row.state == kStateListen : row.state == kStateClose);
+}
+
+// Only there packets of the tunnel can come: the wildcard address, and Teredo's (RFC 4380 §4).
+bool hearsTheTunnel(const SocketRow& row) {
+  static constexpr uint8_t kPrefix[] = {0x20, 0x01, 0, 0};
+  return row.local == Address{} || std::equal(std::begin(kPrefix), std::end(kPrefix), row.local.begin());
 }
 
 }  // namespace
 
 void Service::onEvent(const Event& event) {
+  stirred_ = true;
   switch (event.kind) {
     case EventKind::made:
       living_[event.socket.root].insert(event.cookie);
       if (event.cookie == event.socket.root) finder_.made(event.socket);
       break;
     case EventKind::closed:
-      if (closed_.size() < kMaxSockets) closed_[event.cookie] = {event.socket, bootNs()};
-      onClosed(event.cookie, event.socket.root);
+      onClosed(event.cookie, event.socket);
       break;
     case EventKind::denied: {
       Writer frame(Kind::attempt);
@@ -59,7 +52,10 @@ void Service::onEvent(const Event& event) {
   }
 }
 
-void Service::onClosed(uint64_t cookie, uint64_t root) {
+void Service::onClosed(uint64_t cookie, const SocketRecord& record) {
+  stirred_ = true;
+  const uint64_t root = record.root;
+  if (closed_.size() < kMaxSockets) closed_[cookie] = {record, bootNs()};
   const auto listener = listening_.find(cookie);
   if (listener != listening_.end()) {
     const SocketRow row = listener->second;
@@ -78,7 +74,9 @@ void Service::tellClosed(uint64_t root) {
   dropVerdict(root);
   Writer frame(Kind::closed);
   frame.u64(root);
-  send(frame);
+  // Without programs the engine's table alone keeps others off the flows of that socket.
+  if (!programs_) return send(frame);
+  sendSoon(frame);
 }
 
 void Service::dropVerdict(uint64_t root) {
@@ -93,7 +91,7 @@ void Service::dropVerdict(uint64_t root) {
   reach_.erase(ports);
 }
 
-// Sockets older than the programs, and what an event was lost about.
+// Connections older than the programs; without programs all.
 void Service::readDestroyed() {
   const bool all = diag_.readGone([this](uint64_t cookie) {
     SocketRecord record;
@@ -102,7 +100,7 @@ void Service::readDestroyed() {
       std::erase_if(answered_, [&](const auto& item) { return item.second == cookie; });
       if (known) tellClosed(cookie);
     } else if (tables_.sockets.lookup(&cookie, &record) == 0 && tables_.sockets.erase(&cookie) == 0) {
-      onClosed(cookie, record.root);
+      onClosed(cookie, record);
     }
     if (const auto listener = listening_.find(cookie); listener != listening_.end()) {
       const SocketRow row = listener->second;
@@ -113,19 +111,27 @@ void Service::readDestroyed() {
   if (!all) sweepAtNs_ = bootNs();
 }
 
+// Without programs nothing tells what begins to listen, nor surely what ends.
+void Service::planSweep() {
+  const bool due = programs_ ? stirred_ : !answered_.empty() || starts_.someMayListen();
+  if (due && !sweepAtNs_) sweepAtNs_ = bootNs() + kSweepNs;
+}
+
+// What the events left behind, and what of them was lost. Rests when nothing happened since the last time.
 void Service::sweep() {
-  sweepAtNs_ = bootNs() + kSweepNs;
+  sweepAtNs_ = 0;
   if (!programs_) {
     listenersAtNs_ = bootNs();
     return recheck();
   }
   decltype(living_) living;
-  eachKey<uint64_t>(tables_.sockets, [&](uint64_t cookie) {
-    SocketRecord record;
-    if (tables_.sockets.lookup(&cookie, &record) == 0) living[record.root].insert(cookie);
+  std::unordered_set<uint64_t> cookies;
+  tables_.sockets.each<uint64_t, SocketRecord>([&](uint64_t cookie, const SocketRecord& record) {
+    living[record.root].insert(cookie);
+    cookies.insert(cookie);
   });
   std::vector<uint64_t> gone;
-  for (const auto& [root, cookies] : living_)
+  for (const auto& [root, sockets] : living_)
     if (!living.contains(root)) gone.push_back(root);
   living_ = std::move(living);
   for (const uint64_t root : gone) tellClosed(root);
@@ -137,20 +143,21 @@ void Service::sweep() {
   for (const uint64_t root : gone)
     if (!closed_.contains(root)) finder_.forget(root);
   std::erase_if(flows_, [&](const auto& item) { return !living_.contains(item.first); });
-  sweepFlows(tables_.sent);
-  sweepFlows(tables_.met);
+  sweepFlows(tables_.sent, cookies);
+  sweepFlows(tables_.met, cookies);
   forgotten_.clear();
-  eachKey<uint32_t>(tables_.processes, [&](uint32_t tgid) {
+  tables_.processes.each<uint32_t, uint64_t>([&](uint32_t tgid, uint64_t) {
     if (kill(static_cast<pid_t>(tgid), 0) < 0 && errno == ESRCH) tables_.processes.erase(&tgid);
   });
+  stirred_ = !closed_.empty();
 }
 
-// A flow's entry keeps other sockets off the engine's entry for the same flow: it goes after that one went.
-void Service::sweepFlows(const Map& map) {
-  eachKey<FlowKey>(map, [&](const FlowKey& flow) {
-    uint64_t cookie = 0;
+// A flow's entry keeps other sockets off the engine's entry for the same flow: it goes after that one went. `living`: the sockets of a
+// moment ago.
+void Service::sweepFlows(const Map& map, const std::unordered_set<uint64_t>& living) {
+  map.each<FlowKey, uint64_t>([&](const FlowKey& flow, uint64_t cookie) {
     SocketRecord record;
-    if (map.lookup(&flow, &cookie) != 0 || tables_.sockets.lookup(&cookie, &record) == 0) return;
+    if (living.contains(cookie) || tables_.sockets.lookup(&cookie, &record) == 0) return;
     // A listener's child has no entry in the engine's table that another socket could hit: two TCP sockets never share a flow.
     if (forgotten_.contains(cookie) || (&map == &tables_.met && flow.protocol == IPPROTO_TCP)) map.erase(&flow);
   });
@@ -212,6 +219,7 @@ void Service::tellListener(const SocketRow& row, bool listening) {
     if (toldListening_.erase(row.cookie)) tell(nullptr);
     return;
   }
+  if (!hearsTheTunnel(row)) return;
   // Nobody asked about the others.
   ownerOf(row, [this, tell, cookie = row.cookie](const OwnerPointer& owner) {
     if (owner && std::any_of(owner->identities.begin(), owner->identities.end(), [&](const Identity& one) { return starts_.isWatched(one); }))

@@ -22,8 +22,8 @@ const SECONDS = 10;
 const QUIET_MS = 60_000;
 /** What a new flow may take, three times over: other work runs beside. */
 const FLOW_MS = 20 * SLOW;
-/** Share of one core. On two slow cores that others used, too, it was a third; most of it are answers decided in JavaScript. */
-const CORE_SHARE = 0.7;
+/** Share of one core. On two slow cores that others used, too, it was a sixth; most of it are switches between four threads for each flow. */
+const CORE_SHARE = 0.5;
 /** Open sockets that nobody asks about: a program of one line, in a file that no rule names. */
 const HOLDER = `import resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (${SOCKETS + 100}, ${SOCKETS + 100}))
