@@ -30,8 +30,8 @@ export class DelayLine {
       this.program = null;
     }
     if (ms === 0) return;
-    this.program = new Program(this.space, compiled('delay'), ['delay', String(ms)]);
-    await this.program.says(/ready/, 3_000);
+    const program = new Program(this.space, compiled('delay'), ['delay', String(ms)]);
+    await program.says(/ready/, 10_000);
     ipBatch(
       [
         'link set delay up',
@@ -40,5 +40,6 @@ export class DelayLine {
       ],
       this.space,
     );
+    this.program = program;
   }
 }

@@ -116,20 +116,19 @@ function hasAddress(space: string, address: string): boolean {
 
 let places = 0;
 
-/** Starts `shipworm client` as root in `home`, with folders of its own. */
+/** Starts `shipworm client` as root in `home`, with folders of its own, and `env` besides. */
 export function startShipworm(
   lab: Lab,
   home: Home,
   args: readonly string[] = [],
   server = SERVER,
+  env: Readonly<Record<string, string>> = {},
 ): Shipworm {
   const place = new Place(lab, `shipworm${places++}`);
-  const program = lab.start(
-    home.space,
-    SHIPWORM,
-    ['client', '--server', server, ...args],
-    place.env,
-  );
+  const program = lab.start(home.space, SHIPWORM, ['client', '--server', server, ...args], {
+    ...place.env,
+    ...env,
+  });
   return new Shipworm(lab, home, place, program);
 }
 

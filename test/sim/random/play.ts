@@ -89,7 +89,7 @@ class RandomHome {
     this.simulated = simulateClient(simulation, {
       host,
       port: 50_000,
-      config: clientConfig({ server: SERVER, server2: SERVER2, limits: LIMITS }),
+      config: clientConfig({ server: SERVER, server2: SERVER2, ...spec.settings, limits: LIMITS }),
       onDeliver: (packet) => world.watch.noteDelivered(this.name, this.addresses, packet),
       onEvent: () => this.noteAddress(),
     });
@@ -194,6 +194,11 @@ export class RandomWorld {
     if ('native' in from) this.natives[from.native]!.node.send(packet);
     else this.homes[from.home]!.simulated.station.datapath.fromAdapter(packet);
     return id;
+  }
+
+  /** Delay of the lines of the server and the relays, ms each way; those of the homes have their own. */
+  setDelay(delayMs: number): void {
+    for (const { line } of [...this.serverLinks, ...this.relayLinks]) line.set({ delayMs });
   }
 
   private attack(step: Step & { kind: 'attack' }): void {

@@ -1,4 +1,5 @@
 // Draws a random network from a seed, as a plain value that can be played, shrunk and printed.
+import type { ClientConfig } from '../../../engine/client/types.ts';
 import { SeededRandom } from '../../../engine/sim/index.ts';
 import type { LineConditions, NatKindName } from '../../../engine/sim/index.ts';
 
@@ -25,6 +26,8 @@ export type HomeKind = 'none' | NatKindName;
 export interface HomeSpec {
   readonly kind: HomeKind;
   readonly line: Partial<LineConditions>;
+  /** Settings of its client that are not the usual ones. */
+  readonly settings?: Partial<ClientConfig>;
 }
 
 export type Place = { readonly home: number } | { readonly native: number };
