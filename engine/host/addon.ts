@@ -168,6 +168,11 @@ export interface NativeAddon {
   /** Calls back, coalesced, when a link, an address or a route changed. Doesn't keep the process alive. Returns a stop function. */
   openNetlink(callback: () => void): () => void;
   /**
+   * Calls back, coalesced, when the computer has slept or its clock was set; nothing runs before. Doesn't keep the process alive.
+   * Returns a stop function. Throws SystemError.
+   */
+  watchClock(callback: () => void): () => void;
+  /**
    * A UDP port that `workers` threads read, each by a socket of its own. `onReadable` is called when datagrams wait that they did
    * not answer. Throws SystemError.
    */

@@ -7,6 +7,7 @@ import { formatIp4, parseIp4, parseIp6 } from '../wire/index.ts';
 import type { SourceLimit } from '../datapath/limits.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
+import { BootTimers } from './boot-timers.ts';
 import { collectGarbage } from './garbage.ts';
 import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
 import { findDomain, searchSuffixes, watchSuffixes } from './domain.ts';
@@ -58,6 +59,10 @@ const DNS_TEXTS: Record<string, string> = {
 /** One per process. */
 export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, ProbeHost {
   readonly random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) };
+  private readonly timers = new BootTimers({
+    now: () => this.now(),
+    watchClock: (callback) => nativeAddon().watchClock(callback),
+  });
   private adapterIndex = 0;
   private adapterName = '';
 
@@ -66,8 +71,7 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
   }
 
   after(ms: number, run: () => void): () => void {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
+    return this.timers.after(ms, run);
   }
 
   openAdapter(options: AdapterOptions): Promise<Adapter> {

@@ -1,4 +1,4 @@
-// Watches one descriptor in a thread of its own: the helper's socket for its hang-up, a netlink socket for changes.
+// Watches one descriptor in a thread of its own: the helper's socket for its hang-up, a netlink socket or the clock for changes.
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -7,9 +7,11 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <system_error>
 #include <thread>
@@ -23,7 +25,7 @@ namespace {
 // Lives until it is stopped, or for a hang-up until that was told; `stop` belongs to the JavaScript thread.
 struct Watch {
   int fd = -1;
-  bool owned = false;   // the descriptor is ours to close: netlink
+  bool owned = false;   // the descriptor is ours to close: netlink, clock
   bool hangUp = false;  // tell the hang-up once; else tell whenever there is something to read
   int stopFd = -1;
   std::thread thread;
@@ -43,10 +45,10 @@ struct Watch {
     }
   }
 
-  // What changed is read anew by whoever is told; ENOBUFS (messages were lost) is a change as well.
+  // What changed is read anew by whoever is told; ENOBUFS (messages were lost) and ECANCELED (the clock was set) are changes.
   void swallow() {
     uint8_t bytes[8192];
-    while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) >= 0 || errno == ENOBUFS || errno == EINTR) continue;
+    while (read(fd, bytes, sizeof bytes) >= 0 || errno == ENOBUFS || errno == EINTR || errno == ECANCELED) continue;
   }
 
   void stop() {
@@ -127,7 +129,7 @@ napi_value openNetlink(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   auto watch = std::make_shared<Watch>();
   watch->owned = true;
-  watch->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  watch->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
   if (watch->fd < 0) return throwSystemError(env, errno, "socket");
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
@@ -140,10 +142,28 @@ napi_value openNetlink(napi_env env, napi_callback_info info) {
   return start(env, watch, arguments[0]);
 }
 
+// A timer that never runs out, but is cancelled when the offset between CLOCK_REALTIME and CLOCK_MONOTONIC changes: when the
+// computer wakes (the latter did not go on meanwhile), or somebody sets the clock. It costs no wake-up before.
+napi_value watchClock(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  auto watch = std::make_shared<Watch>();
+  watch->owned = true;
+  watch->fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (watch->fd < 0) return throwSystemError(env, errno, "timerfd_create");
+  itimerspec never{};
+  never.it_value.tv_sec = std::numeric_limits<time_t>::max();
+  if (timerfd_settime(watch->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, nullptr) < 0) {
+    const int error = errno;
+    watch->stop();
+    return throwSystemError(env, error, "timerfd_settime");
+  }
+  return start(env, watch, arguments[0]);
+}
+
 }  // namespace
 
 void defineWatches(napi_env env, napi_value exports) {
-  defineMethods(env, exports, {{"watchFd", watchFd}, {"openNetlink", openNetlink}});
+  defineMethods(env, exports, {{"watchFd", watchFd}, {"openNetlink", openNetlink}, {"watchClock", watchClock}});
 }
 
 }  // namespace shipworm

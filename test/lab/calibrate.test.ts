@@ -8,9 +8,10 @@ import { formatIp4, isTeredo, parseDatagram, TEREDO_PORT } from '../../engine/wi
 import { kindOf } from '../sim/kinds.ts';
 import { RandomWorld } from '../sim/random/play.ts';
 import { Lab, NATIVE, noLab, RELAY, SERVER, SERVER2 } from './kit/lab.ts';
+import type { Home } from './kit/lab.ts';
 import type { NatKind } from './kit/nat.ts';
 import { sleep } from './kit/processes.ts';
-import { startMiredoServer, startRelay, startShipworm } from './kit/programs.ts';
+import { QUALIFIED_MS, startMiredoServer, startRelay, startShipworm } from './kit/programs.ts';
 import type { Shipworm } from './kit/programs.ts';
 
 const reason = noLab();
@@ -191,15 +192,13 @@ import { createSocket } from 'node:dgram';
 createSocket('udp6').bind(7777, () => console.log('ready'));`;
 
 describe.skipIf(reason !== null)('the simulator and the lab', () => {
-  const labs: Lab[] = [];
+  let lab: Lab;
+  /** The home that the others send to. */
+  let peer: Home;
+  let peerAddress: string;
   const runs = new Map<NatKind, Promise<Run>>();
 
-  async function program(
-    lab: Lab,
-    space: string,
-    script: string,
-    ...args: string[]
-  ): Promise<void> {
+  async function program(space: string, script: string, ...args: string[]): Promise<void> {
     const node = ['--input-type=module', '-e', script, ...args];
     const started = lab.start(space, process.execPath, node);
     if (script === TAKE) await started.says(/ready/, 10_000);
@@ -207,61 +206,55 @@ describe.skipIf(reason !== null)('the simulator and the lab', () => {
   }
 
   /** A client whose refresh is due soon, as the machine policy can say. */
-  function startQuick(lab: Lab): Shipworm {
+  function startQuick(home: Home): Shipworm {
     const policy = join(lab.folder, 'policy.d');
-    mkdirSync(policy, { mode: 0o755 });
+    mkdirSync(policy, { mode: 0o755, recursive: true });
     writeFileSync(join(policy, 'quick.json'), `{ "refreshRate": ${REFRESH_MS / 1_000} }`);
-    return startShipworm(lab, lab.home1, ['--expose-all'], SERVER, { SHIPWORM_POLICY: policy });
+    return startShipworm(lab, home, ['--expose-all'], SERVER, { SHIPWORM_POLICY: policy });
   }
 
-  async function capture(lab: Lab, space: string, device: string): Promise<() => Promise<string>> {
-    const file = join(lab.folder, `${device}.pcap`);
+  async function capture(
+    space: string,
+    device: string,
+    home: Home,
+  ): Promise<() => Promise<string>> {
+    const file = join(lab.folder, `${home.line}-${device}.pcap`);
     const dump = lab.start(space, 'tcpdump', [
       ...['-Z', 'root', '-U', '--immediate-mode', '-s0', '-i', device, '-w', file, 'udp'],
     ]);
-    await dump.says(/listening/, 10_000);
+    await dump.says(/listening/, 30_000);
     return async () => {
       await dump.stop();
       return file;
     };
   }
 
-  async function play(lab: Lab, kind: NatKind): Promise<Run> {
-    const { home1, home2 } = lab;
-    await lab.setDelay(DELAY_MS);
-    lab.setNat(home1, kind);
-    lab.setNat(home2, 'restricted');
-    await startMiredoServer(lab);
-    await startRelay(lab, lab.relay);
-    const two = startShipworm(lab, home2, ['--expose-all']);
-    const other = await two.address();
-    await program(lab, home2.space, TAKE);
-    await program(lab, lab.native, TAKE);
-    const outside = await capture(lab, lab.core, home1.line);
-    const inside = await capture(lab, home1.space, 'e0');
-    const one = startQuick(lab);
-    if (kind === 'blocked') await sleep(STEP_MS);
-    else await one.address();
+  async function play(home: Home, kind: NatKind): Promise<Run> {
+    const outside = await capture(lab.core, home.line, home);
+    const inside = await capture(home.space, 'e0', home);
+    const client = startQuick(home);
+    if (kind === 'blocked') await client.becomes('waiting', QUALIFIED_MS, () => true);
+    else await client.address();
     await sleep(STEP_MS);
-    if (kind !== 'blocked') await program(lab, home1.space, SEND, other);
+    if (kind !== 'blocked') await program(home.space, SEND, peerAddress);
     await sleep(STEP_MS);
-    if (kind !== 'blocked') await program(lab, home1.space, SEND, NATIVE);
+    if (kind !== 'blocked') await program(home.space, SEND, NATIVE);
     // The refresh may have begun at the last moment.
     await sleep(STEP_MS + STEP_MS);
     const roles = {
       [SERVER]: 'server',
       [SERVER2]: 'secondary',
       [RELAY]: 'relay',
-      [home2.outside]: 'peer',
+      [peer.outside]: 'peer',
     };
     return {
-      outside: describeLine(await read(lab, await outside(), home1.outside), roles),
-      inside: describeLine(await read(lab, await inside(), home1.inside), roles),
+      outside: describeLine(await read(await outside(), home.outside), roles),
+      inside: describeLine(await read(await inside(), home.inside), roles),
     };
   }
 
   /** What a capture holds; `own` is our address there. */
-  async function read(lab: Lab, file: string, own: string): Promise<Seen[]> {
+  async function read(file: string, own: string): Promise<Seen[]> {
     const fields = [
       'frame.time_epoch',
       'ip.src',
@@ -298,16 +291,24 @@ describe.skipIf(reason !== null)('the simulator and the lab', () => {
       });
   }
 
-  beforeAll(() => {
-    // All side by side: most of the time is waiting. Building them is not, and would keep those that are built from working.
-    labs.push(...NAMES.map(() => new Lab()));
+  beforeAll(async () => {
+    lab = new Lab(NAMES.length + 1);
+    peer = lab.homes.at(-1)!;
+    for (const [i, kind] of NAMES.entries()) lab.setNat(lab.homes[i]!, kind);
+    await lab.setDelay(DELAY_MS);
+    await startMiredoServer(lab);
+    await startRelay(lab, lab.relay);
+    peerAddress = await startShipworm(lab, peer, ['--expose-all']).address();
+    await program(peer.space, TAKE);
+    await program(lab.native, TAKE);
+    // All side by side: most of the time is waiting.
     for (const [i, kind] of NAMES.entries()) {
-      const run = play(labs[i]!, kind);
+      const run = play(lab.homes[i]!, kind);
       run.catch(() => undefined);
       runs.set(kind, run);
     }
   });
-  afterAll(() => Promise.all(labs.map((lab) => lab.close())));
+  afterAll(() => lab.close());
 
   test.each(NAMES)('a router that is %s behaves like the simulated one', async (kind) => {
     const run = await runs.get(kind)!;

@@ -21,7 +21,8 @@ export const RELAY = '203.0.114.3';
 /** The native host; its way to Teredo is the relay. */
 export const NATIVE = '2001:db8::80';
 
-const SPACES = ['core', 'pub', 'rel', 'v6', 'nat1', 'nat2', 'c1', 'c2'] as const;
+const SPACES = ['core', 'pub', 'rel', 'v6'] as const;
+const OUTSIDES = ['198.51.100.7', '203.0.113.9'];
 const PREFIX = 'shipworm-lab-';
 
 /** A PC and its router. */
@@ -72,6 +73,8 @@ function removeAbandoned(): void {
 export class Lab {
   /** For files of the programs; everybody may enter it. */
   readonly folder = mkdtempSync(join(tmpdir(), 'shipworm-lab-'));
+  /** All homes, in order; two unless more were asked for. */
+  readonly homes: readonly Home[];
   readonly home1: Home;
   readonly home2: Home;
   readonly core: string;
@@ -84,18 +87,23 @@ export class Lab {
   private readonly delayLine: DelayLine;
   private readonly onExit = (): void => this.remove();
 
-  constructor() {
-    const space = (name: (typeof SPACES)[number]): string => this.prefix + name;
-    const home = (n: 1 | 2, outside: string): Home => ({
-      space: space(`c${n}`),
-      router: space(`nat${n}`),
-      outside,
-      gateway: outside.replace(/\d+$/, '254'),
-      inside: `192.168.${n}.10`,
-      line: `home${n}`,
+  /** @param homeCount two or more */
+  constructor(homeCount = 2) {
+    const space = (name: string): string => this.prefix + name;
+    this.homes = Array.from({ length: homeCount }, (_, i): Home => {
+      const n = i + 1;
+      const outside = OUTSIDES[i] ?? `198.51.${100 + n}.7`;
+      return {
+        space: space(`c${n}`),
+        router: space(`nat${n}`),
+        outside,
+        gateway: outside.replace(/\d+$/, '254'),
+        inside: `192.168.${n}.10`,
+        line: `home${n}`,
+      };
     });
-    this.home1 = home(1, '198.51.100.7');
-    this.home2 = home(2, '203.0.113.9');
+    this.home1 = this.homes[0]!;
+    this.home2 = this.homes[1]!;
     this.core = space('core');
     this.pub = space('pub');
     this.relay = space('rel');
@@ -109,7 +117,7 @@ export class Lab {
       this.onExit();
       throw error;
     }
-    this.delayLine = new DelayLine(this.core, ['server', 'relay', 'home1', 'home2']);
+    this.delayLine = new DelayLine(this.core, this.lines);
   }
 
   /** Starts a program that is ended with the lab at the latest. */
@@ -205,18 +213,25 @@ export class Lab {
     this.remove();
   }
 
+  /** Interfaces of the core. */
+  private get lines(): string[] {
+    return ['server', 'relay', ...this.homes.map(({ line }) => line)];
+  }
+
   private remove(): void {
     removeSpaces(this.prefix);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
   private build(): void {
-    const { core, pub, relay, native, home1, home2 } = this;
+    const { core, pub, relay, native, homes } = this;
     const link = (a: string, nameA: string, b: string, nameB: string): string =>
       `link add ${nameA} netns ${a} type veth peer name ${nameB} netns ${b}`;
     const sysctl = (space: string, ...settings: string[]): void =>
       void execFileSync('ip', ['netns', 'exec', space, 'sysctl', '-qw', ...settings]);
-    ipBatch(SPACES.map((name) => `netns add ${this.prefix}${name}`));
+    const spaces = SPACES.map((name) => this.prefix + name);
+    for (const home of homes) spaces.push(home.router, home.space);
+    ipBatch(spaces.map((name) => `netns add ${name}`));
     // The first packets would wait for the end of duplicate address detection.
     for (const space of [pub, relay, native]) sysctl(space, 'net.ipv6.conf.default.accept_dad=0');
     ipBatch([
@@ -224,7 +239,7 @@ export class Lab {
       link(core, 'relay', relay, 'e0'),
       link(relay, 'six', native, 'e0'),
       link(pub, 'six', native, 'e1'),
-      ...[home1, home2].flatMap((home) => [
+      ...homes.flatMap((home) => [
         link(core, home.line, home.router, 'e0'),
         link(home.router, 'in', home.space, 'e0'),
       ]),
@@ -239,15 +254,11 @@ export class Lab {
         space,
       );
 
-    configure(
-      core,
-      ['server', 'relay', home1.line, home2.line],
-      [
-        'addr add 192.0.2.254/24 dev server',
-        'addr add 203.0.114.254/24 dev relay',
-        ...[home1, home2].map((home) => `addr add ${home.gateway}/24 dev ${home.line}`),
-      ],
-    );
+    configure(core, this.lines, [
+      'addr add 192.0.2.254/24 dev server',
+      'addr add 203.0.114.254/24 dev relay',
+      ...homes.map((home) => `addr add ${home.gateway}/24 dev ${home.line}`),
+    ]);
     sysctl(core, 'net.ipv4.ip_forward=1', 'net.ipv4.conf.all.rp_filter=0');
     // Miredo's server forwards the connectivity tests of its clients: it needs IPv6 of its own.
     sysctl(pub, 'net.ipv6.conf.all.forwarding=1');
@@ -281,7 +292,7 @@ export class Lab {
         'route add default via 2001:db8::1',
       ],
     );
-    for (const home of [home1, home2]) {
+    for (const home of homes) {
       const gateway = home.inside.replace(/10$/, '1');
       configure(
         home.router,

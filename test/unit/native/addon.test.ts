@@ -116,6 +116,58 @@ import { join } from 'node:path';
   expect(out.toString()).toBe('true\n');
 });
 
+describe('the watch of the clock', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'shipworm-'));
+  const rearm = join(folder, 'rearm');
+  beforeAll(() => {
+    execFileSync('g++', ['-std=c++20', '-o', rearm, 'test/unit/native/rearm.cc']);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('is a timer that never runs out but when the clock is set or the computer has slept, and tells each time', async () => {
+    // A process of its own: nobody but its parent may take hold of its timer.
+    const script = `
+      import { nativeAddon } from './engine/host/addon.ts';
+      import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+      const timers = () => readdirSync('/proc/self/fd').filter((fd) => {
+        try { return readlinkSync('/proc/self/fd/' + fd).includes('[timerfd]'); } catch { return false; }
+      });
+      const before = timers();
+      const stop = nativeAddon().watchClock(() => console.log('told'));
+      const [fd] = timers().filter((each) => !before.includes(each));
+      console.log(JSON.stringify({ fd, info: readFileSync('/proc/self/fdinfo/' + fd, 'utf8') }));
+      process.stdin.once('data', () => {
+        stop();
+        console.log('left ' + timers().includes(fd));
+        process.stdin.destroy();
+      });`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    let said = '';
+    child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await until('its first line', () => said.includes('\n'));
+    const { fd, info } = JSON.parse(said) as { fd: string; info: string };
+    // CLOCK_REALTIME; TFD_TIMER_ABSTIME and TFD_TIMER_CANCEL_ON_SET; in hundreds of years.
+    expect(info).toMatch(/^clockid: 0$/m);
+    expect(info).toMatch(/^settime flags: 03$/m);
+    expect(Number(/^it_value: \((\d+)/m.exec(info)![1])).toBeGreaterThan(1e9);
+    const told = (): number => said.split('told').length - 1;
+    expect(told()).toBe(0);
+    for (const times of [1, 2]) {
+      execFileSync(rearm, [String(child.pid), fd]);
+      await until('it tells', () => told() === times);
+    }
+    child.stdin.write('stop');
+    expect(await ended).toBe(0);
+    expect(said).toContain('left false');
+  });
+
+  test('keeps no process alive', () => {
+    const script = `import { nativeAddon } from './engine/host/addon.ts'; nativeAddon().watchClock(() => undefined);`;
+    execFileSync(process.execPath, ['--input-type=module', '-e', script], { timeout: 20_000 });
+  });
+});
+
 /** Whether this user may make network namespaces. */
 const namespaces = spawnSync('unshare', ['-rn', 'true']).status === 0;
 
