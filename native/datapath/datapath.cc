@@ -1,28 +1,23 @@
-// The way of a packet through the datapath thread.
-//
-// 1. run:         epoll says which of adapter, socket, error queue has something; one batch of each in turn
-// From the adapter to a peer:
-// 2. readAdapter: reads up to 64 packets or super-packets
-// 3. classifyOut: by the tables: to the sender (pass), away (drop), or up; super-packets are cut on their way
-// 4. flush:       the sender's calls for the batch; what the socket won't take waits, and the adapter is not read meanwhile
-// From the socket to the adapter:
-// 5. readSocket:  one recvmmsg; what the kernel joined is taken apart
-// 6. classifyIn:  by the tables: joined with its neighbours and written to the adapter (pass), away (drop), or up
-// 7. readErrors:  ICMPv4 errors from the socket's error queue go up
-// Up:
-// 8. raise:       into the ring of its kind, or counted as lost; one wake-up for the whole batch
+// What the writer's thread does with the datapath: opens and closes it, writes its tables, sends and delivers at once.
 #include "datapath.h"
 
-#include <errno.h>
-#include <linux/errqueue.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/sock_diag.h>
 #include <netinet/udp.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/uio.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <new>
+#include <system_error>
 
 #include "socket.h"
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
@@ -31,308 +26,264 @@ namespace shipworm {
 
 namespace {
 
-constexpr size_t kEvents = 16;
-// Packets taken from the adapter before the socket gets its turn.
-constexpr size_t kReads = 64;
+// TUN_F_USO4 | TUN_F_USO6, which headers before Linux 6.2 don't name.
+constexpr unsigned kTunUso = 0x20 | 0x40;
+constexpr size_t kMaxDatagram = 65507;  // largest UDP payload that fits in one IPv4 packet
 
-Upcall datagramHead(Upcall::Kind kind, size_t length, EndpointKey from) {
-  Upcall head{};
-  head.length = static_cast<uint32_t>(length);
-  head.kind = kind;
-  head.ip = static_cast<uint32_t>(from >> 16);
-  head.port = static_cast<uint16_t>(from);
-  return head;
+bool setNonblocking(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
 }  // namespace
 
-void Datapath::run() {
-  epoll_event events[kEvents];
-  while (!stopping_.load() && !failed_.load(std::memory_order_relaxed)) {
-    const int count = epoll_wait(epoll_, events, kEvents, -1);
-    if (count < 0 && errno != EINTR) fail("The datapath can't wait for packets any more; start again.");
-    grace_.enter();
-    for (int i = 0; i < count && !failed_.load(std::memory_order_relaxed); i++) {
-      const uint64_t id = events[i].data.u64;
-      const uint32_t what = events[i].events;
-      if (id == kStopId) continue;
-      if (id != kUdpId) {
-        readAdapter(config_.tun[id]);
-        continue;
-      }
-      if (what & EPOLLERR) readErrors();
-      if (what & EPOLLOUT) flush(bootMs());
-      if (what & EPOLLIN) readSocket();
-    }
-    grace_.leave();
-    if (raised_) {
-      raised_ = false;
-      wakeWriter();
-    }
+double bootMs() {
+  timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
+std::unique_ptr<Datapath> Datapath::open(DatapathConfig config, SystemFailure& failure) {
+  const std::vector<int> tun = config.tun;
+  std::unique_ptr<Datapath> datapath;
+  try {
+    datapath.reset(new Datapath(std::move(config)));
+    if (datapath->prepare(failure) && datapath->startLanes(failure)) return datapath;
+    return nullptr;
+  } catch (const std::bad_alloc&) {
+    failure = {ENOMEM, "mmap"};
+  } catch (const std::system_error& error) {
+    failure = {error.code().value(), "getrandom"};
   }
+  if (!datapath)
+    for (const int fd : tun) ::close(fd);
+  return nullptr;
 }
 
-void Datapath::fail(std::string text) {
-  if (failed_.load(std::memory_order_relaxed)) return;
-  failureText_ = std::move(text);
-  failed_.store(true, std::memory_order_release);
-  wakeWriter();
-}
-
-void Datapath::readAdapter(int fd) {
-  if (!sender_.empty()) return;  // an event from before the pause
-  const size_t skip = config_.vnetHeader ? kVnetHeader : 0;
-  const double now = bootMs();
-  size_t used = 0;
-  for (size_t reads = 0; reads < kReads && used + kSuperBytes <= kArenaBytes && sender_.hasRoom(Sender::kMaxPackets); reads++) {
-    uint8_t* bytes = arena_.get() + used;
-    const ssize_t got = read(fd, bytes, kSuperBytes);
-    if (got <= 0) {
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) break;
-      fail("The tunnel adapter has vanished; start again to get a new one.");
-      break;
-    }
-    const auto length = static_cast<size_t>(got);
-    VnetHeader header{};
-    std::memcpy(&header, bytes, std::min(skip, length));
-    SuperPacket packet;
-    if (length < skip || !packet.read(header, bytes + skip, length - skip) || packet.segments() > Sender::kMaxPackets) {
-      counters_.add(Counter::adapterHeader);
-    } else if (packet.plain() && length - skip >= kPacketBytes) {
-      counters_.add(Counter::receivedTooBig);
-    } else {
-      takeFromAdapter(bytes + skip, packet, length - skip, now);
-      // Each packet begins where words do.
-      used += (length + 15) & ~size_t{15};
+bool Datapath::prepare(SystemFailure& failure) {
+  if (!openSockets(state_.config.ip, state_.config.port, failure)) return false;
+  for (const int tun : state_.config.tun) {
+    if (setNonblocking(tun)) outward_.push_back(Outward::open(state_, tun));
+    if (outward_.empty() || !outward_.back()) {
+      failure = {errno, "epoll"};
+      return false;
     }
   }
-  flush(now);
-}
-
-void Datapath::takeFromAdapter(uint8_t* bytes, const SuperPacket& packet, size_t length, double now) {
-  EndpointKey to = 0;
-  const Outcome outcome = classifyOut(bytes, length, packet.segments(), now, to);
-  if (!packet.plain()) counters_.add(Counter::adapterSuper);
-  if (outcome == Outcome::dropped) counters_.add(Counter::droppedOut, packet.segments());
-  if (outcome == Outcome::passed) {
-    if (packet.plain())
-      sender_.append(to, bytes, length, now);
-    else
-      sender_.append(to, packet, now);
-  }
-  if (outcome != Outcome::up) return;
-  if (packet.plain()) return raise(RingName::adapter, datagramHead(Upcall::packet, length, 0), bytes);
-  uint8_t single[kPacketBytes];
-  for (size_t i = 0; i < packet.segments(); i++) {
-    const size_t whole = packet.headerLength() + packet.payloadLength(i);
-    if (whole > sizeof single) {
-      counters_.add(Counter::receivedTooBig);
-      continue;
-    }
-    packet.writeHeaders(i, single);
-    std::memcpy(single + packet.headerLength(), packet.payload(i), packet.payloadLength(i));
-    raise(RingName::adapter, datagramHead(Upcall::packet, whole, 0), single);
-  }
-}
-
-Datapath::Outcome Datapath::classifyOut(const uint8_t* bytes, size_t length, size_t packets, double now, EndpointKey& to) {
-  Packet packet;
-  if (!readPacket(bytes, length, packet)) return Outcome::up;
-  if (!isOurs(packet.source) || isOurs(packet.destination)) return Outcome::up;
-  Peer* peer = peers_.find(packet.destination);
-  if (!peer) return Outcome::up;
-  // RFC 4380 §5.2.4: valid while the last reception is less than the validity time ago; 0 is never.
-  const double received = peer->lastReceivedMs.load(std::memory_order_relaxed);
-  if (received == 0 || now - received >= config_.validMs) return Outcome::up;
-  const Outcome outcome = verdict(packet, false);
-  if (outcome != Outcome::passed) return outcome;
-  to = peer->endpoint.load(std::memory_order_relaxed);
-  peer->lastSentMs.store(now, std::memory_order_relaxed);
-  peer->packetsOut.fetch_add(packets, std::memory_order_relaxed);
-  peer->bytesOut.fetch_add(length, std::memory_order_relaxed);
-  counters_.add(Counter::bytesOut, length);
-  return Outcome::passed;
-}
-
-void Datapath::flush(double now) {
-  const bool pause = !sender_.flush(now);
-  if (pause == adapterPaused_) return;
-  adapterPaused_ = pause;
-  for (size_t i = 0; i < config_.tun.size(); i++) watch(config_.tun[i], pause ? 0u : uint32_t{EPOLLIN}, i, EPOLL_CTL_MOD);
-  watch(udp_, pause ? uint32_t{EPOLLIN} | EPOLLOUT : uint32_t{EPOLLIN}, kUdpId, EPOLL_CTL_MOD);
-}
-
-void Datapath::readSocket() {
-  Batch& batch = *in_;
-  for (size_t i = 0; i < kBatch; i++) {
-    batch.parts[i] = {batch.bytes[i], kSuperBytes};
-    msghdr& head = batch.messages[i].msg_hdr;
-    head = {};
-    head.msg_name = &batch.names[i];
-    head.msg_namelen = sizeof batch.names[i];
-    head.msg_iov = &batch.parts[i];
-    head.msg_iovlen = 1;
-    head.msg_control = batch.control[i];
-    head.msg_controllen = sizeof batch.control[i];
-  }
-  const int count = recvmmsg(udp_, batch.messages, kBatch, MSG_DONTWAIT, nullptr);
-  if (count < 0) {
-    if (errno == EBADF || errno == ENOTSOCK) fail("The UDP socket has broken; start again.");
-    return;
-  }
-  counters_.add(Counter::receiveCalls);
-  const double now = bootMs();
-  for (size_t i = 0; i < static_cast<size_t>(count); i++) {
-    msghdr& head = batch.messages[i].msg_hdr;
-    const size_t length = batch.messages[i].msg_len;
-    // The kernel joins datagrams of one sender that have one length, the last one perhaps shorter (UDP_GRO).
-    size_t each = length;
-    for (cmsghdr* item = CMSG_FIRSTHDR(&head); item; item = CMSG_NXTHDR(&head, item)) {
-      int size = 0;
-      if (item->cmsg_level == IPPROTO_UDP && item->cmsg_type == UDP_GRO) std::memcpy(&size, CMSG_DATA(item), sizeof size);
-      if (size > 0) each = static_cast<size_t>(size);
-    }
-    const EndpointKey from = endpointKey(batch.names[i]);
-    size_t at = 0;
-    do {
-      const size_t part = std::min(each, length - at);
-      if (part >= kPacketBytes || head.msg_flags & MSG_TRUNC)
-        counters_.add(Counter::receivedTooBig);
-      else
-        takeFromSocket(batch.bytes[i] + at, part, from, now);
-      at += each;
-    } while (at < length);
-  }
-  coalescer_.flush();
-}
-
-void Datapath::takeFromSocket(uint8_t* bytes, size_t length, EndpointKey from, double now) {
-  const Outcome outcome = classifyIn(bytes, length, from, now);
-  if (outcome == Outcome::dropped) counters_.add(Counter::droppedIn);
-  if (outcome == Outcome::passed) {
-    if (coalescer_.allowed())
-      coalescer_.add(bytes, length);
-    else if (writeAdapter(bytes, length))
-      counters_.add(Counter::packetsIn);
-  }
-  if (outcome != Outcome::up && outcome != Outcome::stranger) return;
-  const bool server = servers_.read().contains(from);
-  // The engine's time is for those whom it knows: a flood of strangers gets no more of it than this, however fast it comes.
-  if (!server && outcome == Outcome::stranger && !strangers_.take(0, now)) return counters_.add(Counter::lostOther);
-  const auto kind = server ? Upcall::serverDatagram : Upcall::otherDatagram;
-  raise(server ? RingName::server : RingName::other, datagramHead(kind, length, from), bytes);
-}
-
-Datapath::Outcome Datapath::classifyIn(const uint8_t* bytes, size_t length, EndpointKey from, double now) {
-  Packet packet;
-  if (!readPacket(bytes, length, packet) || !isOurs(packet.destination)) return Outcome::stranger;
-  Peer* peer = peers_.find(packet.source);
-  if (!peer || peer->endpoint.load(std::memory_order_relaxed) != from) return Outcome::stranger;
-  if (packet.echoReply && packet.destinationPort == probeId_.load(std::memory_order_relaxed)) return Outcome::up;
-  const Outcome outcome = verdict(packet, true);
-  if (outcome != Outcome::passed) return outcome;
-  peer->lastReceivedMs.store(now, std::memory_order_relaxed);
-  peer->packetsIn.fetch_add(1, std::memory_order_relaxed);
-  peer->bytesIn.fetch_add(length, std::memory_order_relaxed);
-  counters_.add(Counter::bytesIn, length);
-  return Outcome::passed;
-}
-
-void Datapath::readErrors() {
-  for (size_t i = 0; i < kBatch; i++) {
-    uint8_t quoted[64];
-    alignas(cmsghdr) uint8_t control[256];
-    sockaddr_in name{};
-    iovec part{quoted, sizeof quoted};
-    msghdr message{};
-    message.msg_name = &name;
-    message.msg_namelen = sizeof name;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    if (recvmsg(udp_, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
-      // An error whose message found no room in the queue stays on the socket, and epoll would tell it for ever.
-      int lone;
-      socklen_t length = sizeof lone;
-      getsockopt(udp_, SOL_SOCKET, SO_ERROR, &lone, &length);
-      return;
-    }
-    for (cmsghdr* item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
-      if (item->cmsg_level != IPPROTO_IP || item->cmsg_type != IP_RECVERR) continue;
-      sock_extended_err error;
-      std::memcpy(&error, CMSG_DATA(item), sizeof error);
-      if (error.ee_origin != SO_EE_ORIGIN_ICMP) continue;
-      // The kernel found our socket by the quoted datagram; `name` is where that was sent.
-      Upcall head = datagramHead(Upcall::icmp4, 0, endpointKey(name));
-      head.type = error.ee_type;
-      head.code = error.ee_code;
-      raise(RingName::other, head, nullptr);
+  for (size_t i = 0; i < sockets_.size(); i++) {
+    const auto& tun = state_.config.tun;
+    inward_.push_back(Inward::open(state_, tun.empty() ? -1 : tun[i % tun.size()]));
+    if (!inward_.back()) {
+      failure = {errno, "epoll"};
+      return false;
     }
   }
+  offloads_ = {"recvmmsg", "sendmmsg"};
+  chooseAdapterOffloads();
+  return true;
 }
 
-Datapath::Outcome Datapath::verdict(const Packet& packet, bool inward) const {
-  if (packet.named) {
-    const FlowKey key{
-        .local = inward ? packet.destination : packet.source,
-        .remote = inward ? packet.source : packet.destination,
-        .localPort = inward ? packet.destinationPort : packet.sourcePort,
-        .remotePort = packet.echo ? uint16_t{0} : inward ? packet.sourcePort : packet.destinationPort,
-        .protocol = packet.protocol,
-    };
-    if (const Flow* flow = flows_.find(key))
-      return flow->drop.load(std::memory_order_relaxed) ? Outcome::dropped : Outcome::passed;
-  }
-  return defaultPass_.load(std::memory_order_relaxed) ? Outcome::passed : Outcome::up;
+bool Datapath::openSockets(uint32_t ip, uint16_t port, SystemFailure& failure) {
+  const int socket = openUdpSocket(ip, port, failure);
+  if (socket < 0) return false;
+  sockets_ = {socket};
+  return true;
 }
 
-bool Datapath::isOurs(const Address& address) const {
-  const auto& ours = addresses_.read();
-  if (std::find(ours.begin(), ours.end(), address) != ours.end()) return true;
-  const auto& [accept, except] = ranges_.read();
-  const auto has = [&](const Range& range) { return range.has(address); };
-  return std::any_of(accept.begin(), accept.end(), has) && std::none_of(except.begin(), except.end(), has);
+void Datapath::closeSockets() {
+  for (const int socket : sockets_) ::close(socket);
+  sockets_.clear();
 }
 
-// Any thread: one packet is one write, and the kernel keeps them apart.
-bool Datapath::writeAdapter(const uint8_t* bytes, size_t length) {
-  uint8_t noOffload[kVnetHeader] = {};
-  iovec parts[2] = {{noOffload, kVnetHeader}, {const_cast<uint8_t*>(bytes), length}};
-  const int skip = config_.vnetHeader ? 0 : 1;
-  return writeParts(parts + skip, 2 - skip);
+// With the sockets that there are now.
+bool Datapath::startLanes(SystemFailure& failure) {
+  if (!sockets_.empty()) chooseSocketOffloads();
+  for (size_t i = 0; i < sockets_.size(); i++)
+    if (!inward_[i]->use(sockets_[i])) {
+      failure = {errno, "epoll"};
+      return false;
+    }
+  for (size_t i = 0; i < sockets_.size(); i++)
+    if (!inward_[i]->start(failure)) return false;
+  return std::all_of(outward_.begin(), outward_.end(), [&](const auto& lane) { return lane->start(failure); });
 }
 
-bool Datapath::writeParts(iovec* parts, int count) {
-  const int fd = config_.tun.empty() ? -1 : config_.tun[0];
-  ssize_t written;
-  do written = writev(fd, parts, count);
-  while (written < 0 && errno == EINTR);
-  if (written >= 0) return true;
-  counters_.add(Counter::deliverErrors);
-  if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
-    counters_.add(Counter::writeNoBuffers);
-  else
-    counters_.add(errno == EIO ? Counter::writeDown : Counter::writeInvalid);
+void Datapath::stopLanes() {
+  for (const auto& lane : outward_)
+    if (lane) lane->stop();
+  for (const auto& lane : inward_)
+    if (lane) lane->stop();
+}
+
+void Datapath::sleep() {
+  if (closed_ || sockets_.empty()) return;
+  socketDrops_ = socketDrops();
+  stopLanes();
+  closeSockets();
+  state_.peers.clear();
+  state_.flows.clear();
+  // What the socket would not take any more goes nowhere now.
+  for (const auto& lane : outward_) lane->use(-1, false);
+  SystemFailure failure;
+  if (!startLanes(failure)) state_.fail("The datapath can't get a thread; start again.");
+}
+
+bool Datapath::wake(uint32_t ip, uint16_t port, SystemFailure& failure) {
+  if (closed_ || !sockets_.empty()) return true;
+  if (!openSockets(ip, port, failure)) return false;
+  stopLanes();
+  if (startLanes(failure)) return true;
+  stopLanes();
+  closeSockets();
+  for (const auto& lane : outward_) lane->use(-1, false);
+  SystemFailure again;
+  if (!startLanes(again)) state_.fail("The datapath can't get a thread; start again.");
   return false;
 }
 
-void Datapath::deliverJoined(const Write& write) {
-  if (write.super) counters_.add(Counter::adapterJoined);
-  if (writeParts(write.parts, write.count))
-    counters_.add(Counter::packetsIn, write.packets);
-  else if (write.super && errno == EINVAL)
-    coalescer_.allow(false, false);  // this kernel takes none; the streams repair what was lost
+// Takes what this kernel has; each works without the others. A setting can leave all of them off.
+void Datapath::chooseAdapterOffloads() {
+  const auto& [tun, vnetHeader, offloads] = std::tie(state_.config.tun, state_.config.vnetHeader, state_.config.offloads);
+  if (!offloads || !vnetHeader || tun.empty()) return;
+  const auto ask = [&](unsigned what) {
+    return std::all_of(tun.begin(), tun.end(), [&](int fd) { return ioctl(fd, TUNSETOFFLOAD, what) == 0; });
+  };
+  const unsigned tcp = TUN_F_CSUM | TUN_F_TSO6 | TUN_F_TSO_ECN;
+  // The kernel takes USO for both families or for none.
+  const bool udp = ask(tcp | kTunUso);
+  if (!udp && !ask(tcp)) return;
+  for (const auto& lane : inward_) lane->allow(true, udp);
+  offloads_.insert(offloads_.end(), {"checksum", "tso6"});
+  if (udp) offloads_.push_back("uso6");
 }
 
-void Datapath::raise(RingName name, Upcall head, const uint8_t* payload) {
-  static constexpr Counter kUp[] = {Counter::upcallsServer, Counter::upcallsAdapter, Counter::upcallsOther};
-  static constexpr Counter kLost[] = {Counter::lostServer, Counter::lostAdapter, Counter::lostOther};
-  Ring& ring = name == RingName::server ? serverRing_ : name == RingName::adapter ? adapterRing_ : otherRing_;
-  const bool taken = ring.push(head, payload);
-  counters_.add((taken ? kUp : kLost)[static_cast<size_t>(name)]);
-  raised_ = raised_ || taken;
+// Each socket anew: a datapath that woke has others.
+void Datapath::chooseSocketOffloads() {
+  const auto have = [&](int option, int value) {
+    return state_.config.offloads && std::all_of(sockets_.begin(), sockets_.end(), [&](int fd) {
+             return setsockopt(fd, IPPROTO_UDP, option, &value, sizeof value) == 0;
+           });
+  };
+  const bool segments = have(UDP_SEGMENT, 0);
+  const bool joins = have(UDP_GRO, 1);
+  for (size_t i = 0; i < outward_.size(); i++) outward_[i]->use(sockets_[i % sockets_.size()], segments);
+  std::erase_if(offloads_, [](const std::string& name) { return name == "udp-gso" || name == "udp-gro"; });
+  if (segments) offloads_.push_back("udp-gso");
+  if (joins) offloads_.push_back("udp-gro");
+}
+
+void Datapath::close() {
+  if (closed_) return;
+  socketDrops_ = socketDrops();
+  closed_ = true;
+  stopLanes();
+  outward_.clear();
+  inward_.clear();
+  for (const int fd : state_.config.tun) ::close(fd);
+  closeSockets();
+}
+
+void Datapath::setAddresses(std::vector<Address> addresses) {
+  state_.addresses.replace(std::make_unique<std::vector<Address>>(std::move(addresses)));
+}
+
+void Datapath::setRanges(std::vector<Range> accept, std::vector<Range> except) {
+  state_.ranges.replace(std::make_unique<State::Ranges>(State::Ranges{std::move(accept), std::move(except)}));
+}
+
+void Datapath::setServers(std::unordered_set<EndpointKey> servers) {
+  state_.servers.replace(std::make_unique<std::unordered_set<EndpointKey>>(std::move(servers)));
+}
+
+bool Datapath::setPeer(const Address& address, EndpointKey endpoint, double receivedMs) {
+  if (Peer* peer = state_.peers.find(address)) {
+    peer->endpoint.store(endpoint, std::memory_order_relaxed);
+    peer->lastReceivedMs.store(receivedMs, std::memory_order_relaxed);
+    return true;
+  }
+  return state_.peers.insert(address, [&](Peer& peer) {
+    peer.endpoint.store(endpoint, std::memory_order_relaxed);
+    peer.lastReceivedMs.store(receivedMs, std::memory_order_relaxed);
+  }) != nullptr;
+}
+
+bool Datapath::setFlow(const FlowKey& key, bool drop) {
+  if (Flow* flow = state_.flows.find(key)) {
+    flow->drop.store(drop, std::memory_order_relaxed);
+    return true;
+  }
+  return state_.flows.insert(key, [&](Flow& flow) { flow.drop.store(drop, std::memory_order_relaxed); }) != nullptr;
+}
+
+void Datapath::transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length) {
+  if (closed_ || sockets_.empty()) return;
+  if (port == 0 || length > kMaxDatagram) return countSendError(state_.counters, EINVAL, 1);
+  const sockaddr_in to = socketAddress(static_cast<EndpointKey>(ip) << 16 | port);
+  for (int pendingErrors = 0;;) {
+    if (sendto(sockets_[0], bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), sizeof to) >= 0)
+      return state_.counters.add(Counter::transmitted);
+    if (errno == EINTR || (isPendingError(errno) && pendingErrors++ < kPendingErrors)) continue;
+    return countSendError(state_.counters, errno, 1);
+  }
+}
+
+void Datapath::deliver(const uint8_t* bytes, size_t length) {
+  if (closed_) return;
+  if (length < kIp6Header || bytes[0] >> 4 != 6) {
+    state_.counters.add(Counter::deliverErrors);
+    state_.counters.add(Counter::writeInvalid);
+  } else if (state_.writePlain(state_.config.tun.empty() ? -1 : state_.config.tun[0], bytes, length)) {
+    state_.counters.add(Counter::delivered);
+  }
+}
+
+size_t Datapath::drain(uint8_t* into, size_t room) {
+  if (closed_) return 0;
+  size_t used = 0, more = 0;
+  const auto each = [&](auto& lanes, auto ring, size_t most) {
+    size_t part = 0;
+    for (size_t i = 0; i < lanes.size(); i++)
+      part += ring(*lanes[i]).drain(into + used + part, (most - part) / (lanes.size() - i));
+    for (const auto& lane : lanes) more += !ring(*lane).empty();
+    used += part;
+  };
+  const auto server = [](Inward& lane) -> Ring& { return lane.serverRing; };
+  const auto other = [](Inward& lane) -> Ring& { return lane.otherRing; };
+  const auto adapter = [](Outward& lane) -> Ring& { return lane.ring; };
+  each(inward_, server, room);
+  // What local programs send and what strangers send: half each, and what one leaves over is the other's.
+  each(outward_, adapter, (room - used) / 2);
+  each(inward_, other, room - used);
+  more = 0;
+  each(outward_, adapter, room - used);
+  each(inward_, other, 0);
+  each(inward_, server, 0);
+  if (more) state_.wakeWriter();
+  return used;
+}
+
+EndpointKey Datapath::local() const {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  if (!sockets_.empty()) getsockname(sockets_[0], reinterpret_cast<sockaddr*>(&address), &length);
+  return endpointKey(address);
+}
+
+int Datapath::bufferBytes(int option) const {
+  int bytes = 0;
+  socklen_t length = sizeof bytes;
+  if (!sockets_.empty()) getsockopt(sockets_[0], SOL_SOCKET, option, &bytes, &length);
+  return bytes;
+}
+
+uint64_t Datapath::socketDrops() {
+  uint64_t drops = socketDrops_;
+  for (const int socket : sockets_) {
+    uint32_t info[SK_MEMINFO_VARS] = {};
+    socklen_t length = sizeof info;
+    getsockopt(socket, SOL_SOCKET, SO_MEMINFO, info, &length);
+    drops += info[SK_MEMINFO_DROPS];
+  }
+  return drops;
 }
 
 }  // namespace shipworm

@@ -1,41 +1,58 @@
-// Lets one thread read tables without locks while another changes them; what was unpublished rests for a grace period.
+// Lets threads read tables without locks while another changes them; what was unpublished rests for a grace period.
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <utility>
 #include <vector>
 
 namespace shipworm {
 
-// The reader is between `enter` and `leave` while it handles a batch; nothing it found in a table outlives that.
 class Grace {
  public:
-  void enter() {
-    epoch_.fetch_add(1, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-  }
-  void leave() { epoch_.fetch_add(1, std::memory_order_seq_cst); }
+  // One of the threads that read. It is between `enter` and `leave` while it handles a batch; nothing it found in a table outlives that.
+  class alignas(64) Reader {
+   public:
+    explicit Reader(const std::atomic<uint64_t>& now) : now_(now) {}
+    void enter() {
+      since_.store(now_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+    void leave() { since_.store(kOutside, std::memory_order_seq_cst); }
+
+   private:
+    friend Grace;
+    static constexpr uint64_t kOutside = UINT64_MAX;
+    const std::atomic<uint64_t>& now_;
+    std::atomic<uint64_t> since_{kOutside};
+  };
+
+  // Writer, before the thread that gets it begins; it lives as long as this does.
+  Reader& addReader() { return readers_.emplace_back(now_); }
 
   // Writer: taken after unpublishing.
-  uint64_t ticket() const {
+  uint64_t ticket() {
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    return epoch_.load(std::memory_order_seq_cst);
+    return now_.fetch_add(1, std::memory_order_seq_cst);
   }
-  // Writer: the reader can no longer hold what was unpublished before `ticket` (odd: it was inside a batch then).
+  // Writer: no reader can hold any longer what was unpublished before `ticket`: none is inside since then.
   bool passed(uint64_t ticket) const {
-    return (ticket & 1) == 0 || epoch_.load(std::memory_order_seq_cst) != ticket;
+    for (const Reader& reader : readers_)
+      if (reader.since_.load(std::memory_order_seq_cst) <= ticket) return false;
+    return true;
   }
 
  private:
-  std::atomic<uint64_t> epoch_{0};
+  std::atomic<uint64_t> now_{0};
+  std::deque<Reader> readers_;  // a deque never moves them
 };
 
-// One value that the writer replaces as a whole and the reader sees either old or new.
+// One value that the writer replaces as a whole and the readers see either old or new.
 template <class T>
 class Published {
  public:
-  explicit Published(const Grace& grace) : grace_(grace), owned_(std::make_unique<T>()) {
+  explicit Published(Grace& grace) : grace_(grace), owned_(std::make_unique<T>()) {
     current_.store(owned_.get(), std::memory_order_release);
   }
 
@@ -50,7 +67,7 @@ class Published {
   }
 
  private:
-  const Grace& grace_;
+  Grace& grace_;
   std::unique_ptr<T> owned_;
   std::atomic<T*> current_;
   std::vector<std::pair<uint64_t, std::unique_ptr<T>>> retired_;

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-#include "datapath.h"
+#include "sender.h"
+#include "state.h"
 
 namespace shipworm {
 

@@ -1,4 +1,4 @@
-// Holds the three tables that the engine writes and the datapath thread reads: addresses, peers, flows.
+// Holds the three tables that the engine writes and the threads of the datapath read: addresses, peers, flows.
 #pragma once
 #include <sys/mman.h>
 
@@ -60,14 +60,14 @@ struct Flow {
   }
 };
 
-// Hash table with one writer and one reader. The key of an entry never changes while it is published; what may change
+// Hash table with one writer and any number of readers. The key of an entry never changes while it is published; what may change
 // in it is atomic. An entry's place is used again only after a grace period, so a stamp never lands on a stranger.
 template <class Entry>
 class Table {
  public:
   using Key = typename Entry::Key;
 
-  Table(uint32_t max, const Grace& grace, const HashKey& secret)
+  Table(uint32_t max, Grace& grace, const HashKey& secret)
       : max_(max), grace_(grace), secret_(secret), index_(grace) {
     // Untouched pages cost nothing, so the place for all entries is taken at once.
     void* place = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -79,7 +79,7 @@ class Table {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
-  // Reader and writer.
+  // Readers and writer.
   Entry* find(const Key& key) const {
     const Found found = locate(index_.read(), key);
     return found.cell == kNowhere ? nullptr : &entries_[found.place];
@@ -181,7 +181,7 @@ class Table {
   }
 
   const uint32_t max_;
-  const Grace& grace_;
+  Grace& grace_;
   const HashKey secret_;
   Entry* entries_;
   Published<Index> index_;

@@ -224,6 +224,8 @@ describe('M-0602 errors of the system', () => {
 });
 
 describe('the end', () => {
+  const isLane = (name: string): boolean => /^shipworm-(in|out)$/.test(name);
+
   test('an adapter that vanishes is told once, and the datapath is closed by then', async () => {
     line.far.datapath.close();
     const error = await until('the failure', () => line.under.failures[0]);
@@ -239,7 +241,8 @@ describe('the end', () => {
     const openBefore = descriptors();
     const extra = new Line();
     const from = await extra.addNeighbour();
-    expect(threads().filter((name) => name === 'shipworm-path')).toHaveLength(4);
+    // Two lines of two datapaths each, with a thread for each way.
+    expect(threads().filter(isLane)).toHaveLength(8);
     for (let i = 0; i < 50; i++) extra.fromSocket(from, new Uint8Array([1]));
     await until('the first', () => extra.under.upcalls[0]);
     extra.close();
@@ -248,7 +251,7 @@ describe('the end', () => {
     extra.datapath.setPeer(PEER, { ip: 1, port: 1 }, 1);
     expect(extra.datapath.readPeer(PEER)).toBeUndefined();
     await until('the descriptors', () => descriptors() === openBefore);
-    expect(threads().filter((name) => name === 'shipworm-path')).toHaveLength(2);
+    expect(threads().filter(isLane)).toHaveLength(4);
     expect(extra.under.upcalls).toHaveLength(seen);
   });
 

@@ -1,0 +1,168 @@
+// 1. readSocket: one recvmmsg; what the kernel joined is taken apart
+// 2. classify:   by the tables: joined with its neighbours and written to the adapter (pass), away (drop), or up
+// 3. readErrors: ICMPv4 errors from the socket's error queue go up
+#include "inward.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <netinet/udp.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "socket.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+namespace shipworm {
+
+namespace {
+
+constexpr uint64_t kSocket = 0;
+
+}  // namespace
+
+// Not set to zero: pages that no packet touches cost nothing.
+Inward::Inward(State& state, int tun)
+    : Lane(state, "shipworm-in"),
+      tun_(tun),
+      in_(new Batch),
+      coalescer_([](void* self, const Write& write) { static_cast<Inward*>(self)->deliver(write); }, this) {}
+
+std::unique_ptr<Inward> Inward::open(State& state, int tun) {
+  auto lane = std::make_unique<Inward>(state, tun);
+  return lane->prepare() ? std::move(lane) : nullptr;
+}
+
+bool Inward::use(int socket) {
+  socket_ = socket;
+  return watch(socket, EPOLLIN, kSocket, EPOLL_CTL_ADD);
+}
+
+void Inward::ready(uint64_t, uint32_t events) {
+  if (events & EPOLLERR) readErrors();
+  if (events & EPOLLIN) readSocket();
+}
+
+void Inward::readSocket() {
+  Batch& batch = *in_;
+  for (size_t i = 0; i < kBatch; i++) {
+    batch.parts[i] = {batch.bytes[i], kSuperBytes};
+    msghdr& head = batch.messages[i].msg_hdr;
+    head = {};
+    head.msg_name = &batch.names[i];
+    head.msg_namelen = sizeof batch.names[i];
+    head.msg_iov = &batch.parts[i];
+    head.msg_iovlen = 1;
+    head.msg_control = batch.control[i];
+    head.msg_controllen = sizeof batch.control[i];
+  }
+  const int count = recvmmsg(socket_, batch.messages, kBatch, MSG_DONTWAIT, nullptr);
+  if (count < 0) {
+    if (errno == EBADF || errno == ENOTSOCK) state_.fail("The UDP socket has broken; start again.");
+    return;
+  }
+  state_.counters.add(Counter::receiveCalls);
+  const double now = bootMs();
+  for (size_t i = 0; i < static_cast<size_t>(count); i++) {
+    msghdr& head = batch.messages[i].msg_hdr;
+    const size_t length = batch.messages[i].msg_len;
+    // The kernel joins datagrams of one sender that have one length, the last one perhaps shorter (UDP_GRO).
+    size_t each = length;
+    for (cmsghdr* item = CMSG_FIRSTHDR(&head); item; item = CMSG_NXTHDR(&head, item)) {
+      int size = 0;
+      if (item->cmsg_level == IPPROTO_UDP && item->cmsg_type == UDP_GRO) std::memcpy(&size, CMSG_DATA(item), sizeof size);
+      if (size > 0) each = static_cast<size_t>(size);
+    }
+    const EndpointKey from = endpointKey(batch.names[i]);
+    size_t at = 0;
+    do {
+      const size_t part = std::min(each, length - at);
+      if (part >= kPacketBytes || head.msg_flags & MSG_TRUNC)
+        state_.counters.add(Counter::receivedTooBig);
+      else
+        take(batch.bytes[i] + at, part, from, now);
+      at += each;
+    } while (at < length);
+  }
+  coalescer_.flush();
+}
+
+void Inward::take(uint8_t* bytes, size_t length, EndpointKey from, double now) {
+  const Outcome outcome = classify(bytes, length, from, now);
+  if (outcome == Outcome::dropped) state_.counters.add(Counter::droppedIn);
+  if (outcome == Outcome::passed) {
+    if (coalescer_.allowed())
+      coalescer_.add(bytes, length);
+    else if (state_.writePlain(tun_, bytes, length))
+      state_.counters.add(Counter::packetsIn);
+  }
+  if (outcome != Outcome::up && outcome != Outcome::stranger) return;
+  if (state_.servers.read().contains(from))
+    return raise(serverRing, {Counter::upcallsServer, Counter::lostServer}, upcallHead(Upcall::serverDatagram, length, from), bytes);
+  // The engine's time is for those whom it knows: a flood of strangers gets no more of it than this, however fast it comes.
+  if (outcome == Outcome::stranger && !state_.strangers.take(0, now)) return state_.counters.add(Counter::lostOther);
+  raise(otherRing, {Counter::upcallsOther, Counter::lostOther}, upcallHead(Upcall::otherDatagram, length, from), bytes);
+}
+
+Outcome Inward::classify(const uint8_t* bytes, size_t length, EndpointKey from, double now) {
+  Packet packet;
+  if (!readPacket(bytes, length, packet) || !state_.isOurs(packet.destination)) return Outcome::stranger;
+  Peer* peer = state_.peers.find(packet.source);
+  if (!peer || peer->endpoint.load(std::memory_order_relaxed) != from) return Outcome::stranger;
+  if (packet.echoReply && packet.destinationPort == state_.probeId.load(std::memory_order_relaxed)) return Outcome::up;
+  const Outcome outcome = state_.verdict(packet, true);
+  if (outcome != Outcome::passed) return outcome;
+  peer->lastReceivedMs.store(now, std::memory_order_relaxed);
+  peer->packetsIn.fetch_add(1, std::memory_order_relaxed);
+  peer->bytesIn.fetch_add(length, std::memory_order_relaxed);
+  state_.counters.add(Counter::bytesIn, length);
+  return Outcome::passed;
+}
+
+void Inward::readErrors() {
+  for (size_t i = 0; i < kBatch; i++) {
+    uint8_t quoted[64];
+    alignas(cmsghdr) uint8_t control[256];
+    sockaddr_in name{};
+    iovec part{quoted, sizeof quoted};
+    msghdr message{};
+    message.msg_name = &name;
+    message.msg_namelen = sizeof name;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    if (recvmsg(socket_, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+      // An error whose message found no room in the queue stays on the socket, and epoll would tell it for ever.
+      int lone;
+      socklen_t length = sizeof lone;
+      getsockopt(socket_, SOL_SOCKET, SO_ERROR, &lone, &length);
+      return;
+    }
+    for (cmsghdr* item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
+      if (item->cmsg_level != IPPROTO_IP || item->cmsg_type != IP_RECVERR) continue;
+      sock_extended_err error;
+      std::memcpy(&error, CMSG_DATA(item), sizeof error);
+      if (error.ee_origin != SO_EE_ORIGIN_ICMP) continue;
+      // The kernel found our socket by the quoted datagram; `name` is where that was sent.
+      Upcall head = upcallHead(Upcall::icmp4, 0, endpointKey(name));
+      head.type = error.ee_type;
+      head.code = error.ee_code;
+      raise(otherRing, {Counter::upcallsOther, Counter::lostOther}, head, nullptr);
+    }
+  }
+}
+
+void Inward::deliver(const Write& write) {
+  if (write.super) state_.counters.add(Counter::adapterJoined);
+  if (state_.writeAdapter(tun_, write.parts, write.count))
+    state_.counters.add(Counter::packetsIn, write.packets);
+  else if (write.super && errno == EINVAL)
+    coalescer_.allow(false, false);  // this kernel takes none; the streams repair what was lost
+}
+
+}  // namespace shipworm

@@ -1,0 +1,52 @@
+// The way from the peers to the adapter: reads one socket in batches, judges by the tables, and joins what belongs together.
+#pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <memory>
+
+#include "coalesce.h"
+#include "lane.h"
+
+namespace shipworm {
+
+class Inward : public Lane {
+ public:
+  // Budgets of their own, so that junk can't crowd out an advertisement.
+  Ring serverRing{64 << 10, 256}, otherRing{512 << 10, 4096};
+
+  // `tun`: what is delivered goes to it; belongs to somebody else, like `socket`.
+  Inward(State& state, int tun);
+  ~Inward() override { stop(); }
+  // Null, with errno set, when it can't wait for anything.
+  static std::unique_ptr<Inward> open(State& state, int tun);
+
+  // Which super-packets the adapter takes. Before the thread begins.
+  void allow(bool tcp, bool udp) { coalescer_.allow(tcp, udp); }
+  // While the thread is stopped: the socket to read. False with errno set.
+  bool use(int socket);
+
+ private:
+  static constexpr size_t kBatch = 32;
+  struct Batch {
+    uint8_t bytes[kBatch][kSuperBytes];
+    mmsghdr messages[kBatch];
+    iovec parts[kBatch];
+    sockaddr_in names[kBatch];
+    alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(int))];
+  };
+
+  void ready(uint64_t id, uint32_t events) override;
+  void readSocket();
+  void take(uint8_t* bytes, size_t length, EndpointKey from, double now);
+  Outcome classify(const uint8_t* bytes, size_t length, EndpointKey from, double now);
+  void readErrors();
+  void deliver(const Write& write);
+
+  const int tun_;
+  int socket_ = -1;
+  std::unique_ptr<Batch> in_;
+  Coalescer coalescer_;
+};
+
+}  // namespace shipworm
