@@ -13,7 +13,9 @@ import { ApplicationsScreen } from '../screens/applications/screen.tsx';
 import { BuiltInScreen } from '../screens/built-in.tsx';
 import { DoctorScreen } from '../screens/doctor.tsx';
 import { FirstRun } from '../screens/first-run.tsx';
+import { KnownPcsScreen } from '../screens/known-pcs.tsx';
 import { PeersScreen } from '../screens/peers.tsx';
+import { ServersScreen } from '../screens/servers.tsx';
 import { SettingsScreen } from '../screens/settings.tsx';
 import { StatusScreen, toneOf } from '../screens/status.tsx';
 import { chooseLanguage } from '../words/index.ts';
@@ -24,18 +26,22 @@ import type { ScreenName } from './store.ts';
 const ICONS: Record<ScreenName, IconName> = {
   status: 'status',
   applications: 'apps',
+  knownPcs: 'homes',
   peers: 'peers',
   activity: 'activity',
   doctor: 'doctor',
+  servers: 'servers',
   builtIn: 'network',
   settings: 'settings',
 };
 const VIEWS: Record<ScreenName, () => ReactElement> = {
   status: StatusScreen,
   applications: ApplicationsScreen,
+  knownPcs: KnownPcsScreen,
   peers: PeersScreen,
   activity: ActivityScreen,
   doctor: DoctorScreen,
+  servers: ServersScreen,
   builtIn: BuiltInScreen,
   settings: SettingsScreen,
 };
@@ -91,10 +97,12 @@ function Nav(): ReactElement {
       </div>
       <NavItem name="status" />
       <NavItem name="applications" count={waiting} />
+      <NavItem name="knownPcs" />
       <NavItem name="peers" />
       <NavItem name="activity" />
       <div className="nav-gap" />
       <NavItem name="doctor" />
+      <NavItem name="servers" />
       {builtIn && <NavItem name="builtIn" />}
       <NavItem name="settings" />
       <p className="nav-foot">

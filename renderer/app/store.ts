@@ -6,9 +6,11 @@ import type { Snapshot, Traffic, Update } from '../../engine/service/slices.ts';
 export const SCREENS = [
   'status',
   'applications',
+  'knownPcs',
   'peers',
   'activity',
   'doctor',
+  'servers',
   'builtIn',
   'settings',
 ] as const;

@@ -9,7 +9,7 @@ import { Burrow } from '../parts/icon.tsx';
 import { Note } from '../parts/page.tsx';
 import { Mark } from '../parts/state.tsx';
 import { Verdict } from './doctor.tsx';
-import { ServerForm } from './settings.tsx';
+import { ServerForm } from './server-form.tsx';
 
 const DOES = ['address', 'direct', 'shows'] as const;
 const DOES_NOT = ['open', 'send', 'admin'] as const;
@@ -104,9 +104,11 @@ function Where(props: { onBack: () => void; onChosen: () => void }): ReactElemen
       </div>
       {begin === 'given' && (
         <ServerForm
-          first=""
           action={t('common.next')}
-          onServer={(server) => void choose('real', { server })}
+          onServer={async (server) => {
+            await choose('real', { server });
+            return false;
+          }}
         />
       )}
       <div className="first-foot">

@@ -1,14 +1,14 @@
 // Module screens/settings has what the person can choose about the app, and what an administrator has chosen.
-import { useState } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '../app/calls.ts';
-import { useSlice, useStore } from '../app/store.ts';
+import { useSlice } from '../app/store.ts';
 import { Button, Choices, Switch } from '../parts/button.tsx';
-import { Field, Select } from '../parts/field.tsx';
+import { Select } from '../parts/field.tsx';
 import { Card, Facts, Page } from '../parts/page.tsx';
 import { Pill } from '../parts/state.tsx';
 import type { Tone } from '../parts/state.tsx';
+import { ServerForm } from './server-form.tsx';
 
 const THEMES = ['system', 'light', 'dark'] as const;
 const CHOICES = ['ask', 'on', 'off'] as const;
@@ -97,69 +97,6 @@ function Behaviour(): ReactElement {
   );
 }
 
-/** A name or an IPv4 address, roughly; the engine judges it. */
-const SERVER = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i;
-
-export function ServerForm(props: {
-  first: string;
-  action: string;
-  onServer: (server: string) => void;
-}): ReactElement {
-  const { t } = useTranslation();
-  const [server, setServer] = useState(props.first);
-  const good = SERVER.test(server.trim());
-  const use = (): void => {
-    if (good) props.onServer(server.trim());
-  };
-  return (
-    <form
-      className="server-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        use();
-      }}
-    >
-      <Field
-        label={t('settings.server')}
-        value={server}
-        onChange={setServer}
-        hint={t('settings.serverHint')}
-        wrong={server !== '' && !good ? t('settings.serverWrong') : null}
-      />
-      <Button onPress={use} disabled={!good}>
-        {props.action}
-      </Button>
-    </form>
-  );
-}
-
-/** The server in use, and the way to the next of those that are set. */
-function ServerLine(): ReactElement {
-  const { t } = useTranslation();
-  const { server, serverRttMs } = useSlice('status');
-  const { tell } = useStore.getState();
-  const [asking, setAsking] = useState(false);
-  const next = async (): Promise<void> => {
-    setAsking(true);
-    const change = await call('nextServer', {});
-    setAsking(false);
-    if (!change) return;
-    tell(
-      change.ok
-        ? { kind: 'done', text: t('settings.nextDone', { name: change.name }) }
-        : { kind: 'failed', text: t(`settings.nextFailed.${change.code}`) },
-    );
-  };
-  const text = asking ? t('settings.nextAsking') : (server ?? t('settings.serverNone'));
-  return (
-    <Line title={t('settings.serverNow')} text={text}>
-      <Button disabled={asking || serverRttMs === null} onPress={() => void next()}>
-        {t('settings.nextServer')}
-      </Button>
-    </Line>
-  );
-}
-
 function Network(): ReactElement {
   const { t } = useTranslation();
   const { networkKind, server } = useSlice('shell');
@@ -184,11 +121,13 @@ function Network(): ReactElement {
           </Button>
         )}
       </Line>
-      <ServerLine />
       <ServerForm
         first={server ?? ''}
         action={t('settings.useReal')}
-        onServer={(name) => void call('chooseNetwork', { kind: 'real', server: name })}
+        onServer={async (name) => {
+          await call('chooseNetwork', { kind: 'real', server: name });
+          return false;
+        }}
       />
     </Card>
   );

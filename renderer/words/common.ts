@@ -8,9 +8,11 @@ export const en = {
   screens: {
     status: 'Status',
     applications: 'Applications',
+    knownPcs: 'Known PCs',
     peers: 'Peers',
     activity: 'Activity',
     doctor: 'Doctor',
+    servers: 'Servers',
     builtIn: 'Built-in network',
     settings: 'Settings',
   },
@@ -42,9 +44,11 @@ export const ja: Same<typeof en> = {
   screens: {
     status: '状態',
     applications: 'アプリ',
+    knownPcs: '知り合いの PC',
     peers: '通信相手',
     activity: '通信記録',
     doctor: '診断',
+    servers: 'サーバー',
     builtIn: '内蔵ネットワーク',
     settings: '設定',
   },

@@ -7,7 +7,9 @@ import * as builtIn from './built-in.ts';
 import * as common from './common.ts';
 import * as doctor from './doctor.ts';
 import * as firstRun from './first-run.ts';
+import * as knownPcs from './known-pcs.ts';
 import * as peers from './peers.ts';
+import * as servers from './servers.ts';
 import * as settings from './settings.ts';
 import * as states from './states.ts';
 import * as status from './status.ts';
@@ -19,7 +21,9 @@ const areas = {
   common,
   doctor,
   firstRun,
+  knownPcs,
   peers,
+  servers,
   settings,
   states,
   status,

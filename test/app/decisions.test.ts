@@ -74,8 +74,8 @@ test('the next server takes over at one press', async () => {
   const { page } = app;
   await app.call('ping', { address: '2001:db8::80', timeoutMs: 10_000 });
   const before = (await app.call('status', {})).server;
-  await page.getByRole('button', { name: en.common.screens.settings }).click();
-  await page.getByRole('button', { name: en.settings.nextServer }).click();
+  await page.getByRole('button', { name: en.common.screens.servers }).click();
+  await page.getByRole('button', { name: en.servers.next }).click();
   await page.getByText('teredo-2.example serves you now.').waitFor({ timeout: 20_000 });
   expect((await app.call('status', {})).server).not.toBe(before);
   await page.getByRole('button', { name: en.common.screens.status }).click();

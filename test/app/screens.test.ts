@@ -8,9 +8,11 @@ import type { App } from './kit/window.ts';
 const SCREENS = [
   'status',
   'applications',
+  'knownPcs',
   'peers',
   'activity',
   'doctor',
+  'servers',
   'builtIn',
   'settings',
 ] as const;

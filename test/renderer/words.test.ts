@@ -5,6 +5,8 @@ import { CHECKS } from '../../engine/service/doctor/checks.ts';
 import { ACCESS, PROGRAMS } from '../../engine/service/builtin/places.ts';
 import { FAULTS } from '../../engine/service/builtin/faults.ts';
 import { doctorReportSchema } from '../../engine/service/doctor-calls.ts';
+import { pcSchema } from '../../engine/service/pc-calls.ts';
+import { failoverSchema, serverRowSchema } from '../../engine/service/server-list-calls.ts';
 import { peerSchema, statusSchema } from '../../engine/service/api.ts';
 import { en, ja, languageOf } from '../../renderer/words/index.ts';
 
@@ -92,6 +94,10 @@ test.each([
   ['states as a sentence', statusSchema.shape.state.options, en.states.head],
   ['kinds of router', statusSchema.shape.nat.options, en.states.nat],
   ['paths', peerSchema.shape.path.unwrap().options, en.peers.paths],
+  ['answers of servers', serverRowSchema.shape.code.options, en.servers.code],
+  ['where servers come from', serverRowSchema.shape.from.options, en.servers.from],
+  ['who takes over', failoverSchema.shape.code.options, en.servers.failover],
+  ['states of known PCs', pcSchema.shape.state.options, en.knownPcs.state],
   ['checks of the doctor', CHECKS.map(({ code }) => code), en.doctor.check],
   ['what the doctor says', doctorReportSchema.shape.verdict.shape.code.options, en.doctor.verdict],
   ['routers of the built-in network', Object.keys(ACCESS), en.builtIn.kinds],
