@@ -9,7 +9,9 @@ import type { IconName } from './icon.tsx';
 
 export interface ButtonProps {
   children?: ReactNode;
-  onPress: () => void;
+  /** Left away on a button that submits its form. */
+  onPress?: () => void;
+  submit?: boolean;
   kind?: 'primary' | 'plain' | 'quiet';
   danger?: boolean;
   small?: boolean;
@@ -20,11 +22,11 @@ export interface ButtonProps {
 }
 
 export function Button(props: ButtonProps): ReactElement {
-  const { children, onPress, kind = 'plain', danger, small, icon, label, disabled } = props;
+  const { children, onPress, submit, kind = 'plain', danger, small, icon, label, disabled } = props;
   const classes = ['button', kind, danger && 'danger', small && 'small', !children && 'icon-only'];
   return (
     <button
-      type="button"
+      type={submit ? 'submit' : 'button'}
       className={classes.filter(Boolean).join(' ')}
       onClick={onPress}
       disabled={disabled}

@@ -45,7 +45,7 @@ export function LineForm(props: {
         {...(hint !== undefined && { hint })}
         {...(mono !== undefined && { mono })}
       />
-      <Button onPress={() => void use()} disabled={!good || busy}>
+      <Button submit disabled={!good || busy}>
         {action}
       </Button>
     </form>

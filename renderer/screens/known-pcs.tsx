@@ -70,7 +70,7 @@ function PcForm({ pc, onDone }: { pc?: KnownPc; onDone: () => void }): ReactElem
         mono
       />
       <div className="actions">
-        <Button kind="primary" disabled={!ready} onPress={() => void save()}>
+        <Button kind="primary" submit disabled={!ready}>
           {pc ? t('common.save') : t('knownPcs.addIt')}
         </Button>
         <Button kind="quiet" onPress={onDone}>

@@ -193,7 +193,7 @@ function PingForm({
         spellCheck={false}
         onChange={(event) => setAddress(event.target.value)}
       />
-      <Button kind="primary" onPress={start} disabled={busy || address.trim() === ''}>
+      <Button kind="primary" submit disabled={busy || address.trim() === ''}>
         {t('peers.ping')}
       </Button>
     </form>

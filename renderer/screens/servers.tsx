@@ -101,15 +101,18 @@ function Line({ row, usable }: { row: ServerRow; usable: boolean }): ReactElemen
   const now = useNow();
   const trips = useTrips();
   const { name, from, state, code, address, inUse, suggested, probing, answeredAt } = row;
+  // The tunnel hears from the one in use without a question of ours.
+  const heard = code === 'not-asked' && answeredAt !== null;
+  const tone = heard ? 'good' : TONES[state];
   const facts = [
-    probing ? t('servers.probing') : t(`servers.code.${code}`),
+    probing ? t('servers.probing') : !heard && t(`servers.code.${code}`),
     answeredAt !== null &&
       code !== 'answers' &&
       t('servers.answered', { ago: formatAgo(Math.max(0, now - answeredAt), i18n.language) }),
   ];
   return (
     <li>
-      <Mark tone={probing ? 'work' : TONES[state]} />
+      <Mark tone={probing ? 'work' : tone} />
       <div className="grow">
         <p className="title">
           <span className="cut">{name}</span>
@@ -161,17 +164,15 @@ function Group(props: {
   return (
     <section aria-label={t(`servers.from.${from}`)}>
       <SectionHead title={t(`servers.from.${from}`)}>{t(`servers.fromText.${from}`)}</SectionHead>
-      <div className="list-box">
-        {rows.length === 0 ? (
-          <p className="list list-note">{t('servers.ownNone')}</p>
-        ) : (
-          <ul className="list">
-            {rows.map((row) => (
-              <Line key={row.name} row={row} usable={usable} />
-            ))}
-          </ul>
-        )}
-      </div>
+      {rows.length === 0 ? (
+        <p className="list list-note">{t('servers.ownNone')}</p>
+      ) : (
+        <ul className="list">
+          {rows.map((row) => (
+            <Line key={row.name} row={row} usable={usable} />
+          ))}
+        </ul>
+      )}
       {from === 'own' && <ServerForm action={t('servers.add')} onServer={add} />}
     </section>
   );

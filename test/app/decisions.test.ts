@@ -81,10 +81,74 @@ test('the next server takes over at one press', async () => {
   await page.getByRole('button', { name: en.common.screens.status }).click();
 });
 
+test('servers are asked at one press, and a server is kept on a list of one’s own until it is removed', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: en.common.screens.servers }).click();
+  await page.getByRole('button', { name: en.servers.askAll }).click();
+  const set = page.getByRole('region', { name: en.servers.from.settings });
+  await vi.waitFor(
+    async () => expect(await set.getByText(en.servers.code.answers).count()).toBe(2),
+    WAIT,
+  );
+  await page.getByRole('textbox', { name: en.settings.server }).fill('teredo.example.org');
+  await page.keyboard.press('Enter');
+  await page.getByText('Added teredo.example.org.').waitFor();
+  const own = page.getByRole('region', { name: en.servers.from.own });
+  await own.getByText(en.servers.code['not-asked']).waitFor();
+  await own.getByRole('button', { name: 'Remove teredo.example.org' }).click();
+  await own.getByText(en.servers.ownNone).waitFor();
+});
+
+test('a relay is seen from here by a ping to a host behind it', async () => {
+  const { page } = app;
+  const relay = page.getByRole('region', { name: en.servers.relay });
+  await relay.getByRole('textbox', { name: en.servers.relayAddress }).fill('2001:db8::80');
+  await relay.getByRole('button', { name: en.servers.relayCheck }).click();
+  await relay
+    .getByText(/^It answered in .+ The relay at 192\.0\.2\.6[67]:\d+ carried it\.$/)
+    .waitFor();
+});
+
+test('another home gets a name, is tested at once, renamed, forgotten, and had back', async () => {
+  const { page } = app;
+  const { hosts } = await app.call('builtIn', {});
+  const ana = hosts.find(({ name }) => name === 'Ana')!.address!;
+  await page.getByRole('button', { name: en.common.screens.knownPcs }).click();
+  await page.getByRole('button', { name: en.knownPcs.add }).click();
+  await page.getByRole('textbox', { name: en.knownPcs.name }).fill('Ana’s PC');
+  await page.getByRole('textbox', { name: en.knownPcs.target }).fill(ana);
+  await page.keyboard.press('Enter');
+  const list = page.getByRole('region', { name: en.knownPcs.list });
+  await list.getByText(/^Answered in .+ bubbles/).waitFor({ timeout: 20_000 });
+  await page.getByRole('button', { name: 'More about Ana’s PC' }).click();
+  await page.getByRole('menuitem', { name: en.knownPcs.edit }).click();
+  await list.getByRole('textbox', { name: en.knownPcs.name }).fill('The other home');
+  await list.getByRole('button', { name: en.common.save }).click();
+  await page.getByText('Changed The other home.').waitFor();
+  expect(await app.call('pcs', {})).toMatchObject([{ name: 'The other home', address: ana }]);
+  await page.getByRole('button', { name: 'More about The other home' }).click();
+  await page.getByRole('menuitem', { name: en.knownPcs.forget }).click();
+  await list.getByText(en.knownPcs.none).waitFor();
+  await page.getByRole('button', { name: en.common.undo }).click();
+  await list.getByText('The other home').waitFor();
+});
+
+test('an invitation holds the address and goes into the clipboard', async () => {
+  const { page } = app;
+  await page.getByRole('button', { name: en.knownPcs.invite }).click();
+  await page.getByRole('button', { name: en.knownPcs.copyInvitation }).click();
+  const { address } = await app.call('status', {});
+  await vi.waitFor(async () => {
+    const copied = await app.electron.evaluate(({ clipboard }) => clipboard.readText());
+    expect(copied).toContain(address);
+  }, WAIT);
+});
+
 test('a failure is shown at its link, and the way to the doctor stands beside it', async () => {
   const { page } = app;
   await app.call('changeBuiltIn', { change: 'fault', name: 'udp' });
   await app.call('changeBuiltIn', { change: 'nat', kind: 'cone' });
+  await page.getByRole('button', { name: en.common.screens.status }).click();
   await page.getByText(en.states.reason['no-answer']).waitFor({ timeout: 30_000 });
   await page.getByRole('img', { name: /Router to server: no answer/ }).waitFor();
   await page.getByRole('button', { name: en.status.runDoctor }).click();

@@ -70,7 +70,7 @@ export function AllowForm({ onDone }: { onDone: () => void }): ReactElement {
           />
         )}
         <div className="actions">
-          <Button kind="primary" onPress={() => void allow()} disabled={!ready}>
+          <Button kind="primary" submit disabled={!ready}>
             {t('applications.allowIt')}
           </Button>
           <Button kind="quiet" onPress={onDone}>

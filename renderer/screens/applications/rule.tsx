@@ -68,7 +68,7 @@ function Ports(props: { app: AppRow; onDone: () => void }): ReactElement {
         hint={t('applications.portsHint')}
         wrong={ports === null ? t('applications.portsWrong') : null}
       />
-      <Button onPress={save} disabled={ports === null}>
+      <Button submit disabled={ports === null}>
         {t('common.save')}
       </Button>
       <Button kind="quiet" onPress={onDone}>
