@@ -339,7 +339,7 @@ export class Paths {
       busy = true;
       if (now - peer.testSentAt >= PING_TEST_INTERVAL_MS * PING_TEST_TRIES) peer.held = [];
       if (received > peer.lastReceived) peer.heard(received);
-      const sent = Math.max(stamps?.lastSentMs ?? 0, peer.via === undefined ? 0 : peer.dataSentAt);
+      const sent = Math.max(stamps?.lastSentMs ?? 0, peer.dataSentAt);
       if (sent <= received) peer.unansweredSince = null;
       else if (peer.unansweredSince === null) peer.unansweredSince = sent;
       else if (now - peer.unansweredSince >= PEER_UNANSWERED_MS && this.core.address) {

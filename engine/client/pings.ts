@@ -104,6 +104,8 @@ export class Pings {
       data: ping.data,
     });
     ping.sent.push(now);
+    // Like data: if nothing comes back, the way is asked for again.
+    ping.peer.dataSentAt = now;
     this.core.transmit(ping.peer.endpoint, buildDatagram({ packet }), 'ping', ping.peer.via);
   }
 

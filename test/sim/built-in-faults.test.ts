@@ -1,9 +1,12 @@
 // Tests each fault of the built-in network in virtual time: what it does to a client, that it is told, and that its end heals it.
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { applyFaults, FAULTS, happen } from '../../engine/service/builtin/faults.ts';
 import type { FaultName, Parts } from '../../engine/service/builtin/faults.ts';
+import { RELAYS } from '../../engine/service/builtin/places.ts';
+import { startBuiltIn } from '../../engine/service/builtin/start.ts';
+import type { RunningBuiltIn } from '../../engine/service/builtin/start.ts';
 import { attachEchoHost, NAT_KINDS } from '../../engine/sim/index.ts';
-import { formatIp4, parseIp6 } from '../../engine/wire/index.ts';
+import { formatIp4, formatIp6, parseIp6 } from '../../engine/wire/index.ts';
 import { Home, ip, World } from './world.ts';
 
 const NATIVE = parseIp6('2001:db8::80')!;
@@ -77,81 +80,196 @@ class Place {
   }
 }
 
-describe('the faults of the built-in network', () => {
-  test('each has words, and is tried here', () => {
-    const tried = ['server', 'port-3544', 'udp', 'portal', 'loss', 'line', 'cable', 'relay'];
-    expect(Object.keys(FAULTS).sort()).toEqual(
-      [...tried, 'relay-moved', 'reboot', 'renumber'].sort(),
-    );
-    for (const { text } of Object.values(FAULTS)) expect(text).toMatch(/\w+ \w+/);
-  });
+/** The whole built-in network, its client and its commands; time goes by when it is told to. */
+class Whole {
+  readonly client: RunningBuiltIn;
 
-  test.each(['server', 'port-3544'] as const)(
-    '%s: the server is told as silent, and the flow to the friend goes on',
-    (name) => {
+  private constructor(client: RunningBuiltIn) {
+    this.client = client;
+  }
+
+  static async start(): Promise<Whole> {
+    const failed = (error: Error): never => {
+      throw error;
+    };
+    const client = await startBuiltIn(
+      { control: null },
+      { log: () => undefined, onFailed: failed },
+    );
+    const whole = new Whole(client);
+    await whole.run(5_000);
+    expect(client.status().state).toBe('qualified');
+    return whole;
+  }
+
+  async run(ms: number): Promise<void> {
+    await vi.advanceTimersByTimeAsync(ms);
+  }
+
+  async set(name: FaultName): Promise<void> {
+    await this.client.api.changeBuiltIn({ change: 'fault', name });
+  }
+
+  async heal(): Promise<void> {
+    await this.client.api.changeBuiltIn({ change: 'heal' });
+  }
+
+  /** The relay through which the website answers within `ms`; null: it does not. */
+  async relay(ms: number): Promise<string | null> {
+    const address = formatIp6(NATIVE);
+    const pong = this.client.api.ping({ address, timeoutMs: ms });
+    await this.run(ms + 1);
+    if (!(await pong).ok) return null;
+    const peers = await this.client.api.peers({});
+    return peers.find((peer) => peer.address === address)?.endpoint?.replace(/:\d+$/, '') ?? null;
+  }
+
+  /** What the doctor says stands in the way. */
+  async verdict(): Promise<{ readonly ok: boolean; readonly text: string }> {
+    const report = this.client.api.doctor({});
+    await this.run(60_000);
+    return (await report).verdict;
+  }
+}
+
+/** A server or its port is silent. */
+function serverSilent(name: 'server' | 'port-3544'): void {
+  const place = new Place();
+  place.set(name);
+  expect(place.hears(TOLD_MS / 1_000 + 1)).toBe(Math.ceil(TOLD_MS / 1_000 + 1));
+  expect(place.reason).toBe('server-silent');
+  place.heals();
+}
+
+/** Nothing passes. */
+function allSilent(name: 'udp' | 'portal' | 'line'): void {
+  const place = new Place();
+  place.set(name);
+  expect(place.hears(TOLD_MS / 1_000)).toBe(0);
+  expect(place.home.errors).toBeGreaterThan(0);
+  expect(['server-silent', 'no-answer']).toContain(place.reason);
+  place.heals();
+}
+
+/** Each fault by its name: what it does, that it is told, that its end heals it. */
+const TRIED: Record<
+  FaultName,
+  { readonly what: string; readonly run: () => Promise<void> | void }
+> = {
+  server: {
+    what: 'the server is told as silent, and the flow to the friend goes on',
+    run: () => serverSilent('server'),
+  },
+  'port-3544': {
+    what: 'the server is told as silent, and the flow to the friend goes on',
+    run: () => serverSilent('port-3544'),
+  },
+  udp: { what: 'nothing passes, and that is told', run: () => allSilent('udp') },
+  line: { what: 'nothing passes, and that is told', run: () => allSilent('line') },
+  portal: {
+    what: 'nothing passes, names lead to the page, and the doctor says what to do',
+    run: async () => {
+      allSilent('portal');
+      const whole = await Whole.start();
+      expect(await whole.relay(5_000)).not.toBeNull();
+      await whole.set('portal');
+      await whole.run(TOLD_MS);
+      expect(await whole.relay(5_000)).toBeNull();
+      expect(await whole.verdict()).toMatchObject({
+        ok: false,
+        text: expect.stringMatching(/Log in/) as string,
+      });
+      await whole.heal();
+      await whole.run(HEALED_MS);
+      expect(whole.client.status().state).toBe('qualified');
+      expect(await whole.relay(10_000)).not.toBeNull();
+      expect(await whole.verdict()).toMatchObject({ ok: true });
+    },
+  },
+  loss: {
+    what: 'about one packet in five does not arrive',
+    run: () => {
       const place = new Place();
-      place.set(name);
-      expect(place.hears(TOLD_MS / 1_000 + 1)).toBe(Math.ceil(TOLD_MS / 1_000 + 1));
-      expect(place.reason).toBe('server-silent');
+      place.set('loss');
+      const arrived = place.hears(300);
+      expect(arrived).toBeGreaterThan(300 * 0.7);
+      expect(arrived).toBeLessThan(300 * 0.9);
       place.heals();
     },
-  );
+  },
+  cable: {
+    what: 'told at once, and healed at once',
+    run: () => {
+      const place = new Place();
+      place.set('cable');
+      place.world.run(1_000);
+      expect(place.reason).toBe('no-network');
+      place.set();
+      place.world.run(1_000);
+      expect(place.home.client.status().state).toBe('qualified');
+      place.heals();
+    },
+  },
+  relay: {
+    what: 'native hosts are not reached, Teredo peers are',
+    run: () => {
+      const place = new Place();
+      expect(place.reachesNative()).toBe(true);
+      place.set('relay');
+      place.world.run(61_000);
+      expect(place.reachesNative()).toBe(false);
+      expect(place.hears(5)).toBe(5);
+      place.heals();
+      place.world.run(HEALED_MS);
+      expect(place.reachesNative()).toBe(true);
+    },
+  },
+  'relay-moved': {
+    what: 'the website is reached through the other relay within 6 s',
+    run: async () => {
+      const whole = await Whole.start();
+      const [first, second] = RELAYS.map(({ address }) => address);
+      expect(await whole.relay(5_000)).toBe(first);
+      await whole.set('relay-moved');
+      expect(await whole.relay(6_000)).toBe(second);
+      await whole.heal();
+      // Both have proven themselves, so that the way there may be by the one and the way back by the other.
+      expect(await whole.relay(6_000)).not.toBeNull();
+    },
+  },
+  reboot: {
+    what: 'the router is away for five seconds and has forgotten all; then all works again',
+    run: () => {
+      const place = new Place();
+      happen('reboot', place.home.nat, 0);
+      expect(place.hears(4)).toBe(0);
+      place.heals();
+    },
+  },
+  renumber: {
+    what: 'the new address is noticed, and the Teredo address follows',
+    run: () => {
+      const place = new Place();
+      const { address } = place.home;
+      happen('renumber', place.home.nat, ip('198.51.100.101'));
+      place.hears(HEALED_MS / 1_000);
+      expect(formatIp4(place.home.client.status().mapped!.ip)).toBe('198.51.100.101');
+      expect(place.home.address).not.toBe(address);
+      place.heals();
+    },
+  },
+};
 
-  test.each(['udp', 'portal', 'line'] as const)('%s: nothing passes, and that is told', (name) => {
-    const place = new Place();
-    place.set(name);
-    expect(place.hears(TOLD_MS / 1_000)).toBe(0);
-    expect(place.home.errors).toBeGreaterThan(0);
-    expect(['server-silent', 'no-answer']).toContain(place.reason);
-    place.heals();
+describe('the faults of the built-in network', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const faults = Object.entries(FAULTS).map(([name, { text }]) => {
+    const { what, run } = TRIED[name as FaultName];
+    return { name, text, what, run };
   });
 
-  test('loss: about one packet in five does not arrive', () => {
-    const place = new Place();
-    place.set('loss');
-    const arrived = place.hears(300);
-    expect(arrived).toBeGreaterThan(300 * 0.7);
-    expect(arrived).toBeLessThan(300 * 0.9);
-    place.heals();
-  });
-
-  test('cable: told at once, and healed at once', () => {
-    const place = new Place();
-    place.set('cable');
-    place.world.run(1_000);
-    expect(place.reason).toBe('no-network');
-    place.set();
-    place.world.run(1_000);
-    expect(place.home.client.status().state).toBe('qualified');
-    place.heals();
-  });
-
-  test('relay: native hosts are not reached, Teredo peers are', () => {
-    const place = new Place();
-    expect(place.reachesNative()).toBe(true);
-    place.set('relay');
-    place.world.run(61_000);
-    expect(place.reachesNative()).toBe(false);
-    expect(place.hears(5)).toBe(5);
-    place.heals();
-    place.world.run(HEALED_MS);
-    expect(place.reachesNative()).toBe(true);
-  });
-
-  test('reboot: the router is away for five seconds and has forgotten all; then all works again', () => {
-    const place = new Place();
-    happen('reboot', place.home.nat, 0);
-    expect(place.hears(4)).toBe(0);
-    place.heals();
-  });
-
-  test('renumber: the new address is noticed, and the Teredo address follows', () => {
-    const place = new Place();
-    const { address } = place.home;
-    happen('renumber', place.home.nat, ip('198.51.100.101'));
-    place.hears(HEALED_MS / 1_000);
-    expect(formatIp4(place.home.client.status().mapped!.ip)).toBe('198.51.100.101');
-    expect(place.home.address).not.toBe(address);
-    place.heals();
+  test.each(faults)('$name: $what', async ({ run, text }) => {
+    expect(text).toMatch(/\w+ \w+/);
+    await run();
   });
 });
