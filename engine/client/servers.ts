@@ -25,6 +25,8 @@ export class Servers {
   private candidate: { readonly qualification: Qualification; readonly always: boolean } | null =
     null;
   private kept: readonly Kept[] = [];
+  /** The address that was kept of the server that we came back to. */
+  private returned: Ip6 | null = null;
   private nextWant = -Infinity;
   private nextKeptCheck = Infinity;
 
@@ -52,7 +54,7 @@ export class Servers {
    */
   addressFor(origin: Endpoint, last: Ip6 | null): Ip6 {
     const { server } = this.current;
-    for (const known of [this.core.address, last]) {
+    for (const known of [this.core.address, this.returned, last]) {
       const parts = known === null ? undefined : decodeTeredo(known);
       if (parts && parts.server === server && sameEndpoint(parts.client, origin)) return known!;
     }
@@ -138,9 +140,10 @@ export class Servers {
     this.current = this.candidate.qualification;
     this.candidate = null;
     this.nextWant = -Infinity;
-    const rest = this.kept.filter(
-      ({ qualification }) => qualification.server !== this.current.server,
-    );
+    const isBack = ({ qualification }: Kept): boolean =>
+      qualification.server === this.current.server;
+    this.returned = this.kept.find(isBack)?.address ?? null;
+    const rest = this.kept.filter((each) => !isBack(each));
     const fresh =
       address === null || peers.length === 0 ? [] : [{ address, qualification: old, peers }];
     this.setKept([...fresh, ...rest].slice(0, KEPT_ADDRESSES), now);
@@ -149,6 +152,7 @@ export class Servers {
 
   /** Our mapping is another: no older address is ours any more. */
   dropKept(now: number): void {
+    this.returned = null;
     if (this.kept.length > 0) this.setKept([], now);
   }
 

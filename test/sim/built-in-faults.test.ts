@@ -3,13 +3,13 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { applyFaults, FAULTS, happen } from '../../engine/service/builtin/faults.ts';
 import type { FaultName, Parts } from '../../engine/service/builtin/faults.ts';
 import { RELAYS } from '../../engine/service/builtin/places.ts';
-import { startBuiltIn } from '../../engine/service/builtin/start.ts';
-import type { RunningBuiltIn } from '../../engine/service/builtin/start.ts';
 import { attachEchoHost, NAT_KINDS } from '../../engine/sim/index.ts';
-import { formatIp4, formatIp6, parseIp6 } from '../../engine/wire/index.ts';
+import { formatIp4, parseIp6 } from '../../engine/wire/index.ts';
+import { Whole } from './whole.ts';
 import { Home, ip, World } from './world.ts';
 
-const NATIVE = parseIp6('2001:db8::80')!;
+const WEBSITE = '2001:db8::80';
+const NATIVE = parseIp6(WEBSITE)!;
 /** A refresh interval, and three solicitations, 4 s each: by then a silent server is told. */
 const TOLD_MS = 42_500;
 /** The longest until the server is asked again, or an attempt to reach a peer is made anew. */
@@ -80,58 +80,6 @@ class Place {
   }
 }
 
-/** The whole built-in network, its client and its commands; time goes by when it is told to. */
-class Whole {
-  readonly client: RunningBuiltIn;
-
-  private constructor(client: RunningBuiltIn) {
-    this.client = client;
-  }
-
-  static async start(): Promise<Whole> {
-    const failed = (error: Error): never => {
-      throw error;
-    };
-    const client = await startBuiltIn(
-      { control: null },
-      { log: () => undefined, onFailed: failed },
-    );
-    const whole = new Whole(client);
-    await whole.run(5_000);
-    expect(client.status().state).toBe('qualified');
-    return whole;
-  }
-
-  async run(ms: number): Promise<void> {
-    await vi.advanceTimersByTimeAsync(ms);
-  }
-
-  async set(name: FaultName): Promise<void> {
-    await this.client.api.changeBuiltIn({ change: 'fault', name });
-  }
-
-  async heal(): Promise<void> {
-    await this.client.api.changeBuiltIn({ change: 'heal' });
-  }
-
-  /** The relay through which the website answers within `ms`; null: it does not. */
-  async relay(ms: number): Promise<string | null> {
-    const address = formatIp6(NATIVE);
-    const pong = this.client.api.ping({ address, timeoutMs: ms });
-    await this.run(ms + 1);
-    if (!(await pong).ok) return null;
-    const peers = await this.client.api.peers({});
-    return peers.find((peer) => peer.address === address)?.endpoint?.replace(/:\d+$/, '') ?? null;
-  }
-
-  /** What the doctor says stands in the way. */
-  async verdict(): Promise<{ readonly ok: boolean; readonly text: string }> {
-    const report = this.client.api.doctor({});
-    await this.run(60_000);
-    return (await report).verdict;
-  }
-}
-
 /** A server or its port is silent. */
 function serverSilent(name: 'server' | 'port-3544'): void {
   const place = new Place();
@@ -171,10 +119,10 @@ const TRIED: Record<
     run: async () => {
       allSilent('portal');
       const whole = await Whole.start();
-      expect(await whole.relay(5_000)).not.toBeNull();
+      expect(await whole.relay(WEBSITE, 5_000)).not.toBeNull();
       await whole.set('portal');
       await whole.run(TOLD_MS);
-      expect(await whole.relay(5_000)).toBeNull();
+      expect(await whole.relay(WEBSITE, 5_000)).toBeNull();
       expect(await whole.verdict()).toMatchObject({
         ok: false,
         text: expect.stringMatching(/Log in/) as string,
@@ -182,7 +130,7 @@ const TRIED: Record<
       await whole.heal();
       await whole.run(HEALED_MS);
       expect(whole.client.status().state).toBe('qualified');
-      expect(await whole.relay(10_000)).not.toBeNull();
+      expect(await whole.relay(WEBSITE, 10_000)).not.toBeNull();
       expect(await whole.verdict()).toMatchObject({ ok: true });
     },
   },
@@ -229,12 +177,12 @@ const TRIED: Record<
     run: async () => {
       const whole = await Whole.start();
       const [first, second] = RELAYS.map(({ address }) => address);
-      expect(await whole.relay(5_000)).toBe(first);
+      expect(await whole.relay(WEBSITE, 5_000)).toBe(first);
       await whole.set('relay-moved');
-      expect(await whole.relay(6_000)).toBe(second);
+      expect(await whole.relay(WEBSITE, 6_000)).toBe(second);
       await whole.heal();
       // Both have proven themselves, so that the way there may be by the one and the way back by the other.
-      expect(await whole.relay(6_000)).not.toBeNull();
+      expect(await whole.relay(WEBSITE, 6_000)).not.toBeNull();
     },
   },
   reboot: {

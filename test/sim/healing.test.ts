@@ -19,10 +19,14 @@ interface Scene {
 }
 
 /** Two qualified homes. */
-function scene(settings: { failoverMs?: number } = {}, behaviour = RESTRICTED): Scene {
+function scene(
+  settings: { failoverMs?: number } = {},
+  behaviour = RESTRICTED,
+  ofSecond = RESTRICTED,
+): Scene {
   const world = new World();
   const first = new Home(world, 'first', '198.51.100.7', behaviour, settings);
-  const second = new Home(world, 'second', '203.0.113.9', RESTRICTED, settings);
+  const second = new Home(world, 'second', '203.0.113.9', ofSecond, settings);
   first.start();
   second.start();
   world.run(1_000);
@@ -180,6 +184,88 @@ describe('a silent server', () => {
     third.send(old, 45);
     s.world.run(1_000);
     expect(s.first.received).toContain(45);
+  });
+
+  test.each([
+    'symmetric',
+    'symmetricSequential',
+    'symmetricPreserving',
+    'symmetricByAddress',
+  ] as const)(
+    'behind a router that is %s another server sees another port, and the old address stays for its flows all the same',
+    (kind) => {
+      const s = scene({}, NAT_KINDS[kind], NAT_KINDS.restricted);
+      s.world.addOtherServer();
+      talk(s, 5);
+      const old = s.first.address;
+      expect(s.first.received.length).toBeGreaterThan(0);
+      s.world.silenceServer();
+      s.first.input({
+        kind: 'server',
+        server: OTHER_SERVER,
+        server2: OTHER_SERVER + 1,
+        always: true,
+      });
+      s.world.run(ROUND_TRIP_MS);
+      const fresh = decodeTeredo(s.first.address)!;
+      expect(fresh.server).toBe(OTHER_SERVER);
+      expect(s.first.client.status().mapped).toEqual(fresh.client);
+      expect(s.first.client.status().reason.code).toBe('server-changed');
+      // For longer than any refresh, and both ways: neither what the new server sees nor the old one's silence ends the flow.
+      s.first.received.length = 0;
+      s.second.received.length = 0;
+      for (let second = 0; second < 120; second++) {
+        s.first.send(s.second.address, 46, old);
+        s.second.send(old, 47);
+        s.world.run(1_000);
+      }
+      expect(s.first.received).toEqual(new Array(120).fill(47));
+      expect(s.second.received).toEqual(new Array(120).fill(46));
+      expect(s.first.client.status().nat).toBe('symmetric');
+    },
+  );
+
+  test.each([0, 100, 500, 1_000, 1_400])(
+    'a peer that was answered %i ms ago reaches the new address at once, too',
+    (ms) => {
+      const s = scene();
+      s.world.addOtherServer();
+      s.second.send(s.first.address, 1);
+      s.world.run(ROUND_TRIP_MS);
+      s.world.run(ms);
+      s.first.input({
+        kind: 'server',
+        server: OTHER_SERVER,
+        server2: OTHER_SERVER + 1,
+        always: true,
+      });
+      s.world.run(ROUND_TRIP_MS);
+      s.second.send(s.first.address, 2);
+      expect(msUntil(s.world, 5_000, () => s.first.received.includes(2))).toBeLessThanOrEqual(100);
+    },
+  );
+
+  test('back at a server whose address is kept, that address is the one in use again', () => {
+    const s = scene();
+    s.world.addOtherServer();
+    talk(s, 2);
+    const first = s.first.address;
+    const move = (server: number): void => {
+      s.first.input({ kind: 'server', server, server2: server + 1, always: true });
+      s.world.run(ROUND_TRIP_MS);
+    };
+    move(OTHER_SERVER);
+    const other = s.first.address;
+    move(SERVER);
+    expect(s.first.address).toBe(first);
+    for (const [to, tag] of [
+      [first, 50],
+      [other, 51],
+    ] as const) {
+      s.second.send(to, tag);
+      s.world.run(1_000);
+      expect(s.first.received).toContain(tag);
+    }
   });
 
   test('a server that never answers is left at once: there is no address to lose', () => {
