@@ -42,6 +42,8 @@ export interface Former {
 export class Extension {
   /** The peer has sent a trailer, so it knows RFC 6081. */
   speaks = false;
+  /** It brought a nonce of ours back, so it knows at least that part (§5.2). */
+  echoes = false;
   /** Nonce Received, of its last indirect bubble; null for the RFC's zero. */
   nonceReceived: Uint8Array | null = null;
   /** Symmetric Peer flag. */
@@ -80,7 +82,9 @@ export class Extension {
   /** True when `trailers` bring back one of our nonces (§5.2.4.4). */
   answersNonce(trailers: readonly Trailer[]): boolean {
     const nonce = readNonce(trailers);
-    return nonce !== undefined && this.sent.some((sent) => constantTimeEqual(sent, nonce));
+    const ours = nonce !== undefined && this.sent.some((sent) => constantTimeEqual(sent, nonce));
+    this.echoes ||= ours;
+    return ours;
   }
 
   /** Twice in `CONFIRM_WINDOW_MS` a bubble may be sent on the strength of a nonce alone. */

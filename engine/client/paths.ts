@@ -126,8 +126,8 @@ export class Paths {
     if (peer.trusted) this.fellSilent(peer, now);
     if (peer.teredo && this.bubblesFor(peer, now) <= 0) return;
     // RFC 6081 §5.7.4.1: a peer that fell quiet by itself is asked directly first; one that did not answer is not.
-    const { former, speaks } = peer.extension;
-    const quiet = speaks && former !== null && now < former.until;
+    const { former, speaks, echoes } = peer.extension;
+    const quiet = (speaks || echoes) && former !== null && now < former.until;
     peer.attempt = {
       tries: 0,
       solicitations: quiet ? 0 : null,

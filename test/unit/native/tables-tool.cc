@@ -1,6 +1,7 @@
 // Fills the datapath's tables, looks everything up, and prints what each entry costs: memory, and time for a look-up.
 //
 //   tables peers COUNT | tables flows COUNT     prints one line of JSON
+//   tables grace ROUNDS                         what a thread has found, while another takes it away: one line of JSON
 #include <time.h>
 #include <unistd.h>
 
@@ -69,8 +70,65 @@ static int run(uint32_t count) {
   return 0;
 }
 
+// Tells its end.
+struct Mortal {
+  uint32_t value = 0;
+  bool* dead = nullptr;
+  ~Mortal() {
+    if (dead) *dead = true;
+  }
+};
+
+// A full table, of which a reader holds an entry and a published value while the writer removes both and wants their room.
+static int holds(uint32_t rounds) {
+  constexpr uint32_t kPlaces = 64;
+  Grace grace;
+  Grace::Reader& reader = grace.addReader();
+  Table<Peer> table(kPlaces, grace, {1, 2});
+  Published<Mortal> published(grace);
+  uint32_t next = 0, spoiled = 0, refusedInside = 0, refusedAfter = 0, diedInside = 0, livedOn = 0;
+  for (; next < kPlaces; next++) table.insert(addressOf(next), [](Peer&) {});
+  for (uint32_t round = 0; round < rounds; round++) {
+    const Address key = addressOf(next - 1 - round % kPlaces);
+    bool dead = false;
+    auto mortal = std::make_unique<Mortal>();
+    mortal->value = round;
+    mortal->dead = &dead;
+    published.replace(std::move(mortal));
+
+    reader.enter();
+    const Peer* held = table.find(key);
+    const Mortal& value = published.read();
+    if (!held) return 1;
+    if (round % 2) table.erase(key);
+    else {
+      table.clear();
+      for (uint32_t i = 0; i + 1 < kPlaces; i++) table.insert(addressOf(next + i), [](Peer&) {});
+    }
+    if (!table.insert(addressOf(next + kPlaces), [](Peer&) {})) refusedInside++;
+    published.replace(std::make_unique<Mortal>());
+    published.replace(std::make_unique<Mortal>());
+    if (!(held->key == key)) spoiled++;
+    if (dead) diedInside++;
+    else if (value.value != round) spoiled++;
+    reader.leave();
+
+    published.replace(std::make_unique<Mortal>());
+    if (!dead) livedOn++;
+    table.clear();
+    next += 2 * kPlaces;
+    const uint32_t first = next;
+    for (; next < first + kPlaces; next++)
+      if (!table.insert(addressOf(next), [](Peer&) {})) refusedAfter++;
+  }
+  std::printf("{\"spoiled\":%u,\"refusedInside\":%u,\"refusedAfter\":%u,\"diedInside\":%u,\"livedOn\":%u}\n", spoiled, refusedInside,
+              refusedAfter, diedInside, livedOn);
+  return 0;
+}
+
 int main(int count, char** arguments) {
   if (count != 3) return 2;
   const auto entries = static_cast<uint32_t>(std::atol(arguments[2]));
+  if (std::string(arguments[1]) == "grace") return holds(entries);
   return std::string(arguments[1]) == "peers" ? run<Peer>(entries) : run<Flow>(entries);
 }

@@ -1,4 +1,4 @@
-// Tests what the datapath's tables cost when they are full: a million peers, a hundred thousand flows.
+// Tests what the datapath's tables cost when they are full, and that nothing is given away which a thread still reads.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,4 +19,17 @@ test.each([
   const { bytes, found, strangers, left } = JSON.parse(text) as Record<string, number>;
   expect(bytes).toBeLessThan(200);
   expect({ found, strangers, left }).toEqual({ found: count, strangers: 0, left: count / 2 });
+});
+
+test('Miredo fault 16: what a thread has found stays as it was until that thread is done, and only then is its room used again', () => {
+  const rounds = 500;
+  const text = execFileSync(program, ['grace', `${rounds}`], { encoding: 'utf8' });
+  expect(JSON.parse(text)).toEqual({
+    spoiled: 0,
+    // The table is full of what rests: there is no room, rather than one that somebody still reads.
+    refusedInside: rounds,
+    refusedAfter: 0,
+    diedInside: 0,
+    livedOn: 0,
+  });
 });
