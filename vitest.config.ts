@@ -1,5 +1,10 @@
-// Vitest projects: unit and simulation tests run side by side; lab tests share one topology and run one by one, app tests one screen; long ones run by a command of their own.
+// Vitest projects: unit and simulation tests run side by side, lab tests two files at once, each in namespaces of its own; some of these and the app's tests have the machine to themselves; long ones run by a command of their own.
 import { defineConfig } from 'vitest/config';
+
+/** They fill a core, or compare the order of packets: nothing runs beside them. */
+const ALONE = ['attacks-floods', 'calibrate', 'relay'].map((name) => `test/lab/${name}.test.ts`);
+/** Real programs on a real clock: a machine that was busy elsewhere gets a second chance, which the reporter names. */
+const lab = { environment: 'node', testTimeout: 90_000, hookTimeout: 120_000, retry: 1 } as const;
 
 export default defineConfig({
   test: {
@@ -30,12 +35,21 @@ export default defineConfig({
       },
       {
         test: {
+          ...lab,
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
-          environment: 'node',
-          testTimeout: 90_000,
-          hookTimeout: 120_000,
+          exclude: ALONE,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...lab,
+          name: 'lab-alone',
+          include: ALONE,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -45,7 +59,9 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          retry: 1,
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -56,6 +72,7 @@ export default defineConfig({
           testTimeout: 1_800_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

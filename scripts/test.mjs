@@ -29,7 +29,7 @@ if (clang) console.log(`Fuzzing is skipped: it needs clang; run: ${clang}`);
 else tests(['fuzz']);
 const why = noLab();
 if (why) console.log(`Lab tests are skipped: ${why}.`);
-else tests(['lab']);
+else tests(['lab', 'lab-alone']);
 const whyNot = noApp();
 if (whyNot) console.log(`Tests of the desktop app are skipped: ${whyNot}.`);
 else tests(['app']);

@@ -37,6 +37,7 @@ export function tests(projects, env = {}) {
     ...projects.map((p) => `--project=${p}`),
   ];
   args.push('--reporter=default', '--reporter=json', `--outputFile.json=${report}`);
+  args.push(`--reporter=${join(root, 'scripts', 'second-try-reporter.mjs')}`);
   const { status } = spawnSync(nodePath(), args, {
     cwd: root,
     env: { ...toolEnvironment(), ...env },
