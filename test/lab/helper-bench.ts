@@ -6,7 +6,8 @@ import { nativeAddon } from '../../engine/host/addon.ts';
 import type { HelperReply } from '../../engine/host/addon.ts';
 
 export const HELPER = 'build/native/shipworm-helper';
-export const NAMESPACE = 'hlp0';
+/** Its owner's pid is in the name, as in those of a lab, which removes what killed tests left. */
+export const NAMESPACE = `shipworm-lab-${process.pid}-helper`;
 
 /** Why these tests can't run here, or null. */
 export function noPrivilege(): string | null {

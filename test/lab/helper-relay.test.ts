@@ -26,7 +26,7 @@ const reason = noPrivilege();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
 /** The neighbours of the native interface, `six`; `other` is none of the relay's business. */
-const FAR = 'hlp1';
+const FAR = `${NAMESPACE}-far`;
 const CONF = 'net.ipv6.conf';
 
 const sysctl = (...args: string[]): string =>
