@@ -8,6 +8,7 @@ import {
   startShipworm,
 } from './kit/programs.ts';
 import type { Shipworm } from './kit/programs.ts';
+import { eventually } from './kit/processes.ts';
 import { answers, startWebServer } from './kit/traffic.ts';
 
 const reason = noLab();
@@ -82,8 +83,13 @@ describe.skipIf(reason !== null)('closed by default', () => {
     await web.stop();
     // 28: it waited in vain; a refusal would be 7.
     expect(curl.code).toBe(28);
-    const { discards } = (await closed.status()).counters;
-    expect(discards['notAllowedIn']).toBeGreaterThanOrEqual(4);
+    const refused = async (): Promise<number> =>
+      (await closed.status()).counters.discards['notAllowedIn'] ?? 0;
+    await eventually(
+      'three pings and a call are counted',
+      3_000,
+      async () => (await refused()) >= 4,
+    );
     const pong = await open.cli('ping', closedAddress, '--timeout', '3', '--json');
     expect(pong.code).toBe(1);
     expect(JSON.parse(pong.out)).toMatchObject({ ok: false, code: 'no-reply' });
