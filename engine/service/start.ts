@@ -219,6 +219,58 @@ export async function startClient(
   }
 }
 
+/** What a server and a relay have in common once they are open. */
+interface Opened<A> {
+  readonly api: A;
+  readonly service: {
+    start(): Promise<void>;
+    status(): AnyStatus;
+    close(): Promise<void>;
+  };
+  readonly path: string;
+  readonly user: User | null;
+  readonly settings: { readonly metrics: MetricsEndpoint | null };
+  readonly reload: () => Promise<ReloadResult>;
+  /** Takes back what was opened when the rest fails. */
+  readonly undo: () => Promise<void>;
+}
+
+/** Opens the control socket, gives root's rights up and lets the service begin; undoes everything when that fails. */
+async function underControl<A extends ServerApi | RelayApi>({
+  api,
+  service,
+  path,
+  user,
+  settings,
+  reload,
+  undo,
+}: Opened<A>): Promise<{
+  api: A;
+  reload: () => Promise<ReloadResult>;
+  close: () => Promise<void>;
+}> {
+  let opened: ControlServer | null = null;
+  try {
+    const control = await openControl(path, user);
+    opened = control;
+    const metrics = await start(service, settings);
+    control.serve(api);
+    return {
+      api,
+      reload,
+      close: async () => {
+        metrics.close();
+        await service.close();
+        control.close();
+      },
+    };
+  } catch (error) {
+    opened?.close();
+    await undo();
+    throw error;
+  }
+}
+
 /**
  * Starts a server: its sockets and the control socket first, then root's rights go for good; only then a datagram is looked
  * at. Throws HostError or ServiceError, and has undone everything when it does.
@@ -234,28 +286,15 @@ export async function startServer(
     service.configure(fresh),
   );
   const service = new ServerService(createHost(), settings, log);
-  let opened: ControlServer | null = null;
+  const undo = (): Promise<void> => service.close();
   try {
     await service.open();
-    const control = await openControl(path, user);
-    opened = control;
-    const metrics = await start(service, settings);
-    const api: ServerApi = { ...service.api, reload };
-    control.serve(api);
-    return {
-      api,
-      reload,
-      close: async () => {
-        metrics.close();
-        await service.close();
-        control.close();
-      },
-    };
   } catch (error) {
-    opened?.close();
-    await service.close();
+    await undo();
     throw error;
   }
+  const api: ServerApi = { ...service.api, reload };
+  return underControl({ api, service, path, user, settings, reload, undo });
 }
 
 /**
@@ -285,27 +324,8 @@ export async function startRelay(
   rehearseFlood();
   host.releaseMemory();
   const adapter = await opening;
-  let opened: ControlServer | null = null;
-  try {
-    const control = await openControl(path, user);
-    opened = control;
-    const started = new RelayService(host, settings, place, adapter, { ...hooks, log });
-    service = started;
-    const metrics = await start(started, settings);
-    const api: RelayApi = { ...started.api, reload };
-    control.serve(api);
-    return {
-      api,
-      reload,
-      close: async () => {
-        metrics.close();
-        await started.close();
-        control.close();
-      },
-    };
-  } catch (error) {
-    opened?.close();
-    await adapter.close();
-    throw error;
-  }
+  service = new RelayService(host, settings, place, adapter, { ...hooks, log });
+  const undo = (): Promise<void> => adapter.close();
+  const api: RelayApi = { ...service.api, reload };
+  return underControl({ api, service, path, user, settings, reload, undo });
 }
