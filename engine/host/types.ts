@@ -178,6 +178,8 @@ export interface Host {
   /** Runs `run` once `ms` of that clock have gone by. Returns a function that cancels it. */
   after(ms: number, run: () => void): () => void;
   readonly random: Random;
+  /** Gives memory back to the system that is free but kept for later; stops everything for some tens of milliseconds. */
+  releaseMemory?(): void;
   /** The whole network is inside this process, and nothing that is said of it is true of this PC. */
   readonly builtIn?: boolean;
   openAdapter(options: AdapterOptions): Promise<Adapter>;
@@ -276,7 +278,6 @@ export interface RelayHost extends Pick<
 > {
   /** Rejects with HostError. */
   openRelayAdapter(options: AdapterOptions): Promise<RelayAdapter>;
-  /** Gives memory back to the system that is free but kept for later. */
   releaseMemory(): void;
   /** Global addresses of all interfaces but the adapter and loopback, and the interface of the IPv6 default route, if any. */
   native6(): {

@@ -333,6 +333,7 @@ export class ClientService {
     void this.mapper?.close();
     this.datapath?.sleep();
     for (const packet of this.waking.drain()) this.keeper.refuse(packet, UNREACHABLE.prohibited);
+    if (!brief) this.host.releaseMemory?.(); // Later nothing would: nothing runs then.
   }
 
   /** An allowed packet of a program; while the tunnel wakes it waits. */

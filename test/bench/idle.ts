@@ -1,9 +1,9 @@
 // Module bench/idle counts how often a client that has nothing to do wakes up: asleep, and qualified without traffic.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { holdings } from '../lab/kit/blast.ts';
 import type { Home, Lab } from '../lab/kit/lab.ts';
-import { pidsIn, sleep } from '../lab/kit/processes.ts';
+import { sleep, wakeUps } from '../lab/kit/processes.ts';
 import { startMiredoServer, startShipworm } from '../lab/kit/programs.ts';
 import { inTurns } from './group.ts';
 import type { Group, Sample } from './group.ts';
@@ -12,18 +12,6 @@ import { PRODUCTS, products } from './products.ts';
 const SECONDS = 30;
 /** What a program does after its start, collecting garbage above all, is over by then. */
 const SETTLE_MS = 15_000;
-
-/** Times that the threads of all programs in `space` have waited and come back. */
-function wakeUps(space: string): number {
-  return pidsIn(space)
-    .flatMap((pid) =>
-      readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}/status`),
-    )
-    .map((file) =>
-      Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(file, 'utf8'))![1]),
-    )
-    .reduce((sum, count) => sum + count, 0);
-}
 
 interface Idle {
   readonly wakeUps: number;

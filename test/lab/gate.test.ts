@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CallResult } from '../../engine/service/api.ts';
 import { Lab, NATIVE, noLab } from './kit/lab.ts';
-import { eventually, sleep } from './kit/processes.ts';
+import { eventually, sleep, wakeUps } from './kit/processes.ts';
 import type { Program, Result } from './kit/processes.ts';
 import {
   leavesNothing,
@@ -26,6 +26,8 @@ const SLEEP_AFTER = 2;
 const ASLEEP_MS = SLEEP_AFTER * 1_000 * SLOW;
 /** Of silence, ms. */
 const QUIET_MS = 3_000;
+/** Longer than any timer that once ran asleep: sweeps of 5 s, and V8's of 8 s. */
+const STILL_MS = 8_500;
 
 describe.skipIf(reason !== null)('least exposure', () => {
   let lab: Lab;
@@ -86,13 +88,26 @@ describe.skipIf(reason !== null)('least exposure', () => {
   const asleep = () =>
     client.becomes('asleep', ASLEEP_MS + 10_000, ({ state }) => state === 'dormant');
 
-  test('nothing allowed: dormant, with the reason, no socket and not one packet', async () => {
+  /** No thread of client and helper has a timer, so that none of them wakes. */
+  async function isStill(): Promise<void> {
+    let before = wakeUps(lab.home1.space);
+    let since = performance.now();
+    await eventually(`${STILL_MS} ms without a wake-up`, 12 * STILL_MS, async () => {
+      await sleep(500);
+      const now = wakeUps(lab.home1.space);
+      if (now !== before) since = performance.now();
+      before = now;
+      return performance.now() - since > STILL_MS;
+    });
+  }
+
+  test('nothing allowed: dormant, with the reason, no socket, not one packet and not one wake-up', async () => {
     const { reason: why, exposure, attribution } = await asleep();
     expect(why.code).toBe('nothing-allowed');
     expect(exposure.mode).toBe('closed');
     expect(attribution).toBe('programs');
     const before = udpPackets();
-    await sleep(QUIET_MS);
+    await isStill();
     expect(udpPackets()).toBe(before);
     const sockets = await here('ss', '-uanH');
     expect(sockets.out.trim()).toBe('');

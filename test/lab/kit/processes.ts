@@ -1,7 +1,7 @@
 // Module lab/kit/processes starts programs in network namespaces, reads what they say, and ends them by their pid.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export const sleep = (ms: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, ms));
@@ -93,6 +93,18 @@ export function pidsIn(space: string): number[] {
     .filter((line) => line !== '')
     .map(Number)
     .filter(alive);
+}
+
+/** Times that the threads of all programs in `space` have waited and come back. */
+export function wakeUps(space: string): number {
+  return pidsIn(space)
+    .flatMap((pid) =>
+      readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}/status`),
+    )
+    .map((file) =>
+      Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(file, 'utf8'))![1]),
+    )
+    .reduce((sum, count) => sum + count, 0);
 }
 
 export interface Ending {
