@@ -1,6 +1,5 @@
 // Module service/client-service wires adapter, socket, network watch, gate and tunnel into one running client.
 import { PEER_VALID_MS, REFRESH_INTERVAL_MS } from '../client/config.ts';
-import type { Ip4Network } from '../client/types.ts';
 import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
 import type { GateNetwork, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
@@ -36,6 +35,14 @@ import { Tunnel } from './tunnel.ts';
 const WAKING_PACKETS = 64;
 const WAKING_BYTES = 64 * 1024;
 
+const NOWHERE: NetworkState = {
+  networks: [],
+  nativeIpv6: false,
+  ipv4: false,
+  route: '',
+  suffixes: [],
+};
+
 export interface ServiceHooks {
   readonly log: (entry: LogEntry) => void;
   /** The service can't go on: it has been closed. */
@@ -58,10 +65,7 @@ export class ClientService {
   private readonly tunnel: Tunnel;
   private readonly mapper: PortMapper | null;
   private datapath: SocketDatapath | null = null;
-  private networks: readonly Ip4Network[] = [];
-  private route = '';
-  private nativeIpv6 = false;
-  private suffixes: readonly string[] = [];
+  private around = NOWHERE;
   private stopWatching: () => void = () => undefined;
   private closed = false;
   private readonly onAdapter: AdapterAddress;
@@ -83,7 +87,7 @@ export class ClientService {
     this.state = state;
     this.hooks = hooks;
     this.onAdapter = new AdapterAddress(adapter, {
-      isLastResort: () => !this.nativeIpv6,
+      isLastResort: () => !this.around.nativeIpv6,
       failed: (error) => {
         // The end of the helper is told once, where it ends the client.
         if (this.closed || (error instanceof HostError && error.code === 'helper-lost')) return;
@@ -118,7 +122,7 @@ export class ClientService {
   /** Opens the socket and lets the gate decide. Throws HostError when the socket can't be had. */
   async start(): Promise<void> {
     this.adapter.onLost((error) => this.fail(error));
-    this.takeNetwork(await this.host.networkState());
+    this.around = await this.host.networkState();
     this.tunnel.notice.begin(this.settings, this.state, this.host.now());
     this.datapath = this.openDatapath(
       await choosePort(this.host, this.settings.port, this.state, this.settings.portMapping),
@@ -283,7 +287,7 @@ export class ClientService {
   }
 
   private gateNetwork(): GateNetwork {
-    return { id: networkId(this.networks, this.suffixes), nativeIpv6: this.nativeIpv6 };
+    return { id: networkId(this.around), nativeIpv6: this.around.nativeIpv6 };
   }
 
   private act(action: GateAction): void {
@@ -308,7 +312,7 @@ export class ClientService {
         break;
       case 'discover':
         void this.host
-          .findDomain(this.suffixes)
+          .findDomain(this.around.suffixes)
           .then((domain) => !this.closed && this.keeper.input({ kind: 'domain', domain }));
         break;
       case 'question':
@@ -322,7 +326,7 @@ export class ClientService {
     if (!datapath || this.closed) return;
     try {
       datapath.wake();
-      this.tunnel.wake(datapath, { networks: this.networks, route: this.route });
+      this.tunnel.wake(datapath, this.around);
     } catch (error) {
       this.fail(error as HostError);
     }
@@ -390,16 +394,12 @@ export class ClientService {
     }
   }
 
-  private takeNetwork({ networks, route, suffixes, nativeIpv6 }: NetworkState): void {
-    Object.assign(this, { networks, route, suffixes, nativeIpv6 });
-  }
-
   private networkChanged(state: NetworkState): void {
-    const native = this.nativeIpv6;
-    this.takeNetwork(state);
+    const before = this.around;
+    this.around = state;
     this.keeper.input({ kind: 'network', network: this.gateNetwork() });
     this.tunnel.setNetwork(state);
-    if (state.nativeIpv6 !== native) this.onAdapter.reroute();
+    if (state.nativeIpv6 !== before.nativeIpv6) this.onAdapter.reroute();
     this.mapper?.check();
   }
 
