@@ -1,6 +1,5 @@
 // Module service/client-service wires adapter, socket, network watch, gate and tunnel into one running client.
 import { PEER_VALID_MS, REFRESH_INTERVAL_MS } from '../client/config.ts';
-import { PacketQueue } from '../datapath/limits.ts';
 import type { Upcall } from '../datapath/types.ts';
 import type { GateNetwork, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
 import { HostError } from '../host/types.ts';
@@ -12,7 +11,7 @@ import type {
   Owners,
   SocketDatapath,
 } from '../host/types.ts';
-import { formatEndpoint, formatIp6, parseIp6, parseIp6Header, UNREACHABLE } from '../wire/index.ts';
+import { formatEndpoint, formatIp6, parseIp6 } from '../wire/index.ts';
 import type { Endpoint, Ip6 } from '../wire/index.ts';
 import { AdapterAddress } from './adapter-address.ts';
 import type { Api, ClientApi, PeerEntry, Status } from './api.ts';
@@ -30,10 +29,7 @@ import { NOT_ASKED } from './portmap/state.ts';
 import type { PortMapper } from './portmap/mapper.ts';
 import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
-
-/** Packets of allowed programs that wait while the tunnel wakes. */
-const WAKING_PACKETS = 64;
-const WAKING_BYTES = 64 * 1024;
+import { Waking } from './waking.ts';
 
 const NOWHERE: NetworkState = {
   networks: [],
@@ -69,7 +65,7 @@ export class ClientService {
   private stopWatching: () => void = () => undefined;
   private closed = false;
   private readonly onAdapter: AdapterAddress;
-  private readonly waking = new PacketQueue(WAKING_BYTES, WAKING_PACKETS);
+  private readonly waking = new Waking((packet, code) => this.keeper.refuse(packet, code));
 
   /** @param owners names programs and writes verdicts; null: without it nothing passes, but for `exposeAll` */
   constructor(
@@ -336,8 +332,9 @@ export class ClientService {
     this.tunnel.sleep(brief);
     void this.mapper?.close();
     this.datapath?.sleep();
-    for (const packet of this.waking.drain()) this.keeper.refuse(packet, UNREACHABLE.prohibited);
-    if (!brief) this.host.releaseMemory?.(); // Later nothing would: nothing runs then.
+    this.waking.refuseAll();
+    // Later nothing would: nothing runs then.
+    if (!brief) this.host.releaseMemory?.();
   }
 
   /** An allowed packet of a program; while the tunnel wakes it waits. */
@@ -374,7 +371,7 @@ export class ClientService {
     this.datapath?.setAddresses([address, ...deprecated]);
     this.keeper.setAddresses([address, ...deprecated]);
     // Not from within the machine's own output.
-    queueMicrotask(() => this.sendWaking(address));
+    queueMicrotask(() => this.waking.sendAll(address, (packet) => this.send(packet)));
     this.keeper.input({ kind: 'qualified' });
   }
 
@@ -382,16 +379,6 @@ export class ClientService {
   private dropAddress(): void {
     this.onAdapter.drop();
     this.keeper.setAddresses([]);
-  }
-
-  /** What waited goes on; what was sent from the address before can't be answered any more, and its program is told. */
-  private sendWaking(address: Ip6): void {
-    for (const packet of this.waking.drain()) {
-      const header = parseIp6Header(packet);
-      if (header.ok && header.value.source === address)
-        this.tunnel.input({ kind: 'packet', bytes: packet });
-      else this.keeper.refuse(packet, UNREACHABLE.address);
-    }
   }
 
   private networkChanged(state: NetworkState): void {
