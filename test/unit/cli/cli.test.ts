@@ -169,7 +169,7 @@ describe('demo', () => {
     expect(performance.now() - begin).toBeLessThan(30_000);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ ok: true, nat: 'restricted' });
-  });
+  }, 30_000);
 
   test('--interactive obeys a pipe, and a wrong word ends it with the words that there are', () => {
     const tried = spawnSync('bin/shipworm', ['demo', '--interactive'], {
@@ -180,5 +180,5 @@ describe('demo', () => {
     expect(tried.stdout).toMatch(/It answered in \d+ ms/);
     expect(tried.stdout).toContain('Faults   server: the server says nothing');
     expect(tried.stderr).toContain('"nat" takes one of: portRestricted,');
-  });
+  }, 30_000);
 });
