@@ -17,6 +17,8 @@ import { execFileSync } from 'node:child_process';
 
 /** The command; a sanitized build is run by a wrapper of it. */
 export const SHIPWORM = resolve(process.env['SHIPWORM_TEST_COMMAND'] ?? 'bin/shipworm');
+/** Rules about memory hold: a sanitizer keeps what was freed, and a shadow of everything. */
+export const MEMORY_COUNTS = process.env['SHIPWORM_TEST_COMMAND'] === undefined;
 /** Three times what the protocol may take: a lab machine has other work. A time-out of the protocol is 4 s. */
 export const SLOW = 3;
 /** First answer of the server, doubled by a lost packet, three times over. */
