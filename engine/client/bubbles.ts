@@ -13,6 +13,7 @@ import type { Endpoint, Ip6, Trailer } from '../wire/index.ts';
 import { DISCOVERY_TRIES } from './config.ts';
 import type { Core } from './core.ts';
 import type { Attempt, Peer } from './peers.ts';
+import type { Probing } from './probing.ts';
 import type { SidePorts } from './sidePorts.ts';
 import type { TransmitReason } from './types.ts';
 
@@ -30,6 +31,7 @@ const ALTERNATES_SENT = 3;
 export class Bubbles {
   private readonly core: Core;
   private readonly sides: SidePorts;
+  private readonly probing: Probing;
   private readonly isValid: (peer: Peer, now: number) => boolean;
   /** Sends a discovery bubble, if that is done here. */
   seekNeighbours: (now: number) => void = () => undefined;
@@ -40,13 +42,20 @@ export class Bubbles {
     BUBBLE_REPLY_KEYS,
   );
 
-  constructor(core: Core, sides: SidePorts, isValid: (peer: Peer, now: number) => boolean) {
+  constructor(
+    core: Core,
+    sides: SidePorts,
+    probing: Probing,
+    isValid: (peer: Peer, now: number) => boolean,
+  ) {
     this.core = core;
     this.sides = sides;
+    this.probing = probing;
     this.isValid = isValid;
+    probing.send = (peer, to, via) => this.send(to, peer, 'probe', this.nonce(peer), via);
     sides.bubbles = {
       direct: (peer, to, via) => this.direct(peer, to, 'direct-bubble', via),
-      indirect: (peer) => this.sendIndirect(peer),
+      indirect: (peer, now) => this.sendIndirect(peer, now),
     };
   }
 
@@ -103,6 +112,7 @@ export class Bubbles {
     const maySend = (to: Endpoint): boolean => policy.isNeighbour(to, origin.ip, nat.external);
     const exchangedAt = Math.max(sentAt, peer.receivedAt(stamps));
     if (peer.extension.heardIndirect(trailers, maySend, exchangedAt, now)) this.sides.close(peer);
+    this.probing.heard(peer, trailers, now);
     peer.extension.own = own;
     this.answer(peer, origin, asksAgain, now);
   }
@@ -189,14 +199,15 @@ export class Bubbles {
 
   private indirect(peer: Peer, now: number): void {
     const target = this.randomEndpoint(peer) ?? peer.teredo!.client;
-    if (!this.sides.prepare(peer, target, now)) this.sendIndirect(peer);
+    if (!this.sides.prepare(peer, target, now)) this.sendIndirect(peer, now);
   }
 
   /** §5.2.4.1, §5.4.4.2, §5.5.4.2, §5.6.4.1. */
-  private sendIndirect(peer: Peer): void {
+  private sendIndirect(peer: Peer, now: number): void {
     const { extension, teredo } = peer;
     if (this.core.address === null || !teredo) return;
     const trailers = [nonceTrailer(extension.newNonce(this.core.random))];
+    trailers.push(...this.probing.trailers(peer, now));
     const alternates = this.alternates();
     if (alternates.length > 0) trailers.push(alternateAddressTrailer(alternates));
     if (extension.randomPort !== 0) trailers.push(randomPortTrailer(extension.randomPort));

@@ -149,6 +149,7 @@ export class TeredoClient {
         break;
       case 'portFailed':
         this.paths.sides.failed(input.port);
+        this.paths.probing.failed(input.port);
         break;
       case 'portMapping':
         this.nat.granted = input.external;

@@ -69,6 +69,13 @@ export const SIDE_REFRESHES = 20;
 /** Echo tests for one way, the first given 1 s, the second 2 s (RFC 6081 §5.5.2.2, §5.5.4.1.1). */
 export const ECHO_TESTS = 2;
 export const ECHO_TEST_MS = 1_000;
+/** Probes are sent this many at a time, this often, ms: 200 a second, some 120 kbit/s. */
+export const PROBES_PER_TICK = 10;
+export const PROBE_TICK_MS = 50;
+/** A round of probing lasts so long, ms: 1,024 probes, and time for the last answer. */
+export const PROBE_ROUND_MS = 6_500;
+/** `probeRounds` are counted over this time, ms. */
+export const PROBE_WINDOW_MS = BUBBLE_WINDOW_MS;
 /** Echo requests of the user's `ping` are repeated this often, ms. */
 export const USER_PING_INTERVAL_MS = 1_000;
 /** Inbound packets kept for a source under a connectivity test: count, and bytes. */
@@ -84,6 +91,9 @@ const DEFAULT_LIMITS: ClientLimits = {
   newPeersPerSecondOut: 200,
   icmpPerSecond: 100,
   sidePorts: 16,
+  probePorts: 64,
+  probeGuesses: 1_024,
+  probeRounds: 4,
 };
 
 /** Settings that a caller may give; `server` he must. */
@@ -100,6 +110,7 @@ export function clientConfig(settings: ClientSettings): ClientConfig {
     localPort: 0,
     localDiscovery: false,
     intervalSearch: false,
+    birthdayProbing: false,
     refreshIntervalMs: REFRESH_INTERVAL_MS,
     failoverMs: FAILOVER_MS,
     ...settings,

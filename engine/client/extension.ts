@@ -64,6 +64,10 @@ export class Extension {
   own: Ip6 | null = null;
   /** When its last indirect bubble came. */
   askedAt = -Infinity;
+  /** When it agreed to be probed, and what it said of its NAT then; rounds of probing that we asked of it. */
+  probeAgreedAt = -Infinity;
+  probeSymmetric = false;
+  probeRounds = 0;
   private sent: Uint8Array[] = [];
   private confirmedAt: number[] = [];
 
@@ -77,6 +81,11 @@ export class Extension {
     const nonce = random.bytes(NONCE_LENGTH);
     this.sent = [nonce, ...this.sent].slice(0, NONCES_KEPT);
     return nonce;
+  }
+
+  /** Those of our nonces that an answer may bring back. */
+  get nonces(): readonly Uint8Array[] {
+    return this.sent;
   }
 
   /** True when `trailers` bring back one of our nonces (§5.2.4.4). */

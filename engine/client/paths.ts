@@ -30,6 +30,7 @@ import {
 import type { Core } from './core.ts';
 import { PeerList } from './peers.ts';
 import type { Attempt, Peer, PeerRefusal } from './peers.ts';
+import { Probing } from './probing.ts';
 import type { SidePorts } from './sidePorts.ts';
 import type { ClientEvent, PeerPath, PeerRow } from './types.ts';
 
@@ -51,6 +52,7 @@ export class Paths {
   readonly bubbles: Bubbles;
   private readonly core: Core;
   readonly sides: SidePorts;
+  readonly probing: Probing;
   private readonly server: ServerView;
   private readonly active = new Set<Peer>();
   private readonly newIn: TokenBucket;
@@ -63,7 +65,8 @@ export class Paths {
   constructor(core: Core, sides: SidePorts, server: ServerView) {
     this.core = core;
     this.sides = sides;
-    this.bubbles = new Bubbles(core, sides, (peer, now) => this.isValid(peer, now));
+    this.probing = new Probing(core, sides, () => server.endpoint().ip);
+    this.bubbles = new Bubbles(core, sides, this.probing, (peer, now) => this.isValid(peer, now));
     this.server = server;
     const { limits } = core.config;
     this.newIn = new TokenBucket(limits.newPeersPerSecondIn, limits.newPeersPerSecondIn);
@@ -73,7 +76,7 @@ export class Paths {
 
   /** When `work` is due next. */
   get nextAt(): number {
-    let next = Math.min(this.nextCheck, this.sides.nextAt);
+    let next = Math.min(this.nextCheck, this.sides.nextAt, this.probing.nextAt);
     for (const peer of this.active)
       if (peer.attempt && peer.attempt.next < next) next = peer.attempt.next;
     return next;
@@ -160,6 +163,7 @@ export class Paths {
     if (fresh) peer.path = path;
     peer.testPayload = null;
     this.endAttempt(peer);
+    this.probing.settled(peer, via, now);
     for (const packet of this.drainQueue(peer)) this.sendTo(peer, packet, now);
     // After the queue: from here on the datapath sends by itself, and order must be kept. It knows our service port only.
     if (via === undefined)
@@ -223,6 +227,7 @@ export class Paths {
 
   /** Our mapping or network changed: no path counts any more, what waits for one is asked for again. */
   reset(now: number): void {
+    this.probing.stop();
     for (const peer of [...this.peers.values()]) {
       if (peer.trusted) this.distrust(peer, 'reset');
       peer.held = [];
@@ -245,6 +250,7 @@ export class Paths {
       if (peer.attempt && now >= peer.attempt.next) this.step(peer, now);
     if (now >= this.nextCheck) this.check(now);
     this.sides.work(now);
+    this.probing.work(now);
   }
 
   rows(now: number): PeerRow[] {
@@ -253,6 +259,7 @@ export class Paths {
 
   private step(peer: Peer, now: number): void {
     const attempt = peer.attempt!;
+    attempt.next = Math.max(attempt.next, this.probing.runsUntil(peer));
     if (now < attempt.next) return;
     if (this.bubbles.solicit(peer, attempt)) {
       attempt.next = now + BUBBLE_INTERVAL_MS;

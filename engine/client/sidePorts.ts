@@ -38,7 +38,7 @@ interface Side {
 export interface SideBubbles {
   /** A direct bubble from `via` to `to`. */
   readonly direct: (peer: Peer, to: Endpoint, via: number) => void;
-  readonly indirect: (peer: Peer) => void;
+  readonly indirect: (peer: Peer, now: number) => void;
 }
 
 /** All side ports; each serves one peer. */
@@ -115,7 +115,7 @@ export class SidePorts {
     test.until = Infinity;
     // Midway, as §3.4 says; §5.5.4.4 names the upper port twice, which is a slip of the pen.
     peer.extension.randomPort = (test.lower + test.upper) >> 1;
-    this.bubbles.indirect(peer);
+    this.bubbles.indirect(peer, now);
   }
 
   /** The port of `peer` is needed no more. */
@@ -125,6 +125,24 @@ export class SidePorts {
     this.sides.delete(side.port);
     peer.extension.randomPort = 0;
     this.core.output({ kind: 'listen', port: side.port, on: false });
+  }
+
+  /** Opens `count` ports at once for `peer`, which keeps one of them at most (`adopt`); none where there is no room for that. */
+  openMany(peer: Peer, count: number): number[] {
+    if (!this.sideOf(peer) && !this.hasRoom(peer)) return [];
+    const opened = new Set<number>();
+    for (let draw = 0; draw < DRAWS * count && opened.size < count; draw++) {
+      const port = this.drawn();
+      if (port !== null && !opened.has(port)) opened.add(port);
+    }
+    for (const port of opened) this.core.output({ kind: 'listen', port, on: true });
+    return [...opened];
+  }
+
+  /** The open port `port` is the way to `peer` from now on. */
+  adopt(port: number, peer: Peer, now: number): void {
+    this.close(peer);
+    this.sides.set(port, newSide(port, peer, now));
   }
 
   /** The system has no such port for us. */
@@ -145,7 +163,7 @@ export class SidePorts {
         if (test.tries < ECHO_TESTS) this.startTest(side, test, now);
         else {
           test.until = Infinity;
-          this.bubbles.indirect(peer);
+          this.bubbles.indirect(peer, now);
         }
       }
       if (now >= side.refreshAt) this.refresh(side, now);
@@ -186,7 +204,7 @@ export class SidePorts {
     // A server with one address can't tell anything about the port between two others.
     if (!first || !second) {
       test.until = Infinity;
-      this.bubbles.indirect(side.peer);
+      this.bubbles.indirect(side.peer, now);
       return;
     }
     this.core.transmit(first.to, first.bytes, 'echo-test', side.port);
@@ -202,16 +220,22 @@ export class SidePorts {
   private open(peer: Peer, now: number): Side | undefined {
     if (!this.hasRoom(peer)) return undefined;
     for (let draw = 0; draw < DRAWS; draw++) {
-      const bytes = this.core.random.bytes(2);
-      const port = FIRST_DYNAMIC_PORT + (((bytes[0]! << 8) | bytes[1]!) >>> 2);
-      if (port === this.core.config.localPort || this.sides.has(port)) continue;
-      const refreshAt = now + SIDE_REFRESH_MS;
-      const side = { port, peer, test: null, refreshAt, refreshes: 0 };
+      const port = this.drawn();
+      if (port === null) continue;
+      const side = newSide(port, peer, now);
       this.sides.set(port, side);
       this.core.output({ kind: 'listen', port, on: true });
       return side;
     }
     return undefined;
+  }
+
+  /** A port that we do not use; null when the draw was one that we do. */
+  private drawn(): number | null {
+    const bytes = this.core.random.bytes(2);
+    const port = FIRST_DYNAMIC_PORT + (((bytes[0]! << 8) | bytes[1]!) >>> 2);
+    const used = port === this.core.config.localPort || this.sides.has(port);
+    return used || this.search.isOn(port) ? null : port;
   }
 
   /** Peers that outsiders named get half of the ports. The oldest one that carries nothing makes room, one of theirs first. */
@@ -228,4 +252,8 @@ export class SidePorts {
     this.close(victim.peer);
     return true;
   }
+}
+
+function newSide(port: number, peer: Peer, now: number): Side {
+  return { port, peer, test: null, refreshAt: now + SIDE_REFRESH_MS, refreshes: 0 };
 }

@@ -200,8 +200,8 @@ export class Traffic {
     now: number,
   ): boolean {
     const { askedAt, nonceReceived } = peer.extension;
-    if (now - askedAt >= EARLY_MS || nonceReceived === null || this.paths.isValid(peer, now))
-      return false;
+    const answered = now - askedAt < EARLY_MS || this.paths.probing.runsUntil(peer) > now;
+    if (!answered || nonceReceived === null || this.paths.isValid(peer, now)) return false;
     this.early = this.early.filter(({ at }) => now - at < EARLY_MS).slice(1 - EARLY_PACKETS);
     this.early.push({ peer, from, via, packet: packet.slice(), at: now });
     return true;

@@ -24,6 +24,8 @@ export interface ClientConfig {
   readonly localDiscovery: boolean;
   /** Find out how long the NAT keeps a mapping, and refresh it no more often than that takes (RFC 4380 §5.2.7). */
   readonly intervalSearch: boolean;
+  /** Guess ports towards peers that agree, where no way of RFC 6081 leads. */
+  readonly birthdayProbing: boolean;
   readonly limits: ClientLimits;
 }
 
@@ -44,6 +46,10 @@ export interface ClientLimits {
   readonly icmpPerSecond: number;
   /** UDP ports beside the service port, for peers that can't be reached from it (RFC 6081 §5.4, §5.5). */
   readonly sidePorts: number;
+  /** One round of probing: ports opened, or datagrams sent to guessed ports; and rounds in 300 s. */
+  readonly probePorts: number;
+  readonly probeGuesses: number;
+  readonly probeRounds: number;
 }
 
 /** One of this host's IPv4 networks, to recognise directed broadcasts and our own subnets. */
@@ -182,6 +188,7 @@ export type TransmitReason =
   | 'indirect-bubble'
   | 'bubble-reply'
   | 'echo-test'
+  | 'probe'
   | 'discovery'
   | 'interval-test'
   | 'ping-test'

@@ -37,6 +37,7 @@ export interface Settings {
   readonly offloads: boolean;
   readonly localDiscovery: boolean;
   readonly intervalSearch: boolean;
+  readonly birthdayProbing: boolean;
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
   /** Seconds between refreshes of the NAT's mapping; null: what the protocol says. */
   readonly refreshRate: number | null;
@@ -103,6 +104,7 @@ function complete(
     adapter: merged.adapter ?? 'teredo',
     localDiscovery: merged.localDiscovery ?? false,
     intervalSearch: (merged.intervalSearch ?? false) && policy.refreshRate === null,
+    birthdayProbing: merged.birthdayProbing ?? false,
     control: merged.control ?? null,
     logLevel: merged.logLevel ?? 'info',
     metrics: merged.metrics === undefined ? null : parseMetricsEndpoint(merged.metrics),

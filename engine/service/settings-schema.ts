@@ -81,6 +81,8 @@ export const settingsSchema = z.strictObject({
   localDiscovery: flag,
   /** Find out how long the NAT keeps a mapping (RFC 4380 §5.2.7). */
   intervalSearch: flag,
+  /** Guess ports towards peers that agree where nothing else leads through. */
+  birthdayProbing: flag,
   /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
   offloads: flag,
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),

@@ -224,6 +224,7 @@ export class Tunnel {
       localPort: datapath.local.port,
       localDiscovery: this.settings.localDiscovery,
       intervalSearch: this.settings.intervalSearch,
+      birthdayProbing: this.settings.birthdayProbing,
       ...(refreshRate !== null && { refreshIntervalMs: refreshRate * 1000 }),
       failoverMs: failoverAfter === 0 ? Infinity : failoverAfter * 1000,
       ...(this.lastAddress !== null && { lastAddress: this.lastAddress }),

@@ -8,6 +8,8 @@ export const TRAILER = {
   alternateAddress: 0x03,
   neighborDiscovery: 0x04,
   randomPort: 0x05,
+  /** Ours, of no RFC: its two top bits let those skip it who don't know it. */
+  probe: 0xfd,
 } as const;
 
 export interface Trailer {
@@ -108,4 +110,33 @@ export function readRandomPort(trailers: readonly Trailer[]): number | undefined
 /** A Random Port trailer (RFC 6081 §4.5). */
 export function randomPortTrailer(port: number): Trailer {
   return { type: TRAILER.randomPort, value: Uint8Array.of(port >> 8, port & 0xff) };
+}
+
+/** What a Probe trailer says (`flags 1 | nonce 4`): flags 0x01 “it begins now”, 0x02 “I am behind a symmetric NAT”, 0xf0 the round. */
+export interface ProbeWord {
+  readonly begins: boolean;
+  readonly symmetric: boolean;
+  /** 0..15 */
+  readonly round: number;
+  /** The receiver's, of its last indirect bubble; zeros: none came yet. */
+  readonly nonce: Uint8Array;
+}
+
+/** A Probe trailer; `nonce` is 4 bytes. */
+export function probeTrailer({ begins, symmetric, round, nonce }: ProbeWord): Trailer {
+  const flags = (begins ? 1 : 0) | (symmetric ? 2 : 0) | ((round & 15) << 4);
+  return { type: TRAILER.probe, value: Uint8Array.of(flags, ...nonce) };
+}
+
+/** What the Probe trailer says, undefined when there is none of that length. */
+export function readProbe(trailers: readonly Trailer[]): ProbeWord | undefined {
+  const value = trailers.find((t) => t.type === TRAILER.probe && t.value.length === 5)?.value;
+  if (!value) return undefined;
+  const flags = value[0]!;
+  return {
+    begins: (flags & 1) !== 0,
+    symmetric: (flags & 2) !== 0,
+    round: flags >> 4,
+    nonce: value.subarray(1),
+  };
 }

@@ -93,7 +93,7 @@ function trueAnswer(bench: client.Bench): { from: Endpoint; bytes: Uint8Array } 
 
 /** A client whose server, peers and relay are partly true, whose neighbours are not, and whose programs send anything. */
 export const clientTarget: Target = (random, corpus) => {
-  const bench = new client.Bench();
+  const bench = new client.Bench({ birthdayProbing: true });
   const { maxPeers } = clientConfig({ server: client.PRIMARY.ip }).limits;
   const ends = [
     client.PRIMARY,

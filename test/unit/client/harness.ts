@@ -56,6 +56,8 @@ export class Bench {
   pongs: (ClientOutput & { kind: 'pong' })[] = [];
   peerTable = new Map<Ip6, Endpoint>();
   stamps = new Map<Ip6, PeerStamps>();
+  /** Side ports that are open. */
+  readonly listening = new Set<number>();
   order: string[] = [];
   wake = Infinity;
   private counter = 1;
@@ -91,6 +93,8 @@ export class Bench {
       else if (output.kind === 'event') this.events.push(output.event);
       else if (output.kind === 'pong') this.pongs.push(output);
       else if (output.kind === 'timeout') this.wake = output.at;
+      else if (output.kind === 'listen' && output.on) this.listening.add(output.port);
+      else if (output.kind === 'listen') this.listening.delete(output.port);
       else if (output.kind === 'peer') {
         if (output.endpoint) this.peerTable.set(output.address, output.endpoint);
         else this.peerTable.delete(output.address);
@@ -117,8 +121,9 @@ export class Bench {
     return taken;
   }
 
-  receive(from: Endpoint, bytes: Uint8Array): void {
-    this.client.handleInput({ kind: 'datagram', from, bytes }, this.now);
+  receive(from: Endpoint, bytes: Uint8Array, via?: number): void {
+    const came = via === undefined ? {} : { via };
+    this.client.handleInput({ kind: 'datagram', from, bytes, ...came }, this.now);
     this.drain();
   }
 

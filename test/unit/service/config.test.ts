@@ -57,6 +57,7 @@ it('command line rules over user over system over default', () => {
     offloads: true,
     localDiscovery: false,
     intervalSearch: false,
+    birthdayProbing: false,
     credentials: null,
   });
 });

@@ -6,10 +6,12 @@ import {
   neighborDiscoveryTrailer,
   nonceTrailer,
   parseTrailers,
+  probeTrailer,
   randomPortTrailer,
   readAlternateAddresses,
   readNeighborDiscovery,
   readNonce,
+  readProbe,
   readRandomPort,
 } from '../../../engine/wire/index.ts';
 import type { Trailer } from '../../../engine/wire/index.ts';
@@ -58,6 +60,20 @@ test('Random Port (§4.5): sent as type 05, taken as 02 of §9 as well', () => {
   expect(buildTrailers([randomPortTrailer(1201)])).toEqual(bytes('05 02 04 b1'));
   expect(readRandomPort(parsed('05 02 04 b1'))).toBe(1201);
   expect(readRandomPort(parsed('02 02 04 b1'))).toBe(1201);
+});
+
+test('Probe, which no RFC has: type fd, which others skip (§4.1), length 05, flags, nonce', () => {
+  const nonce = bytes('de ad be ef');
+  const words = [
+    ['fd 05 00 de ad be ef', { begins: false, symmetric: false, round: 0, nonce }],
+    ['fd 05 31 de ad be ef', { begins: true, symmetric: false, round: 3, nonce }],
+    ['fd 05 f2 de ad be ef', { begins: false, symmetric: true, round: 15, nonce }],
+  ] as const;
+  for (const [golden, word] of words) {
+    expect(buildTrailers([probeTrailer(word)])).toEqual(bytes(golden));
+    expect(readProbe(parsed(golden))).toEqual(word);
+  }
+  expect(readProbe(parsed('fd 04 00 de ad be'))).toBeUndefined();
 });
 
 test('a malformed trailer ends them, those before it count (§5.1.2)', () => {
