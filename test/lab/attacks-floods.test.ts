@@ -7,14 +7,7 @@ import { parseEndpoint } from '../../engine/wire/index.ts';
 import { holdings, JUNK, junk } from './kit/blast.ts';
 import type { Holdings } from './kit/blast.ts';
 import { Lab, NATIVE, noLab, RELAY, SERVER, SERVER2 } from './kit/lab.ts';
-import {
-  MEMORY_COUNTS,
-  Place,
-  SHIPWORM,
-  SLOW,
-  startRelay,
-  startShipworm,
-} from './kit/programs.ts';
+import { MEMORY_COUNTS, Place, SHIPWORM, SLOW, startRelay, startShipworm } from './kit/programs.ts';
 import type { RelayProgram, Shipworm } from './kit/programs.ts';
 import { answers } from './kit/traffic.ts';
 
