@@ -1,6 +1,6 @@
 // Sends what nobody should have to take: junk at a rate, solicitations as fast as they are answered, or raw packets as they are.
 //
-//   blast junk KIND IP PORT RATE SECONDS INNER   KIND: small large udp bubble echo; INNER: IPv6 destination of the last three
+//   blast junk KIND IP PORT RATE SECONDS INNER   KIND: small large udp bubble echo trailers scan advert; INNER: IPv6 destination
 //   blast ask IP PORT SECONDS WINDOW             solicitations, at most WINDOW of them unanswered
 //   blast offer IP PORT RATE SECONDS             solicitations at a rate, whether answered or not
 //   blast crowd FROM IP PORT RATE COUNT          solicitations of COUNT clients, one each, at the addresses from FROM on
@@ -91,13 +91,33 @@ size_t junk(const std::string& kind, uint8_t* packet, const uint8_t* inner) {
     fill(packet, length);
     return length;
   }
-  if (kind == "bubble") {
+  if (kind == "bubble" || kind == "trailers") {
     header(packet, 0, 59, 255, source, inner);
-    return kHeader;
+    if (kind == "bubble") return kHeader;
+    // Trailers of nonsense: any type, any length, the last one past the end.
+    fill(packet + kHeader, 1200);
+    for (size_t at = 0; at < 1200; at += 2 + packet[kHeader + at + 1]) packet[kHeader + at + 1] &= 0x1f;
+    return kHeader + 1200;
+  }
+  if (kind == "advert") {
+    // Authentication with a nonce, origin, then an advertisement's header (RFC 4380 §5.1.1, §5.3.1).
+    fill(packet, 21);
+    packet[0] = packet[2] = packet[3] = packet[12] = packet[13] = packet[14] = 0;
+    packet[1] = 1;
+    const uint8_t router[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x80, 0, 0xf2, 0x27, 0x3f, 0xff, 0xfd, 0xfe};
+    uint8_t* inside = packet + 21;
+    header(inside, 48, 58, 255, router, inner);
+    fill(inside + kHeader, 48);
+    inside[kHeader] = 134;
+    inside[kHeader + 1] = inside[kHeader + 2] = inside[kHeader + 3] = 0;
+    put16(inside + kHeader + 2, checksum(inside, 48));
+    return 21 + kHeader + 48;
   }
   const bool echo = kind == "echo";
   const size_t payload = echo ? 64 : 160;
   header(packet, payload, echo ? 58 : 17, 64, source, inner);
+  // Flags and port of a Teredo address guessed (RFC 5991 §2).
+  if (kind == "scan") fill(packet + 32, 4);
   uint8_t* upper = packet + kHeader;
   fill(upper, payload);
   if (echo) {

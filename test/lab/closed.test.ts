@@ -77,7 +77,7 @@ describe.skipIf(reason !== null)('closed by default', () => {
     const web = await startWebServer(lab, closed.home.space, closedAddress);
     const curl = await lab.run(open.home.space, 'curl', [
       '-sS',
-      '-m1',
+      '-m3',
       `http://[${closedAddress}]/`,
     ]);
     await web.stop();

@@ -7,7 +7,10 @@ import { compiled } from './compile.ts';
 import type { Lab } from './lab.ts';
 import { pidsIn } from './processes.ts';
 
-export const JUNK = ['small', 'large', 'udp', 'bubble', 'echo'] as const;
+export const JUNK = [
+  ...(['small', 'large', 'udp', 'bubble', 'echo'] as const),
+  ...(['trailers', 'scan', 'advert'] as const),
+];
 
 interface Sent {
   readonly sent: number;
