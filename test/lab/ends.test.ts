@@ -6,6 +6,7 @@ import type { Home } from './kit/lab.ts';
 import { eventually, pidsIn, sleep } from './kit/processes.ts';
 import {
   leavesNothing,
+  SLOW,
   startMiredoRelay,
   startMiredoServer,
   startShipworm,
@@ -71,7 +72,7 @@ describe.skipIf(reason !== null)('the end of a client', () => {
           let helper = helperOf(home);
           if (moment === 'during start') {
             if (victim !== 'client')
-              helper = await eventually('a helper', 5_000, () => helperOf(home));
+              helper = await eventually('a helper', 5_000 * SLOW, () => helperOf(home));
             await sleep(Math.random() * (victim === 'client' ? START_MS : 100));
           }
           if (victim !== 'helper') program.signal('SIGKILL');
