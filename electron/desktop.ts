@@ -33,6 +33,7 @@ export class Desktop {
   private readonly shell: Shell;
   private readonly notifier: Notifier;
   private tray: AppTray | null = null;
+  private sleeps = false;
   /** Notifications that are shown: one that is collected hears no click. */
   private readonly shown = new Set<Notification>();
 
@@ -99,10 +100,8 @@ export class Desktop {
       this.window.retitle();
       this.tray?.changed();
     });
-    powerMonitor.on('resume', () => {
-      this.shell.checkPause();
-      this.engine.look();
-    });
+    powerMonitor.on('suspend', () => this.sleep(true));
+    powerMonitor.on('resume', () => this.sleep(false));
     this.tray = openTray({
       icons: iconFolder(),
       view: () => this.view(),
@@ -120,6 +119,20 @@ export class Desktop {
     // On first run an icon alone looks broken.
     if (!argv.includes('--hidden') || this.settings.value.firstRun || !this.tray)
       this.window.show();
+  }
+
+  /** What is due after a sleep the client does by itself; the app's own times are looked at here. */
+  private sleep(begins: boolean): void {
+    // Some runtimes tell it twice.
+    if (begins === this.sleeps) return;
+    this.sleeps = begins;
+    this.engine.note({
+      level: 'info',
+      text: begins ? 'The computer goes to sleep.' : 'The computer woke up.',
+    });
+    if (begins) return;
+    this.shell.checkPause();
+    this.engine.look();
   }
 
   private title(): string {

@@ -3,14 +3,17 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { call, launchApp, outcome, RUNTIME, soon, wrapper } from './kit/app.ts';
+import { launchApp, outcome, RUNTIME, wrapper } from './kit/app.ts';
 import type { App } from './kit/app.ts';
+import { LoginManager } from './kit/login-manager.ts';
 import { openSession, ROOT } from './kit/session.ts';
 import type { Session } from './kit/session.ts';
+import { soon } from './kit/soon.ts';
 import { TrayHost } from './kit/tray-host.ts';
 
 let session: Session;
 let tray: TrayHost;
+let logins: LoginManager;
 let app: App;
 const opened: (() => unknown)[] = [];
 const undo = async (): Promise<void> => {
@@ -21,8 +24,10 @@ beforeAll(async () => {
   opened.push(() => session.close());
   tray = await TrayHost.open(session.bus);
   opened.push(() => tray.close());
+  logins = await LoginManager.open(session);
+  opened.push(() => logins.close());
   app = await launchApp(session);
-  opened.push(() => app.electron.close());
+  opened.push(() => app.close());
 });
 afterAll(async () => {
   await undo();
@@ -49,7 +54,7 @@ describe('the first minute', () => {
 
   it('qualifies, says that the network is built in, and what it runs on', async () => {
     await soon(async () => {
-      const status = await call(app.page, 'status', {});
+      const status = await app.call('status', {});
       expect(status.builtIn).toBe(true);
       expect(status.address).toMatch(/^2001:0:/);
     });
@@ -86,7 +91,7 @@ describe('the tray', () => {
   });
 
   it('copies the address', async () => {
-    const { address } = await call(app.page, 'status', {});
+    const { address } = await app.call('status', {});
     await tray.click('Copy address');
     await soon(async () => {
       expect(await app.electron.evaluate(({ clipboard }) => clipboard.readText())).toBe(address);
@@ -94,7 +99,7 @@ describe('the tray', () => {
   });
 
   it('switches an application off and on, at once', async () => {
-    const [before] = await call(app.page, 'apps', {});
+    const [before] = await app.call('apps', {});
     const item = async (): Promise<boolean | null | undefined> =>
       (await tray.menu())
         .find(({ label }) => label === 'Applications')!
@@ -102,13 +107,13 @@ describe('the tray', () => {
     await soon(async () => expect(await item()).toBe(true));
     await tray.click('Applications', before!.name);
     await soon(async () => {
-      const [after] = await call(app.page, 'apps', {});
+      const [after] = await app.call('apps', {});
       expect(after).toMatchObject({ name: before!.name, connectOut: false, beReached: 'none' });
       expect(await item()).toBe(false);
     });
     await tray.click('Applications', before!.name);
     await soon(async () => {
-      expect(await call(app.page, 'apps', {})).toEqual([
+      expect(await app.call('apps', {})).toEqual([
         expect.objectContaining({ name: before!.name, connectOut: true }),
       ]);
     });
@@ -117,14 +122,14 @@ describe('the tray', () => {
   it('pauses and resumes', async () => {
     await tray.click('Pause', 'For 5 minutes');
     await soon(async () => {
-      expect(await call(app.page, 'status', {})).toMatchObject({
+      expect(await app.call('status', {})).toMatchObject({
         state: 'off',
         reason: { code: 'paused' },
       });
       expect(await tray.tip()).toMatch(/Paused until \d/);
     });
     await tray.click('Resume');
-    await soon(async () => expect((await call(app.page, 'status', {})).state).not.toBe('off'));
+    await soon(async () => expect((await app.call('status', {})).state).not.toBe('off'));
   });
 });
 
@@ -135,22 +140,22 @@ describe('a question', () => {
     await tray.click('Open Shipworm');
     await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.hide());
     const quiet = await tray.icon();
-    const { programs } = await call(app.page, 'builtIn', {});
+    const { programs } = await app.call('builtIn', {});
     asker = programs.find(({ allowed }) => !allowed)!;
     const { name } = asker;
-    await call(app.page, 'changeBuiltIn', { change: 'program', name, running: true });
+    await app.call('changeBuiltIn', { change: 'program', name, running: true });
     await soon(async () => {
       expect((await tray.icon()).bytes.equals(quiet.bytes)).toBe(false);
       const asks = (await tray.menu()).find(({ label }) => /asks?$/.test(label))!;
       expect(asks.children.length).toBeGreaterThan(0);
       expect(tray.notified.length).toBeGreaterThan(0);
     });
-    const [question] = await call(app.page, 'questions', {});
+    const [question] = await app.call('questions', {});
     expect(tray.notified[0]!.title).toContain(question!.name);
     await tray.click(/asks?$/, question!.name, 'Allow');
     await soon(async () => {
-      expect((await call(app.page, 'apps', {})).map((each) => each.name)).toContain(question!.name);
-      const { programs: now } = await call(app.page, 'builtIn', {});
+      expect((await app.call('apps', {})).map((each) => each.name)).toContain(question!.name);
+      const { programs: now } = await app.call('builtIn', {});
       const program = now.find((each) => each.path === question!.path)!;
       expect(program.received).toBeGreaterThan(0);
     });
@@ -161,17 +166,17 @@ describe('a question', () => {
 
   it('can be answered with never: the program stays out and is not asked about again', async () => {
     const { name, path } = asker;
-    await call(app.page, 'forgetApp', { which: path });
-    await call(app.page, 'changeBuiltIn', { change: 'program', name, running: false });
-    await call(app.page, 'changeBuiltIn', { change: 'program', name, running: true });
+    await app.call('forgetApp', { which: path });
+    await app.call('changeBuiltIn', { change: 'program', name, running: false });
+    await app.call('changeBuiltIn', { change: 'program', name, running: true });
     await soon(async () => {
-      const open = (await call(app.page, 'questions', {})).filter(({ answered }) => !answered);
+      const open = (await app.call('questions', {})).filter(({ answered }) => !answered);
       expect(open.map((each) => each.path)).toContain(path);
     });
-    const question = (await call(app.page, 'questions', {})).find((each) => each.path === path)!;
+    const question = (await app.call('questions', {})).find((each) => each.path === path)!;
     await soon(() => tray.click(/asks?$/, question.name, 'Never'));
     await soon(async () => {
-      expect(await call(app.page, 'apps', {})).toEqual(
+      expect(await app.call('apps', {})).toEqual(
         expect.arrayContaining([expect.objectContaining({ path, never: true })]),
       );
       expect((await tray.menu()).some(({ label }) => /asks?$/.test(label))).toBe(false);
@@ -181,23 +186,23 @@ describe('a question', () => {
 
 describe('language and theme', () => {
   it('speaks Japanese and English, and remembers', async () => {
-    await call(app.page, 'setLanguage', { language: 'ja' });
+    await app.call('setLanguage', { language: 'ja' });
     await soon(async () => {
       expect((await tray.menu()).map(({ label }) => label)).toContain('終了');
       expect(await title()).toContain('内蔵ネットワーク');
     });
     const kept = join(session.env['XDG_CONFIG_HOME']!, 'Shipworm', 'shell.json');
     expect(JSON.parse(readFileSync(kept, 'utf8'))).toMatchObject({ language: 'ja' });
-    await call(app.page, 'setLanguage', { language: 'en' });
+    await app.call('setLanguage', { language: 'en' });
     await soon(async () => expect((await tray.menu()).map(({ label }) => label)).toContain('Quit'));
   });
 
   it('is dark when it is told to be', async () => {
     const dark = (): Promise<boolean> =>
       app.page.evaluate<boolean>('matchMedia("(prefers-color-scheme: dark)").matches');
-    await call(app.page, 'setTheme', { theme: 'dark' });
+    await app.call('setTheme', { theme: 'dark' });
     await soon(async () => expect(await dark()).toBe(true));
-    await call(app.page, 'setTheme', { theme: 'light' });
+    await app.call('setTheme', { theme: 'light' });
     await soon(async () => expect(await dark()).toBe(false));
   });
 });
@@ -296,14 +301,14 @@ describe('hardening', () => {
 
 describe('what goes wrong', () => {
   it('a failure of the engine is shown, and the other network still works', async () => {
-    await call(app.page, 'chooseNetwork', { kind: 'real', server: '192.0.2.1' });
+    await app.call('chooseNetwork', { kind: 'real', server: '192.0.2.1' });
     await soon(async () => {
       expect(await tray.tip()).toContain('Needs you');
       const answer = await outcome(app.page, 'status', {});
       expect(answer).toMatchObject({ ok: false });
     });
-    await call(app.page, 'chooseNetwork', { kind: 'built-in' });
-    await soon(async () => expect((await call(app.page, 'status', {})).builtIn).toBe(true));
+    await app.call('chooseNetwork', { kind: 'built-in' });
+    await soon(async () => expect((await app.call('status', {})).builtIn).toBe(true));
   });
 
   it('a second start shows the first one’s window and ends', async () => {
@@ -317,14 +322,14 @@ describe('what goes wrong', () => {
 describe('autostart and the end', () => {
   it('starts with the session if wanted, by an entry that is gone when not', async () => {
     const entry = join(session.env['XDG_CONFIG_HOME']!, 'autostart', 'shipworm.desktop');
-    await call(app.page, 'setAutostart', { on: true });
+    await app.call('setAutostart', { on: true });
     expect(readFileSync(entry, 'utf8')).toMatch(/^Exec=".*electron" ".*" "--hidden"$/m);
-    await call(app.page, 'setAutostart', { on: false });
+    await app.call('setAutostart', { on: false });
     expect(existsSync(entry)).toBe(false);
   });
 
   it('a page that crashes comes back, and the tunnel never went', async () => {
-    const { address } = await call(app.page, 'status', {});
+    const { address } = await app.call('status', {});
     // A driver holds a page that crashed for dead, so the app itself is asked.
     const ask = (): Promise<unknown> =>
       app.electron.evaluate(async ({ BrowserWindow }) => {
@@ -352,6 +357,30 @@ describe('autostart and the end', () => {
     await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close());
     expect(await visible()).toBe(false);
     expect(existsSync(control())).toBe(true);
+  });
+
+  it('sleep is told once; a pause that ran out meanwhile has ended, and the tunnel works', async () => {
+    let said = '';
+    app.electron.process().stderr!.on('data', (text: Buffer) => (said += text.toString()));
+    await tray.click('Pause', 'For 5 minutes');
+    await soon(async () => expect(await tray.tip()).toMatch(/Paused until/));
+    // Timers stand still while the clock goes on. The driver's own connection ends with the sleep, as all of Chromium's do.
+    await app.electron.evaluate(({ powerMonitor }) => {
+      powerMonitor.once('suspend', () => {
+        const { now } = Date;
+        Date.now = () => now() + 600_000;
+      });
+    });
+    logins.tell(true);
+    await soon(() => expect(said).toContain('goes to sleep'));
+    logins.tell(false);
+    await soon(() => expect(said).toContain('woke up'));
+    expect(said.match(/goes to sleep|woke up/g)).toEqual(['goes to sleep', 'woke up']);
+    await soon(async () => {
+      expect(await tray.tip()).not.toMatch(/Paused/);
+      const { out } = await run(join(ROOT, 'bin', 'shipworm'), ['status', '--json']);
+      expect((JSON.parse(out) as { state: string }).state).toMatch(/^(qualified|dormant)$/);
+    });
   });
 
   it('Quit ends it with 0 and leaves nothing', async () => {

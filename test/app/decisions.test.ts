@@ -1,8 +1,8 @@
 // What a person decides in the window holds at once: a program that asks is allowed, reined in, and forgotten again; the tunnel is paused and resumed.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { en } from '../../renderer/words/index.ts';
-import { openApp } from './kit/window.ts';
-import type { App } from './kit/window.ts';
+import { openApp } from './kit/app.ts';
+import type { App } from './kit/app.ts';
 
 const WAIT = { timeout: 20_000, interval: 200 };
 

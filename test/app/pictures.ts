@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { en } from '../../renderer/words/index.ts';
-import { openApp } from './kit/window.ts';
-import type { App } from './kit/window.ts';
+import { openApp } from './kit/app.ts';
+import type { App } from './kit/app.ts';
 
 const FONTS = fileURLToPath(new URL('./kit/fonts.conf', import.meta.url));
 const SIZES = [

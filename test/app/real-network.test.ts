@@ -13,12 +13,13 @@ import {
   startMiredoServer,
 } from '../lab/kit/programs.ts';
 import { startWebServer, WEB_PAGE } from '../lab/kit/traffic.ts';
-import { call, launchApp, soon } from './kit/app.ts';
+import { launchApp } from './kit/app.ts';
 import type { App } from './kit/app.ts';
 import { openGateway } from './kit/gateway.ts';
 import type { Gateway } from './kit/gateway.ts';
 import { Machine } from './kit/machine.ts';
 import { GUEST, openSession, ROOT } from './kit/session.ts';
+import { soon } from './kit/soon.ts';
 
 const reason =
   noLab() ?? (existsSync('/usr/sbin/miredo-server') ? null : 'miredo-server is not installed');
@@ -49,10 +50,10 @@ describe.skipIf(reason !== null)('on a real network', () => {
     opened.push(() => machine.close());
     gateway = await openGateway(session.folder, machine.session.enter!);
     opened.push(() => gateway.close());
-    app = await launchApp(machine.session, [], gateway.ports);
+    app = await launchApp(machine.session, { ports: gateway.ports });
   });
   afterAll(async () => {
-    await app.electron.close().catch(() => undefined);
+    await app.close().catch(() => undefined);
     for (const close of opened.splice(0).reverse()) await close();
   });
 
@@ -77,7 +78,7 @@ describe.skipIf(reason !== null)('on a real network', () => {
     await press(en.firstRun.install);
     await page.getByText(en.firstRun.admitRefused).waitFor();
     expect(machine.run('ls', '/usr/lib/shipworm')).toBe('');
-    const result = await call(app.page, 'installHelper', {});
+    const result = await app.call('installHelper', {});
     expect(result.state).toBe('refused');
     expect(result.text).toMatch(
       /^The helper was not installed \(.+\)\. The built-in network works/,
@@ -87,7 +88,7 @@ describe.skipIf(reason !== null)('on a real network', () => {
   it('when it is allowed, the helper is root’s and the very one that came along, with its own action', async () => {
     machine.permit('org.freedesktop.policykit.exec', 'org.shipworm.helper.run');
     await soon(async () => {
-      expect(await call(app.page, 'installHelper', {})).toEqual({
+      expect(await app.call('installHelper', {})).toEqual({
         state: 'installed',
         text: 'The helper is installed.',
       });
@@ -108,7 +109,7 @@ describe.skipIf(reason !== null)('on a real network', () => {
 
   it('then the app starts its helper by pkexec, and has an address of that server', async () => {
     await soon(async () => {
-      const status = await call(app.page, 'status', {});
+      const status = await app.call('status', {});
       expect(status.builtIn).toBe(false);
       expect(status.address).toMatch(/^2001:0:c000:201:/);
     }, QUALIFIED_MS);
@@ -134,9 +135,22 @@ describe.skipIf(reason !== null)('on a real network', () => {
     expect(await fetch()).toBe('the page');
   });
 
+  it('a network that goes away is said, and one that comes back heals it', async () => {
+    const { space, inside } = lab.home1;
+    const gateway4 = inside.replace(/10$/, '1');
+    const ip = (...args: string[]): Promise<unknown> => lab.run(space, 'ip', args);
+    const reason = async (): Promise<string> => (await app.call('status', {})).reason.code;
+    await ip('link', 'set', 'e0', 'down');
+    await soon(async () => expect(await reason()).toBe('no-network'));
+    await ip('link', 'set', 'e0', 'up');
+    await ip('route', 'add', 'default', 'via', gateway4);
+    await soon(async () => expect(await reason()).toBe('qualified'), QUALIFIED_MS * SLOW);
+    expect(await fetch()).toBe('the page');
+  });
+
   it('quitting leaves the machine as it was', async () => {
     const ended = new Promise((resolve) => app.electron.process().once('exit', resolve));
-    await call(app.page, 'quit', {}).catch(() => undefined);
+    await app.call('quit', {}).catch(() => undefined);
     expect(await ended).toBe(0);
     const staying = machine.run('ip', 'netns', 'pids', lab.home1.space).split('\n').map(Number);
     expect(staying.length).toBeGreaterThan(0);
@@ -149,10 +163,12 @@ describe.skipIf(reason !== null)('on a real network', () => {
     const service = machine.start(HELPER, '--listen', socket, '--allow-uid', String(GUEST));
     opened.push(() => service.kill());
     await soon(() => expect(existsSync(socket)).toBe(true));
-    const env = { ...machine.session.env, SHIPWORM_HELPER_SOCKET: socket };
-    app = await launchApp({ ...machine.session, env }, [], gateway.ports);
+    app = await launchApp(machine.session, {
+      env: { SHIPWORM_HELPER_SOCKET: socket },
+      ports: gateway.ports,
+    });
     await soon(
-      async () => expect((await call(app.page, 'status', {})).address).toMatch(/^2001:0:/),
+      async () => expect((await app.call('status', {})).address).toMatch(/^2001:0:/),
       QUALIFIED_MS * SLOW,
     );
     expect(await fetch()).toBe('the page');

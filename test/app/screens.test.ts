@@ -2,8 +2,8 @@
 import AxeBuilder from '@axe-core/playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { en, ja } from '../../renderer/words/index.ts';
-import { openApp } from './kit/window.ts';
-import type { App } from './kit/window.ts';
+import { openApp } from './kit/app.ts';
+import type { App } from './kit/app.ts';
 
 const SCREENS = [
   'status',

@@ -3,7 +3,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { _electron } from '@playwright/test';
 import type { ElectronApplication, Page } from '@playwright/test';
-import { expect, vi } from 'vitest';
+import type { BrowserWindow } from 'electron';
 import type {
   AppCall,
   AppParams,
@@ -11,7 +11,7 @@ import type {
   Bridge,
   Outcome,
 } from '../../../engine/service/bridge.ts';
-import { asGuest, ROOT } from './session.ts';
+import { asGuest, openSession, ROOT } from './session.ts';
 import type { Session } from './session.ts';
 
 // The script is plain JavaScript, so its type is said here.
@@ -54,26 +54,73 @@ export interface App {
   readonly electron: ElectronApplication;
   readonly page: Page;
   readonly pid: number;
+  /** As the window itself calls; throws what the app answers with. */
+  call<C extends AppCall>(name: C, params: AppParams<C>): Promise<AppResult<C>>;
+  /** Size of the page, px. */
+  resize(width: number, height: number): Promise<void>;
+  close(): Promise<void>;
 }
 
-/** @param ports where it is debugged, see `wrapper` */
+/** How it is started. */
+export interface Launch {
+  readonly args?: readonly string[];
+  /** Set besides, e.g. FONTCONFIG_FILE. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where it is debugged, see `wrapper`. */
+  readonly ports?: readonly [number, number];
+}
+
 export async function launchApp(
   session: Session,
-  args: readonly string[] = [],
-  ports?: readonly [number, number],
+  { args = [], env = {}, ports }: Launch = {},
 ): Promise<App> {
   const electron = await _electron.launch({
     executablePath: wrapper(session, RUNTIME.executable, ports),
-    args: ['--disable-gpu', ROOT, ...args],
-    env: session.env,
+    args: ['--disable-gpu', '--force-device-scale-factor=1', ROOT, ...args],
+    env: { ...session.env, ...env },
     cwd: session.home,
     // The app says what is dark, not the driver.
     colorScheme: null,
     timeout: 30_000,
   });
   const page = await electron.firstWindow();
-  await page.waitForFunction('"shipworm" in globalThis');
-  return { electron, page, pid: electron.process().pid! };
+  page.setDefaultTimeout(10_000);
+  await page.waitForSelector('#main');
+  return {
+    electron,
+    page,
+    pid: electron.process().pid!,
+    call: async (name, params) => {
+      const answer = await outcome(page, name, params);
+      if (!answer.ok) throw new Error(`${name}: ${answer.error.code}: ${answer.error.text}`);
+      return answer.result;
+    },
+    resize: async (width, height) => {
+      const window = await electron.browserWindow(page);
+      await window.evaluate((each: BrowserWindow, [w, h]) => each.setContentSize(w, h), [
+        width,
+        height,
+      ] as const);
+      await page.waitForFunction(
+        ([w, h]) => globalThis.innerWidth === w && globalThis.innerHeight === h,
+        [width, height] as const,
+      );
+    },
+    close: () => electron.close(),
+  };
+}
+
+/** The app in a session that goes with it, on the built-in network. */
+export async function openApp(env: Readonly<Record<string, string>> = {}): Promise<App> {
+  const session = await openSession();
+  const app = await launchApp(session, { args: ['--demo'], env });
+  return {
+    ...app,
+    close: async () => {
+      await app.close();
+      await session.close();
+    },
+  };
 }
 
 /** One call, the way the window makes it. */
@@ -90,21 +137,3 @@ export function outcome<C extends AppCall>(
     [name, params] as const,
   ) as Promise<unknown> as Promise<Outcome<AppResult<C>>>;
 }
-
-/** Its result; throws what failed. */
-export async function call<C extends AppCall>(
-  page: Page,
-  name: C,
-  params: AppParams<C>,
-): Promise<AppResult<C>> {
-  const answer = await outcome(page, name, params);
-  if (!answer.ok) throw new Error(`${answer.error.code}: ${answer.error.text}`);
-  return answer.result;
-}
-
-/** Waits, within reason, until `check` no longer throws. */
-export async function soon(check: () => unknown, ms = 15_000): Promise<void> {
-  await vi.waitFor(check, { timeout: ms, interval: 100 });
-}
-
-export { expect };

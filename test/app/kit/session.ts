@@ -16,12 +16,18 @@ import { createInterface } from 'node:readline';
 
 /** A user that no machine has, and that can become nobody else. */
 export const GUEST = 61_233;
+/** Who is an ordinary user already is one. */
+const isRoot = process.getuid!() === 0;
+/** Room for the largest window that is looked at. */
+const SCREEN = '1700x1100x24';
 
 export interface Session {
   readonly folder: string;
   readonly home: string;
   readonly display: string;
   readonly bus: string;
+  /** Where a system bus would be; there is none unless somebody starts one. */
+  readonly systemBus: string;
   readonly env: Readonly<Record<string, string>>;
   /** Words before a command that bring it onto another machine's files. */
   readonly enter?: readonly string[];
@@ -46,9 +52,19 @@ ${REVEAL}
 exec setpriv --reuid ${GUEST} --regid ${GUEST} --clear-groups "$@"`;
 
 /** The words before a command that make it the guest's. */
-export const asGuest = (folder: string): string[] => [
-  ...['unshare', '-m', 'sh', '-c', BECOME, 'sh', folder, ROOT, hiddenFolder(ROOT)],
-];
+export const asGuest = (folder: string): string[] =>
+  isRoot ? ['unshare', '-m', 'sh', '-c', BECOME, 'sh', folder, ROOT, hiddenFolder(ROOT)] : [];
+
+/** The command of a message bus at `address`. Nothing is started by name there: what is not there is not there. */
+export function busCommand(folder: string, name: string, address: string): string[] {
+  const config = join(folder, `${name}.conf`);
+  writeFileSync(
+    config,
+    `<busconfig><type>session</type><listen>${address}</listen>
+<policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`,
+  );
+  return ['dbus-daemon', `--config-file=${config}`, '--nofork', '--print-address=1'];
+}
 
 /** Throws when screen or bus can't be had. */
 export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
@@ -57,7 +73,7 @@ export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
   const [home, run] = [join(folder, 'home'), join(folder, 'run')];
   for (const each of [home, run]) {
     mkdirSync(each, { mode: 0o700 });
-    chownSync(each, GUEST, GUEST);
+    if (isRoot) chownSync(each, GUEST, GUEST);
   }
   for (const [file, line] of [
     ['passwd', `guest:x:${GUEST}:${GUEST}:Guest:${home}:/bin/sh`],
@@ -70,10 +86,11 @@ export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const screen = ['Xvfb', '-displayfd', '1', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp'];
+    const screen = ['Xvfb', '-displayfd', '1', '-screen', '0', SCREEN, '-nolisten', 'tcp'];
     const xvfb = spawn(screen[0]!, screen.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
     started.push(xvfb);
     const display = `:${await firstLine(xvfb)}`;
+    const systemBus = `unix:path=${join(run, 'system-bus')}`;
     const env = {
       HOME: home,
       XDG_RUNTIME_DIR: run,
@@ -83,18 +100,11 @@ export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
       PATH: process.env['PATH']!,
       // Accessibility's own bus would be started for each program.
       NO_AT_BRIDGE: '1',
-      DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${join(folder, 'no-system-bus')}`,
+      DBUS_SYSTEM_BUS_ADDRESS: systemBus,
     };
-    // Nothing is started by name: what is not there is not there.
-    const config = join(folder, 'bus.conf');
-    writeFileSync(
-      config,
-      `<busconfig><type>session</type><listen>unix:path=${join(run, 'bus')}</listen>
-<policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>`,
-    );
-    const daemon = ['dbus-daemon', `--config-file=${config}`, '--nofork', '--print-address=1'];
-    const [unshare, ...words] = asGuest(folder);
-    const bus = spawn(unshare!, [...words, ...daemon], {
+    const daemon = busCommand(folder, 'session-bus', `unix:path=${join(run, 'bus')}`);
+    const [command, ...words] = [...asGuest(folder), ...daemon];
+    const bus = spawn(command!, words, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env,
     });
@@ -105,6 +115,7 @@ export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
       home,
       display,
       bus: address,
+      systemBus,
       env: { ...env, DBUS_SESSION_BUS_ADDRESS: address },
       close,
     };
@@ -114,12 +125,12 @@ export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
   }
 }
 
-async function firstLine(child: ChildProcess): Promise<string> {
+export async function firstLine(child: ChildProcess): Promise<string> {
   for await (const line of createInterface({ input: child.stdout! })) return line;
   throw new Error(`${child.spawnfile} ended without a word.`);
 }
 
-function ended(child: ChildProcess): Promise<void> {
+export function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     child.once('exit', () => resolve());
