@@ -20,9 +20,10 @@ import {
 } from './runtime.ts';
 import { SettingsFile } from './settings.ts';
 import { Shell } from './shell.ts';
+import { Switches } from './switches.ts';
 import type { AppTray } from './tray.ts';
 import { openTray } from './tray.ts';
-import type { TrayView } from './tray-view.ts';
+import type { TrayApp, TrayView } from './tray-view.ts';
 import { AppWindow, preloadIn } from './window.ts';
 import { WORDS } from './words.ts';
 
@@ -33,6 +34,7 @@ export class Desktop {
   private readonly shell: Shell;
   private readonly notifier: Notifier;
   private tray: AppTray | null = null;
+  private readonly switches = new Switches();
   private sleeps = false;
   /** Notifications that are shown: one that is collected hears no click. */
   private readonly shown = new Set<Notification>();
@@ -109,7 +111,7 @@ export class Desktop {
         copy: (text) => this.perform('copyText', { text }),
         pause: (minutes) => this.perform('pause', { minutes }),
         resume: () => this.perform('resume', {}),
-        setApp: (params) => this.perform('setApp', params),
+        turn: (shown, on) => void this.turn(shown, on),
         answer: (id, answer) => this.perform('answer', { id, answer }),
         open: () => this.window.show(),
         quit: () => app.quit(),
@@ -153,6 +155,13 @@ export class Desktop {
       () => this.changed(),
       (error: unknown) => this.engine.note({ level: 'error', text: (error as Error).message }),
     );
+  }
+
+  /** The rule may have changed since the menu was made. */
+  private async turn(shown: TrayApp, on: boolean): Promise<void> {
+    const apps = (await this.engine.api?.apps({})) ?? [];
+    const now = apps.find(({ id }) => id === shown.id) ?? shown;
+    this.perform('setApp', this.switches.change(now, on));
   }
 
   private async view(): Promise<TrayView> {

@@ -10,14 +10,17 @@ type App = CallResult<'apps'>[number];
 type Question = CallResult<'questions'>[number];
 type Answer = Params<'answer'>['answer'];
 
+/** An application as the tray knows it. */
+export type TrayApp = Pick<
+  App,
+  'id' | 'name' | 'path' | 'script' | 'group' | 'user' | 'connectOut' | 'beReached' | 'from'
+>;
+
 /** All that the tray shows. */
 export interface TrayView {
   readonly shell: Pick<ShellState, 'engine' | 'paused' | 'locale'>;
   readonly status: Pick<Status, 'state' | 'address' | 'builtIn'> | null;
-  readonly apps: readonly Pick<
-    App,
-    'id' | 'name' | 'path' | 'script' | 'group' | 'user' | 'connectOut' | 'beReached' | 'from'
-  >[];
+  readonly apps: readonly TrayApp[];
   readonly questions: readonly Pick<Question, 'id' | 'name'>[];
 }
 
@@ -26,7 +29,8 @@ export interface TrayActions {
   copy(text: string): void;
   pause(minutes: number | null): void;
   resume(): void;
-  setApp(params: Params<'setApp'>): void;
+  /** Switches an application on or off. */
+  turn(app: TrayApp, on: boolean): void;
   answer(id: string, answer: Answer): void;
   open(): void;
   quit(): void;
@@ -122,21 +126,9 @@ function appItems(
       checked: on,
       enabled: app.from === 'user',
       label: app.from === 'user' ? app.name : words.byPolicy(app.name),
-      click: () => actions.setApp(switched(app, !on)),
+      click: () => actions.turn(app, !on),
     };
   });
-}
-
-/** The rule about `app`, switched. */
-function switched(app: TrayView['apps'][number], on: boolean): Params<'setApp'> {
-  const path = app.script ?? app.path;
-  return {
-    ...(app.group ? { group: app.group } : path !== null && { path }),
-    ...(app.user !== null && { user: app.user }),
-    connectOut: on,
-    beReached: 'none',
-    never: false,
-  };
 }
 
 function questionItem(

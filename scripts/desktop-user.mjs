@@ -142,9 +142,10 @@ mount --bind "$home/group" /etc/group
 ${REVEAL}
 leave() { rm -rf "$home"; }
 trap leave EXIT
-trap 'kill -TERM $child' TERM HUP
+# The bus goes with the app: told first, it would take the app with it.
+trap 'kill -TERM "$(cat "$home/pid")"' TERM HUP
 trap : INT
-dbus-run-session -- setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@" &
+dbus-run-session -- sh -c 'echo $$ > "$0"; exec "$@"' "$home/pid" setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@" &
 child=$!
 wait $child && code=0 || code=$?
 while kill -0 $child 2>/dev/null; do wait $child && code=0 || code=$?; done

@@ -1,5 +1,6 @@
 // Module service/metrics-server answers Prometheus on a loopback port, and nobody else.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import type { createServer as create, IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { ServiceError } from './errors.ts';
 import type { AnyStatus } from './metrics.ts';
@@ -61,7 +62,9 @@ export async function serveMetrics(
     return text;
   };
   // An import would bring fetch and all that belongs to it, too, at each start: a quarter of its time.
-  const { createServer } = process.getBuiltinModule('node:http');
+  const { createServer } = createRequire('/')('node:http') as {
+    createServer: typeof create;
+  };
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
     requestTimeout: REQUEST_MS,

@@ -98,7 +98,14 @@ describe('the tray', () => {
     });
   });
 
-  it('switches an application off and on, at once', async () => {
+  it('switches an application off and on, at once, with the ports that it had', async () => {
+    const [first] = await app.call('apps', {});
+    await app.call('setApp', {
+      path: first!.path!,
+      connectOut: true,
+      beReached: [8080],
+      never: false,
+    });
     const [before] = await app.call('apps', {});
     const item = async (): Promise<boolean | null | undefined> =>
       (await tray.menu())
@@ -114,7 +121,7 @@ describe('the tray', () => {
     await tray.click('Applications', before!.name);
     await soon(async () => {
       expect(await app.call('apps', {})).toEqual([
-        expect.objectContaining({ name: before!.name, connectOut: true }),
+        expect.objectContaining({ name: before!.name, connectOut: true, beReached: [8080] }),
       ]);
     });
   });
