@@ -19,7 +19,7 @@ namespace shipworm {
   X(upcallsOther)                                                         \
   X(lostServer)     /* ring was full */                                   \
   X(lostAdapter)                                                          \
-  X(lostOther)                                                            \
+  X(lostOther)      /* or a stranger's budget was used up */              \
   X(transmitted)    /* calls of transmit and deliver that succeeded */    \
   X(delivered)                                                            \
   X(transmitErrors) /* failed sends and writes, of calls and packets */   \

@@ -7,6 +7,7 @@
 #include <linux/errqueue.h>
 #include <netinet/udp.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -22,6 +23,8 @@ namespace shipworm {
 namespace {
 
 constexpr uint64_t kSocket = 0;
+// How long more may gather after nothing but refused datagrams. A flood would wake the thread for each of its packets.
+constexpr timespec kGather{0, 100'000};
 
 }  // namespace
 
@@ -67,6 +70,8 @@ void Inward::readSocket() {
   }
   state_.counters.add(Counter::receiveCalls);
   const double now = bootMs();
+  size_t datagrams = 0;
+  refused_ = 0;
   for (size_t i = 0; i < static_cast<size_t>(count); i++) {
     msghdr& head = batch.messages[i].msg_hdr;
     const size_t length = batch.messages[i].msg_len;
@@ -85,10 +90,12 @@ void Inward::readSocket() {
         state_.counters.add(Counter::receivedTooBig);
       else
         take(batch.bytes[i] + at, part, from, now);
+      datagrams++;
       at += each;
     } while (at < length);
   }
   coalescer_.flush();
+  if (refused_ == datagrams) nanosleep(&kGather, nullptr);
 }
 
 void Inward::take(uint8_t* bytes, size_t length, EndpointKey from, double now) {
@@ -104,7 +111,11 @@ void Inward::take(uint8_t* bytes, size_t length, EndpointKey from, double now) {
   if (state_.servers.read().contains(from))
     return raise(serverRing, {Counter::upcallsServer, Counter::lostServer}, upcallHead(Upcall::serverDatagram, length, from), bytes);
   // The engine's time is for those whom it knows: a flood of strangers gets no more of it than this, however fast it comes.
-  if (outcome == Outcome::stranger && !state_.strangers.take(0, now)) return state_.counters.add(Counter::lostOther);
+  const auto ip = static_cast<uint32_t>(from >> 16);
+  if (outcome == Outcome::stranger && !(state_.stranger.take(ip, now) && state_.strangers.take(0, now))) {
+    refused_++;
+    return state_.counters.add(Counter::lostOther);
+  }
   raise(otherRing, {Counter::upcallsOther, Counter::lostOther}, upcallHead(Upcall::otherDatagram, length, from), bytes);
 }
 

@@ -45,6 +45,7 @@ class Inward : public Lane {
 
   const int tun_;
   int socket_ = -1;
+  size_t refused_ = 0;  // strangers of this batch without a budget
   std::unique_ptr<Batch> in_;
   Coalescer coalescer_;
 };

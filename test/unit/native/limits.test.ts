@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { nativeAddon } from '../../../engine/host/addon.ts';
 import { HostError } from '../../../engine/host/types.ts';
+import type { Upcall } from '../../../engine/datapath/types.ts';
 import { openDatapath } from '../../../engine/host/linux-datapath.ts';
 import {
   buildAddon,
@@ -68,10 +69,33 @@ describe('rings', () => {
     }
   });
 
+  test('a stranger that floods uses up its own budget, not that of the next one', async () => {
+    const [flooder, other] = [LOOPBACK, LOOPBACK + 1].map((ip) => watched(null, { ip, port: 0 }));
+    try {
+      const begin = performance.now();
+      for (let i = 0; i < 30; i++) {
+        for (let j = 0; j < 100; j++)
+          flooder!.datapath.transmit(line.datapath.local, new Uint8Array([0xee]));
+        sleep(2);
+      }
+      other!.datapath.transmit(line.datapath.local, new Uint8Array([1]));
+      const isOther = (upcall: Upcall): boolean =>
+        upcall.kind === 'datagram' && upcall.from.ip === other!.datapath.local.ip;
+      await until('the other', () => line.under.upcalls.find(isOther));
+      const seconds = (performance.now() - begin) / 1000;
+      // A thousand at once and 500 a second.
+      expect(line.under.upcalls.length).toBeLessThanOrEqual(1_002 + 500 * seconds);
+      expect(line.datapath.counters()['lostOther']).toBeGreaterThan(0);
+    } finally {
+      flooder!.datapath.close();
+      other!.datapath.close();
+    }
+  });
+
   test('the ring is usable again and again, whatever the sizes', async () => {
     const from = await line.addNeighbour();
     let sent = 0;
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < 20; round++) {
       for (let i = 0; i < 40; i++, sent++)
         line.fromSocket(from, new Uint8Array(((sent * 397) % 2000) + 1).fill(sent & 0xff));
       await until('a round', () => line.under.upcalls.length === sent);
@@ -257,7 +281,7 @@ describe('the end', () => {
 
   test('a process that ends with an open datapath ends at once and well', () => {
     const script = `
-      import { openDatapath } from './engine/host/linux-datapath.ts';
+import { openDatapath } from './engine/host/linux-datapath.ts';
       import { nativeAddon } from './engine/host/addon.ts';
       const options = { adapter: null, bind: { ip: ${LOOPBACK}, port: 0 }, validMs: 1, offloads: true, onUpcalls() {}, onFailed() {} };
       nativeAddon().openNetlink(() => {});
