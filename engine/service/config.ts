@@ -35,6 +35,7 @@ export interface Settings {
   /** Ask the router for a port. */
   readonly portMapping: boolean;
   readonly offloads: boolean;
+  readonly workers: number;
   readonly localDiscovery: boolean;
   readonly intervalSearch: boolean;
   readonly birthdayProbing: boolean;
@@ -119,6 +120,7 @@ function complete(
     allowPrivate: merged.allowPrivate ?? false,
     portMapping: merged.portMapping ?? false,
     offloads: merged.offloads ?? true,
+    workers: merged.workers ?? 1,
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,
     refreshRate: policy.refreshRate ?? merged.refreshInterval ?? null,
     policy,

@@ -1,9 +1,18 @@
 // Module service/relay-config reads the settings of a relay from a file and the command line.
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { parseIp4, parseIp6 } from '../wire/index.ts';
 import type { Ip4, Ip6 } from '../wire/index.ts';
 import type { Ip6Network, RelayLimits } from '../relay/index.ts';
-import { control, flag, interfaceName, ip4, logLevel } from './settings-schema.ts';
+import {
+  adapterWorkers,
+  control,
+  flag,
+  interfaceName,
+  ip4,
+  logLevel,
+  MAX_ADAPTER_WORKERS,
+} from './settings-schema.ts';
 import { mergeSettings } from './judge.ts';
 import { ServiceError } from './errors.ts';
 import type { LogLevel } from './log.ts';
@@ -56,6 +65,8 @@ const fileSchema = z
     allowPrivate: flag,
     /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
     offloads: flag,
+    /** One for each core by default. */
+    workers: adapterWorkers,
     limits: z
       .strictObject(
         {
@@ -97,6 +108,7 @@ export interface RelaySettings {
   readonly metrics: MetricsEndpoint | null;
   readonly allowPrivate: boolean;
   readonly offloads: boolean;
+  readonly workers: number;
   readonly limits: Partial<RelayLimits>;
 }
 
@@ -131,6 +143,7 @@ export function readRelaySettings(
     metrics: merged.metrics === undefined ? null : parseMetricsEndpoint(merged.metrics),
     allowPrivate: merged.allowPrivate ?? false,
     offloads: merged.offloads ?? true,
+    workers: merged.workers ?? Math.min(availableParallelism(), MAX_ADAPTER_WORKERS),
     limits: Object.fromEntries(limits),
   };
 }

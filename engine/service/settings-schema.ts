@@ -37,6 +37,12 @@ export const workers = z
   .int('must be a whole number')
   .min(1, 'must be 1 or more')
   .max(64, 'must be 64 at most');
+/** Queues of an adapter, with a thread for each way of each. */
+export const MAX_ADAPTER_WORKERS = 8;
+export const adapterWorkers = workers.max(
+  MAX_ADAPTER_WORKERS,
+  `must be ${MAX_ADAPTER_WORKERS} at most`,
+);
 export const control = z.string('must be a path').startsWith('/', 'must be an absolute path');
 
 /** Settings of a client, as a file or the command line gives them. */
@@ -85,6 +91,8 @@ export const settingsSchema = z.strictObject({
   birthdayProbing: flag,
   /** Segmentation and checksum offloads of adapter and socket, where this kernel has them. */
   offloads: flag,
+  /** 1 by default: a desktop's tunnel has one or two peers at a time. */
+  workers: adapterWorkers,
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),
   key: z.string('must be text').min(1, 'is empty'),
 });

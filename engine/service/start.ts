@@ -157,8 +157,8 @@ export async function startClient(
   const user = targetUser();
   // Said first: an adapter in use would only be the consequence.
   await removeLeftover(path);
-  const { adapter: name, offloads } = settings;
-  const opening = host.openAdapter({ name, mtu: TEREDO_MTU, queues: 1, offloads });
+  const { adapter: name, offloads, workers: queues } = settings;
+  const opening = host.openAdapter({ name, mtu: TEREDO_MTU, queues, offloads });
   warmUp();
   const adapter = await opening;
   let opened: ControlServer | null = null;
@@ -317,7 +317,7 @@ export async function startRelay(
   const opening = host.openRelayAdapter({
     name: settings.adapter,
     mtu: TEREDO_MTU,
-    queues: 1,
+    queues: settings.workers,
     offloads: settings.offloads,
   });
   warmUp();

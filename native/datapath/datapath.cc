@@ -78,15 +78,33 @@ bool Datapath::prepare(SystemFailure& failure) {
     }
   }
   offloads_ = {"recvmmsg", "sendmmsg"};
+  if (outward_.size() > 1) offloads_.push_back("multi-queue");
+  if (inward_.size() > 1) offloads_.push_back("reuse-port");
   chooseAdapterOffloads();
   return true;
 }
 
+// As many sockets as the adapter has queues; where they can't share a port, one.
 bool Datapath::openSockets(uint32_t ip, uint16_t port, SystemFailure& failure) {
-  const int socket = openUdpSocket(ip, port, failure);
-  if (socket < 0) return false;
-  sockets_ = {socket};
-  return true;
+  const size_t wanted = inward_.empty() ? std::max<size_t>(state_.config.tun.size(), 1) : inward_.size();
+  // Sockets that share a port would let another program's in: only one that has it alone finds the port taken.
+  int first = openUdpSocket(ip, port, failure);
+  if (first < 0) return false;
+  sockets_ = {first};
+  if (wanted == 1) return true;
+  const auto own = static_cast<uint16_t>(local());
+  closeSockets();
+  for (size_t i = 0; i < wanted; i++) {
+    const int socket = openUdpSocket(ip, own, failure, true);
+    if (socket < 0) break;
+    sockets_.push_back(socket);
+  }
+  if (sockets_.size() == wanted) return true;
+  closeSockets();
+  if (!inward_.empty()) return false;
+  first = openUdpSocket(ip, own, failure);
+  if (first >= 0) sockets_ = {first};
+  return first >= 0;
 }
 
 void Datapath::closeSockets() {

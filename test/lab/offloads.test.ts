@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Lab, noLab } from './kit/lab.ts';
+import { Lab, noLab, SERVER } from './kit/lab.ts';
 import type { Home } from './kit/lab.ts';
 import { eventually } from './kit/processes.ts';
 import { startMiredoServer, startShipworm } from './kit/programs.ts';
@@ -20,21 +20,33 @@ const PORT = 7000;
 describe.skipIf(reason !== null)('offloads', () => {
   let lab: Lab;
   let segments: string;
+  let refuse: string;
   beforeAll(async () => {
     lab = new Lab();
     segments = join(lab.folder, 'udp-segments');
     execFileSync('g++', ['-std=c++20', '-O2', '-o', segments, 'test/lab/udp-segments.cc']);
+    refuse = join(lab.folder, 'refuse.so');
+    const source = 'test/unit/native/refuse.cc';
+    execFileSync('g++', ['-std=c++20', '-shared', '-fPIC', '-o', refuse, source, '-ldl']);
     await startMiredoServer(lab);
     lab.keep();
   });
   afterAll(() => lab.close());
   afterEach(() => lab.stopPrograms());
 
-  function start(home: Home, offloads: boolean): Shipworm {
+  /** A client on a kernel that lacks `without`, if something is named. */
+  function start(home: Home, settings: Readonly<Record<string, unknown>>, without = ''): Shipworm {
     lab.setNat(home, 'restricted');
-    const config = join(lab.folder, `offloads-${offloads}.json`);
-    writeFileSync(config, JSON.stringify({ offloads }));
-    return startShipworm(lab, home, ['--expose-all', '--config', config]);
+    const config = join(lab.folder, `offloads-${home.line}.json`);
+    writeFileSync(config, JSON.stringify(settings));
+    const env = { LD_PRELOAD: refuse, SHIPWORM_REFUSE: without };
+    return startShipworm(
+      lab,
+      home,
+      ['--expose-all', '--config', config],
+      SERVER,
+      without === '' ? {} : env,
+    );
   }
 
   /** What the kernel of a PC refused for its checksum. */
@@ -71,6 +83,14 @@ describe.skipIf(reason !== null)('offloads', () => {
     return receiver.out.trim().split('\n').at(-1)!;
   }
 
+  /** Everything arrives from home 1 at home 2, and the kernel there finds nothing wrong with it. */
+  async function carries(address: string): Promise<void> {
+    const bad = badChecksums(lab.home2);
+    await tcp(lab.home1, lab.home2, address);
+    expect(await udp(lab.home1, lab.home2, address)).toBe(`whole ${DATAGRAMS} wrong 0 turned 0`);
+    expect(badChecksums(lab.home2)).toBe(bad);
+  }
+
   const usual = ['recvmmsg', 'sendmmsg'];
 
   test.each([
@@ -81,8 +101,8 @@ describe.skipIf(reason !== null)('offloads', () => {
   ])(
     'sender %s, receiver %s: every byte and datagram arrives, in order, with its right checksum',
     async (a, b) => {
-      const one = start(lab.home1, a);
-      const two = start(lab.home2, b);
+      const one = start(lab.home1, { offloads: a });
+      const two = start(lab.home2, { offloads: b });
       const [, address] = await Promise.all([one.address(), two.address()]);
       await answers(lab, lab.home1, address);
       for (const [client, on] of [
@@ -96,10 +116,7 @@ describe.skipIf(reason !== null)('offloads', () => {
           );
         else expect(offloads).toEqual(usual);
       }
-      const bad = badChecksums(lab.home2);
-      await tcp(lab.home1, lab.home2, address);
-      expect(await udp(lab.home1, lab.home2, address)).toBe(`whole ${DATAGRAMS} wrong 0 turned 0`);
-      expect(badChecksums(lab.home2)).toBe(bad);
+      await carries(address);
       const sent = (await one.status()).counters.datapath;
       const received = (await two.status()).counters.datapath;
       // The sender got super-packets where it asked for them, and the receiver made some.
@@ -109,9 +126,35 @@ describe.skipIf(reason !== null)('offloads', () => {
     },
   );
 
+  const ALL = ['tso6', 'uso6', 'udp-gso', 'udp-gro', 'multi-queue', 'reuse-port'];
+
+  // With sanitizers the command that starts the client has libraries of its own to preload.
+  const lacking = [
+    ['uso6', 'udp-gro'],
+    ['udp-gso', 'reuse-port'],
+  ].filter(() => process.env['SHIPWORM_TEST_COMMAND'] === undefined);
+
+  test.each([['', ''], ...lacking])(
+    'two workers; the sender lacks "%s", the receiver "%s": all else is in force, and everything arrives',
+    async (a, b) => {
+      const one = start(lab.home1, { workers: 2 }, a);
+      const two = start(lab.home2, { workers: 2 }, b);
+      const [, address] = await Promise.all([one.address(), two.address()]);
+      await answers(lab, lab.home1, address);
+      for (const [client, without] of [
+        [one, a],
+        [two, b],
+      ] as const) {
+        const { offloads } = await client.status();
+        expect(ALL.filter((name) => !offloads.includes(name))).toEqual(without ? [without] : []);
+      }
+      await carries(address);
+    },
+  );
+
   test('a link too small for a whole packet: segmented sends are refused, single ones get through', async () => {
-    const one = start(lab.home1, true);
-    const two = start(lab.home2, true);
+    const one = start(lab.home1, {});
+    const two = start(lab.home2, {});
     const [, address] = await Promise.all([one.address(), two.address()]);
     await answers(lab, lab.home1, address);
     // Both ends of the link: what is longer than the receiver takes would get lost in it for ever.

@@ -1,7 +1,13 @@
-// Preloaded: refuses the datapath add-on, and nobody else, what SHIPWORM_REFUSE names: getrandom, mmap or malloc.
+// Preloaded: refuses the datapath add-on, and nobody else, what SHIPWORM_REFUSE names: getrandom, mmap, malloc, or an option that an older
+// kernel lacks: uso6, udp-gso, udp-gro, reuse-port.
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/if_tun.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cstdlib>
@@ -49,4 +55,30 @@ extern "C" void* malloc(size_t length) noexcept {
     return nullptr;
   }
   return __libc_malloc(length);
+}
+
+extern "C" int setsockopt(int fd, int level, int name, const void* value, socklen_t length) noexcept {
+  constexpr int kUdpSegment = 103, kUdpGro = 104;
+  const char* option = level == SOL_SOCKET && name == SO_REUSEPORT  ? "reuse-port"
+                       : level == IPPROTO_UDP && name == kUdpSegment ? "udp-gso"
+                       : level == IPPROTO_UDP && name == kUdpGro     ? "udp-gro"
+                                                                     : nullptr;
+  if (option && refused(option, __builtin_return_address(0))) {
+    errno = ENOPROTOOPT;
+    return -1;
+  }
+  return real<int(int, int, int, const void*, socklen_t)>("setsockopt")(fd, level, name, value, length);
+}
+
+extern "C" int ioctl(int fd, unsigned long request, ...) noexcept {
+  constexpr unsigned long kUso = 0x20 | 0x40;
+  va_list arguments;
+  va_start(arguments, request);
+  void* argument = va_arg(arguments, void*);
+  va_end(arguments);
+  if (request == TUNSETOFFLOAD && reinterpret_cast<unsigned long>(argument) & kUso && refused("uso6", __builtin_return_address(0))) {
+    errno = EINVAL;
+    return -1;
+  }
+  return real<int(int, unsigned long, ...)>("ioctl")(fd, request, argument);
 }

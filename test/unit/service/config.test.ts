@@ -55,6 +55,7 @@ it('command line rules over user over system over default', () => {
     allowPrivate: false,
     portMapping: false,
     offloads: true,
+    workers: 1,
     localDiscovery: false,
     intervalSearch: false,
     birthdayProbing: false,
