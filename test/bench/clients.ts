@@ -11,9 +11,9 @@ import { memory, PRODUCTS, products } from './products.ts';
 import type { Product } from './products.ts';
 import { median } from './report.ts';
 
-const IDLE_SECONDS = 60;
-/** What a client says in the first half minute is no idle traffic. */
-const SETTLE_MS = 35_000;
+const IDLE_SECONDS = 30;
+/** What a client says at its start is no idle traffic. */
+const SETTLE_MS = 20_000;
 
 /** UDP datagrams that pass the router's outer interface in a minute while nobody uses the tunnel. */
 async function idle(home: Home): Promise<number> {

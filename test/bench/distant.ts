@@ -74,12 +74,14 @@ export const distant: Group = {
   title: `With ${ROUND_TRIP_MS} ms of round trip`,
   columns: PRODUCTS,
   rows,
-  measure: async (lab, { rounds }) => {
+  // The delay is so long that two rounds say it.
+  measure: async (lab, { rounds, quick }) => {
+    if (quick) return [];
     await startMiredoServer(lab);
     const columns = products(lab).map((product) => ({
       name: product.name,
       sample: () => measure(lab, product),
     }));
-    return inTurns(columns, rounds);
+    return inTurns(columns, Math.min(rounds, 2));
   },
 };

@@ -15,7 +15,7 @@ export type Sample = Partial<Record<string, number>>;
 
 export interface Pace {
   readonly rounds: number;
-  /** A minute in all: shorter runs, and what takes long is left out. */
+  /** Under two minutes in all: shorter runs, and what takes long is left out. */
   readonly quick: boolean;
 }
 

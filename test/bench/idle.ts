@@ -11,7 +11,7 @@ import { PRODUCTS, products } from './products.ts';
 
 const SECONDS = 30;
 /** What a program does after its start, collecting garbage above all, is over by then. */
-const SETTLE_MS = 15_000;
+const SETTLE_MS = 10_000;
 
 interface Idle {
   readonly wakeUps: number;

@@ -43,6 +43,8 @@ async function main(): Promise<void> {
       process.stderr.write(`${group.title}\n`);
       const samples = await group.measure(lab, pace);
       await lab.stopPrograms();
+      // What a quick run leaves out.
+      if (samples.length === 0) continue;
       all.push({ group, samples });
       process.stdout.write(`${textTable({ group, samples })}\n\n`);
       if (values.document) writeDocument(all, pace.rounds);

@@ -6,9 +6,10 @@ import type { Path } from './paths.ts';
 
 /** A rate is carried when it loses less than this. */
 const LOSS = 0.005;
-/** The search ends when the rate is known to this part of itself. */
-const STEP = 1.12;
-const MOST = 400_000;
+/** The rates that are tried, a second: the same ones in every round, so that rounds differ by what was carried alone. */
+const RATES = Array.from({ length: 40 }, (_, i) => Math.round(5_000 * 1.12 ** i));
+/** A rate must fail as often as this to be given up: a stall of the machine is no bound. */
+const TRIES = 3;
 /** The receiver takes a silence of this length for the end, s. */
 const SILENCE = 0.3;
 
@@ -31,10 +32,7 @@ async function carried(
   return received >= sent * (1 - LOSS) ? received / took : null;
 }
 
-/**
- * The most packets a second of `bytes` that the path carries. A rate must fail twice to be given up: one stall of the machine is
- * no bound. `start`: a guess.
- */
+/** The most packets a second of `bytes` that the path carries, searched from the rate next to `start` on; 0: not even the least rate. */
 export async function mostPackets(
   lab: Lab,
   { to }: Path,
@@ -42,22 +40,31 @@ export async function mostPackets(
   start: number,
   seconds: number,
 ): Promise<number> {
-  const tried = async (rate: number): Promise<number | null> =>
-    (await carried(lab, to, bytes, rate, seconds)) ??
-    (await carried(lab, to, bytes, rate, seconds));
+  const tried = async (rate: number): Promise<number | null> => {
+    let got: number | null = null;
+    for (let i = 0; i < TRIES && got === null; i++)
+      got = await carried(lab, to, bytes, rate, seconds);
+    return got;
+  };
   let best = 0;
-  let [low, high] = [0, MOST];
-  for (let rate = start; high / Math.max(low, 1_000) > STEP && rate <= MOST;) {
-    const got = await tried(rate);
-    if (got === null) high = rate;
+  // The highest rate that is carried, the lowest that is not.
+  let [low, high] = [-1, RATES.length];
+  let at = Math.max(
+    0,
+    RATES.findLastIndex((rate) => rate <= start),
+  );
+  for (let stride = 1; high - low > 1; stride *= 2) {
+    const got = await tried(RATES[at]!);
+    if (got === null) high = at;
     else {
+      low = at;
       best = Math.max(best, got);
-      low = rate;
       // The sender itself can't do more.
-      if (got < rate * 0.9) break;
+      if (got < RATES[at]! * 0.9) break;
     }
-    rate = high === MOST ? low * 1.5 : low === 0 ? high / 1.5 : Math.sqrt(low * high);
-    if (rate < 5_000) break;
+    if (low < 0) at = Math.max(0, high - stride);
+    else if (high === RATES.length) at = Math.min(high - 1, low + stride);
+    else at = (low + high) >> 1;
   }
   return best;
 }

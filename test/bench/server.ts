@@ -10,7 +10,7 @@ import { inTurns } from './group.ts';
 import type { Group, Sample } from './group.ts';
 import { PRODUCTS } from './products.ts';
 
-const SECONDS = 4;
+const SECONDS = 3;
 /** Solicitations under way: enough that the server never waits, few enough that no buffer overflows. */
 const WINDOW = 256;
 

@@ -12,8 +12,8 @@ import { PATHS, PORTS } from './paths.ts';
 import type { Path, PathKind } from './paths.ts';
 
 /** How long each thing is measured, s, and how many round trips. */
-const FULL = { stream: 3, packets: 0.8, trips: 1_000 };
-const QUICK = { stream: 1, packets: 0.4, trips: 300 };
+const FULL = { stream: 2, packets: 0.5, trips: 1_000 };
+const QUICK = { stream: 1, packets: 0.3, trips: 300 };
 type Lengths = typeof FULL;
 
 interface Iperf {

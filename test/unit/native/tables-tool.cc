@@ -1,4 +1,4 @@
-// Fills the datapath's tables, looks everything up, and prints what each entry costs: memory, and time for a look-up.
+// Fills the datapath's tables, looks everything up, and prints what each entry costs: memory, time for a look-up, and how many keys it compares.
 //
 //   tables peers COUNT | tables flows COUNT     prints one line of JSON
 //   tables grace ROUNDS                         what a thread has found, while another takes it away: one line of JSON
@@ -43,6 +43,29 @@ FlowKey keyOf<Flow>(uint32_t i) {
   return {.local = addressOf(0), .remote = addressOf(i >> 8), .localPort = static_cast<uint16_t>(i & 255), .remotePort = 443, .protocol = 6};
 }
 
+// A peer that counts how often its key is compared.
+struct Counted : Peer {
+  struct Key : Address {
+    static inline uint64_t comparisons = 0;
+    bool operator==(const Key& other) const {
+      comparisons++;
+      return Address::operator==(other);
+    }
+  };
+  Key key;
+  static uint64_t hash(const Key& key, const HashKey& secret) { return hashAddress(key, secret); }
+};
+
+// Keys compared for each look-up of one that is there.
+static double comparisons(uint32_t count) {
+  Grace grace;
+  Table<Counted> table(count, grace, {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f});
+  for (uint32_t i = 0; i < count; i++) table.insert({addressOf(i)}, [](Counted&) {});
+  Counted::Key::comparisons = 0;
+  for (uint32_t i = 0; i < count; i++) table.find({addressOf(i)});
+  return static_cast<double>(Counted::Key::comparisons) / count;
+}
+
 template <class Entry>
 static int run(uint32_t count) {
   Grace grace;
@@ -66,7 +89,7 @@ static int run(uint32_t count) {
   uint32_t left = 0;
   for (uint32_t i = 0; i < count; i++)
     if (table.find(keyOf<Entry>(i))) left++;
-  std::printf("{\"bytes\":%.1f,\"found\":%u,\"strangers\":%u,\"left\":%u,\"nanoseconds\":%.1f}\n", bytes, found, strangers, left, each);
+  std::printf("{\"bytes\":%.1f,\"found\":%u,\"strangers\":%u,\"left\":%u,\"nanoseconds\":%.1f,\"comparisons\":%.2f}\n", bytes, found, strangers, left, each, comparisons(count));
   return 0;
 }
 
