@@ -93,6 +93,8 @@ export class Traffic {
       this.core.discards.count(peer);
       return;
     }
+    // An old entry must not be forgotten before the peer's next packet, which belongs to this one.
+    this.paths.peers.touch(peer, now);
     this.paths.bubbles.receive(peer, own, datagram.trailers, origin, now);
   }
 

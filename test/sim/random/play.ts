@@ -41,6 +41,7 @@ const SERVER2 = ip('192.0.2.2');
 const ATTACKER = ip('203.0.113.66');
 /** See the rule `heals`. */
 const ADDRESS_HEALS_MS = 35_000;
+const SEARCHED_HEALS_MS = 125_000;
 /** See the rule `supported-pair-connects`. */
 const PATH_HEALS_MS = 311_000;
 const CONNECT_MS = 10_000;
@@ -63,6 +64,8 @@ class RandomHome {
   readonly spec: HomeSpec;
   private readonly index: number;
   readonly nat: Nat | null;
+  /** Its address behind a router. */
+  readonly own: Ip4;
   readonly link: Interface;
   readonly addresses: Ip6[] = [];
   readonly simulated: SimulatedClient;
@@ -74,7 +77,13 @@ class RandomHome {
     const { simulation, internet } = world;
     const host = new Host(simulation, this.name);
     const address = ip(`198.51.100.${10 + index}`);
-    if (spec.kind === 'none') {
+    const own = ip(`192.168.1.${10 + index}`);
+    this.own = own;
+    const shared = spec.behind === undefined ? null : world.homes[spec.behind]!.nat;
+    if (shared) {
+      this.nat = shared;
+      this.link = host.addInterface(shared.inside, own);
+    } else if (spec.kind === 'none') {
       this.nat = null;
       this.link = host.addInterface(internet, address, spec.line);
     } else {
@@ -82,15 +91,21 @@ class RandomHome {
         outside: internet,
         addresses: [address],
         inside: { address: ip('192.168.1.0'), prefix: 24, gateway: ip('192.168.1.1') },
-        behaviour: NAT_KINDS[spec.kind],
+        behaviour: { ...NAT_KINDS[spec.kind], ...(spec.hairpin && { hairpin: spec.hairpin }) },
         line: spec.line,
       });
-      this.link = host.addInterface(this.nat.inside, ip('192.168.1.10'));
+      this.link = host.addInterface(this.nat.inside, own);
     }
     this.simulated = simulateClient(simulation, {
       host,
-      port: 50_000,
-      config: clientConfig({ server: SERVER, server2: SERVER2, ...spec.settings, limits: LIMITS }),
+      // To two with one port behind it a Linux router is a symmetric one: each has its own, as real clients draw theirs.
+      port: 50_000 + (shared ? index : 0),
+      config: clientConfig({
+        server: SERVER,
+        server2: SERVER2,
+        ...spec.settings,
+        limits: { ...LIMITS, ...(spec.sidePorts !== undefined && { sidePorts: spec.sidePorts }) },
+      }),
       onDeliver: (packet) => world.watch.noteDelivered(this.name, this.addresses, packet),
       onEvent: () => this.noteAddress(),
     });
@@ -118,10 +133,17 @@ class RandomHome {
   }
 }
 
+/** A Linux router keeps the port, and counts as one that maps by destination only where it can't. */
+function mapsByDestination({ kind }: HomeSpec): boolean {
+  if (kind === 'none') return false;
+  const { mapping, overloading } = NAT_KINDS[kind];
+  return mapping !== 'endpointIndependent' && !overloading;
+}
+
 export class RandomWorld {
   readonly simulation: Simulation;
   readonly internet: Segment;
-  readonly homes: RandomHome[];
+  readonly homes: RandomHome[] = [];
   readonly natives: { readonly address: Ip6; readonly node: Node6 }[] = [];
   readonly watch: Watch;
   readonly attackerPort = 6_666;
@@ -144,16 +166,10 @@ export class RandomWorld {
       machines: new Set(['server', ...relays, ...names]),
       server: 'server',
       relays: new Set(relays),
-      symmetric: new Set(
-        names.filter((_, i) => {
-          const { kind } = scenario.homes[i]!;
-          // A Linux router keeps the port, and counts as one that maps by destination only where it can't.
-          return (
-            kind !== 'none' &&
-            NAT_KINDS[kind].mapping !== 'endpointIndependent' &&
-            !NAT_KINDS[kind].overloading
-          );
-        }),
+      symmetric: new Set(names.filter((_, i) => mapsByDestination(scenario.homes[i]!))),
+      neighbours: (node) => this.neighboursOf(node),
+      seeking: new Set(
+        names.filter((_, i) => scenario.homes[i]!.settings?.localDiscovery === true),
       ),
       attackerIp: ATTACKER,
       duplicates: scenario.homes.some(({ line }) => (line.duplicate ?? 0) > 0),
@@ -175,8 +191,17 @@ export class RandomWorld {
     const attackerHost = new Host(simulation, 'attacker', { answersUnreachable: false });
     attackerHost.addInterface(this.internet, ATTACKER);
     this.attacker = attackerHost.bind(this.attackerPort);
-    this.homes = scenario.homes.map((spec, i) => new RandomHome(this, i, spec));
+    for (const [i, spec] of scenario.homes.entries())
+      this.homes.push(new RandomHome(this, i, spec));
     if (tamper) for (const home of this.homes) tamper(home.simulated, this);
+  }
+
+  private neighboursOf(node: string): readonly Ip4[] {
+    const home = this.homes.find(({ name }) => name === node);
+    if (!home?.nat) return [];
+    return this.homes
+      .filter((each) => each !== home && each.nat === home.nat)
+      .map(({ own }) => own);
   }
 
   private addNative(native: Internet6, i: number): void {
@@ -328,8 +353,11 @@ export class RandomWorld {
     }
     for (const { line } of [...this.serverLinks, ...this.relayLinks]) line.set({ loss: 0 });
     const quiet = simulation.now;
+    const searches = (home: RandomHome): boolean => home.spec.settings?.intervalSearch === true;
     simulation.runUntil(quiet + ADDRESS_HEALS_MS);
-    for (const home of homes) this.checkHealed(home, true);
+    for (const home of homes) if (!searches(home)) this.checkHealed(home, true);
+    simulation.runUntil(quiet + SEARCHED_HEALS_MS);
+    for (const home of homes) if (searches(home)) this.checkHealed(home, true);
     simulation.runUntil(quiet + PATH_HEALS_MS);
     const supported = homes.flatMap(({ spec }, i) =>
       (SUPPORTED as readonly string[]).includes(spec.kind) ? [i] : [],
@@ -350,7 +378,7 @@ export class RandomWorld {
   private checkHealed(home: RandomHome, mayDoubt: boolean): void {
     const { name, client } = home;
     const { state, reason, mapped, address } = client.status();
-    const after = `${ADDRESS_HEALS_MS} ms after the last fault`;
+    const after = `long after the last fault`;
     const doubts =
       mayDoubt &&
       reason.code === 'no-traffic' &&

@@ -1,19 +1,24 @@
 // Watches every packet of a random network and throws at the first that breaks a rule that must always hold.
 import type { Packet4, Simulation, TraceEvent } from '../../../engine/sim/index.ts';
 import {
+  DISCOVERY_ADDRESS,
   formatEndpoint,
   formatIp6,
   parseIcmp6,
   parseIp4,
   parseIp6Header,
   PROTOCOL,
+  TEREDO_PORT,
 } from '../../../engine/wire/index.ts';
 import type { Ip4, Ip6 } from '../../../engine/wire/index.ts';
 import { FORGED } from './attacks.ts';
 
 /** What always holds in every random network. */
 export const RULES = [
-  /** None of our machines sends to an address that RFC 6890 does not call globally reachable (RFC 4380 §5.2.4). No exception. */
+  /**
+   * None of our machines sends to an address that RFC 6890 does not call globally reachable (RFC 4380 §5.2.4), but for another PC of
+   * ours behind the same router (RFC 6081 §3.5), and the discovery group where that is set (RFC 4380 §5.2.8).
+   */
   'global-only',
   /** RFC 4380 §5.2.6 with what RFC 6081 adds: see `BUBBLE_WINDOW_MS` and the constants after it, and `mostUnanswered`. */
   'bubble-limits',
@@ -28,7 +33,8 @@ export const RULES = [
   /** No client keeps more peers than its limit. */
   'bounded-state',
   /**
-   * 35 s after the last fault (a refresh interval of 30 s, and the answer over the slowest line) every client has an address at the
+   * 35 s after the last fault (a refresh interval of 30 s, and the answer over the slowest line; 125 s with the longest interval that
+   * RFC 4380 §5.2.7 may find) every client has an address at the
    * external address that its router has now, and is qualified; but for one whose peers have all been silent until then, which may
    * say so (`no-traffic`) until the first of them speaks.
    */
@@ -131,6 +137,10 @@ export interface WatchOptions {
   /** Clients behind NATs that map by destination. */
   readonly symmetric: ReadonlySet<string>;
   readonly attackerIp: Ip4;
+  /** Addresses of the other PCs behind the same router. */
+  readonly neighbours: (node: string) => readonly Ip4[];
+  /** Clients that look for neighbours by multicast. */
+  readonly seeking: ReadonlySet<string>;
   /** A line of this network makes second copies. */
   readonly duplicates: boolean;
 }
@@ -229,7 +239,11 @@ export class Watch {
 
   private judgeSent(node: string, packet: Packet4 & { kind: 'udp' }): void {
     const to = formatEndpoint(packet.destination);
-    if (!isGlobal(packet.destination.ip)) this.fail('global-only', `${node} sent to ${to}`);
+    const { ip, port } = packet.destination;
+    const { neighbours, seeking } = this.options;
+    const isGroup = ip === DISCOVERY_ADDRESS && port === TEREDO_PORT && seeking.has(node);
+    if (!isGlobal(ip) && !isGroup && !neighbours(node).includes(ip))
+      this.fail('global-only', `${node} sent to ${to}`);
     this.judgeBubble(node, packet);
     const { reaction } = this;
     if (reaction?.node !== node || reaction.at !== this.simulation.now) return;

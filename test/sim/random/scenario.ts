@@ -1,7 +1,7 @@
 // Draws a random network from a seed, as a plain value that can be played, shrunk and printed.
 import type { ClientConfig } from '../../../engine/client/types.ts';
 import { SeededRandom } from '../../../engine/sim/index.ts';
-import type { LineConditions, NatKindName } from '../../../engine/sim/index.ts';
+import type { LineConditions, NatBehaviour, NatKindName } from '../../../engine/sim/index.ts';
 
 /** The kinds behind which RFC 4380 §3.1 promises that clients reach each other; `none` is a PC without a NAT. */
 export const SUPPORTED = [
@@ -27,7 +27,13 @@ export interface HomeSpec {
   readonly kind: HomeKind;
   readonly line: Partial<LineConditions>;
   /** Settings of its client that are not the usual ones. */
-  readonly settings?: Partial<ClientConfig>;
+  readonly settings?: Partial<Omit<ClientConfig, 'limits'>>;
+  /** UDP ports beside the service port; 16 if it is not said. */
+  readonly sidePorts?: number;
+  /** What the router does with packets to itself, if another than its kind. */
+  readonly hairpin?: NatBehaviour['hairpin'];
+  /** The home behind whose router this PC is, too; its own kind counts for nothing then. */
+  readonly behind?: number;
 }
 
 export type Place = { readonly home: number } | { readonly native: number };
@@ -105,14 +111,40 @@ function drawLine(random: SeededRandom): Partial<LineConditions> {
   };
 }
 
+/** What is optional: neighbours behind one router, hairpins, local discovery, the search for a longer interval, few side ports. */
+function drawOptions(homes: readonly HomeSpec[], random: SeededRandom): HomeSpec[] {
+  const drawn: HomeSpec[] = [];
+  for (const home of homes) {
+    const settings = {
+      ...(random.chance(0.3) && { localDiscovery: true }),
+      ...(random.chance(0.3) && { intervalSearch: true }),
+    };
+    const sidePorts = random.pick([16, 16, 4, 1, 0]);
+    const hosts = [...drawn.keys()].filter((i) => {
+      const { kind, behind } = drawn[i]!;
+      return kind !== 'none' && behind === undefined;
+    });
+    const behind = hosts.length > 0 && random.chance(0.25) ? random.pick(hosts) : undefined;
+    drawn.push({
+      ...home,
+      settings,
+      sidePorts,
+      hairpin: random.pick(['none', 'external', 'internal'] as const),
+      ...(behind !== undefined && { behind, kind: drawn[behind]!.kind }),
+    });
+  }
+  return drawn;
+}
+
 /** The scenario of `seed`. */
 export function drawScenario(seed: number): Scenario {
   const random = new SeededRandom(seed).fork('scenario');
   const count = random.between(2, 4);
-  const homes = Array.from({ length: count }, (): HomeSpec => ({
+  const plain = Array.from({ length: count }, (): HomeSpec => ({
     kind: random.chance(0.75) ? random.pick(SUPPORTED) : random.pick(OTHERS),
     line: drawLine(random),
   }));
+  const homes = drawOptions(plain, new SeededRandom(seed).fork('options'));
   const natives = random.between(0, 2);
   const relays = natives > 0 ? random.between(1, 2) : 0;
   const quietAt = random.pick([20_000, 60_000, 120_000]);

@@ -38,12 +38,21 @@ function* smaller(scenario: Scenario): Generator<Scenario> {
       yield { ...scenario, steps: [...steps.slice(0, at), ...steps.slice(at + chunk)] };
     if (chunk === 1) break;
   }
-  for (let gone = homes.length - 1; gone >= 0 && homes.length > 1; gone--)
+  for (let gone = homes.length - 1; gone >= 0 && homes.length > 1; gone--) {
+    // Whose router others share stays until they have gone.
+    if (homes.some(({ behind }) => behind === gone)) continue;
     yield {
       ...scenario,
-      homes: homes.filter((_, i) => i !== gone),
+      homes: homes
+        .filter((_, i) => i !== gone)
+        .map((home) =>
+          home.behind !== undefined && home.behind > gone
+            ? { ...home, behind: home.behind - 1 }
+            : home,
+        ),
       steps: steps.flatMap((step) => withoutHome(step, gone) ?? []),
     };
+  }
   if (scenario.natives > 0)
     yield { ...scenario, natives: 0, relays: 0, steps: steps.filter((s) => !usesNatives(s)) };
   if (scenario.relays > 1) yield { ...scenario, relays: 1 };
@@ -52,9 +61,12 @@ function* smaller(scenario: Scenario): Generator<Scenario> {
     homes: homes.map((each, k) => (k === i ? spec : each)),
   });
   for (const [i, spec] of homes.entries()) {
-    if (Object.keys(spec.line).length > 0) yield replaced(i, { ...spec, line: {} });
-    if (spec.kind !== 'none') yield replaced(i, { ...spec, kind: 'none' });
-    if (spec.kind !== 'none' && spec.kind !== 'portRestricted')
+    const { kind, line } = spec;
+    if (Object.keys(line).length > 0) yield replaced(i, { ...spec, line: {} });
+    if (Object.keys(spec).length > 2) yield replaced(i, { kind, line });
+    const shares = homes.some(({ behind }) => behind === i);
+    if (kind !== 'none' && !shares) yield replaced(i, { kind: 'none', line });
+    if (kind !== 'none' && kind !== 'portRestricted')
       yield replaced(i, { ...spec, kind: 'portRestricted' });
   }
   for (const [i, step] of steps.entries())
