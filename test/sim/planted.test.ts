@@ -39,79 +39,197 @@ const receives =
     };
   };
 
-/** What a bug would do, for each rule that it breaks. */
-const PLANTED: Record<Rule, Tamper> = {
-  'global-only': transmits((original, to, bytes) => {
-    original(to, bytes);
-    if (isBubble(bytes)) original({ ip: parseIp4('10.0.0.1')!, port: to.port }, bytes);
-  }),
-  'bubble-limits': transmits((original, to, bytes) => {
-    for (let i = 0; i < (isBubble(bytes) ? 3 : 1); i++) original(to, bytes);
-  }),
-  // Hands on whatever carries UDP, proven or not.
-  'delivered-was-sent': receives((bytes, client) => {
-    if (bytes[0]! >> 4 === 6 && bytes[6] === PROTOCOL.udp) client.station.datapath.deliver(bytes);
-    return true;
-  }),
-  'delivered-once': (client) => {
-    const { datapath } = client.station;
-    const original = datapath.deliver.bind(datapath);
-    datapath.deliver = (bytes) => {
-      original(bytes);
-      original(bytes);
-    };
-  },
-  'no-amplification': (client, world) => {
+/** Answers each datagram of the attacker by `count` of `length` bytes. */
+const answers =
+  (count: number, length: number): Tamper =>
+  (client, world) => {
     const { socket } = client.station;
     const { onDatagram } = socket.handlers;
     socket.handlers = {
       ...socket.handlers,
       onDatagram: (from, bytes, arrivedOn) => {
-        if (from.port === world.attackerPort) socket.send(from, new Uint8Array(1280));
+        for (let n = 0; n < count; n++)
+          if (from.port === world.attackerPort) socket.send(from, new Uint8Array(length));
         onDatagram?.(from, bytes, arrivedOn);
       },
     };
+  };
+
+type Status = ReturnType<SimulatedClient['client']['status']>;
+
+/** Says something else of itself than what is so. */
+const says =
+  (change: (status: Status) => Status): Tamper =>
+  ({ client }) => {
+    const original = client.status.bind(client);
+    client.status = () => change(original());
+  };
+
+/** Sends each bubble along to `ip` as well. */
+const strays = (ip: string): Tamper =>
+  transmits((original, to, bytes) => {
+    original(to, bytes);
+    if (isBubble(bytes)) original({ ip: parseIp4(ip)!, port: 3_544 }, bytes);
+  });
+
+interface Planted {
+  readonly rule: Rule;
+  /** What the rule says then. */
+  readonly says: RegExp;
+  readonly tamper: Tamper;
+}
+
+/** What a bug would do, for each part of each rule. */
+const PLANTED: readonly Planted[] = [
+  { rule: 'global-only', says: /sent to 10\.0\.0\.1:/, tamper: strays('10.0.0.1') },
+  // On its own link, but nobody's.
+  { rule: 'global-only', says: /sent to 192\.168\.1\.200:/, tamper: strays('192.168.1.200') },
+  { rule: 'global-only', says: /sent to 224\.0\.0\.253:/, tamper: strays('224.0.0.253') },
+  {
+    rule: 'bubble-limits',
+    says: /bubbles in 2 s on one way/,
+    tamper: transmits((original, to, bytes) => {
+      for (let i = 0; i < (isBubble(bytes) ? 7 : 1); i++) original(to, bytes);
+    }),
   },
-  // Believes where the attacker says that it is.
-  'address-from-server': (client) => {
-    const original = client.client.status.bind(client.client);
-    client.client.status = () => {
-      const status = original();
-      return status.address === null ? status : { ...status, address: status.address ^ 1n };
-    };
+  {
+    // One to each of many ports, as a scan would.
+    rule: 'bubble-limits',
+    says: /sent 11 bubbles in 2 s for/,
+    tamper: transmits((original, to, bytes) => {
+      original(to, bytes);
+      if (isBubble(bytes))
+        for (let i = 1; i <= 10; i++) original({ ip: to.ip, port: (to.port + i) & 0xffff }, bytes);
+    }),
   },
-  'bounded-state': (client) => {
-    client.client.peers = () => new Array<never>(1_000);
+  {
+    // Never gives up.
+    rule: 'bubble-limits',
+    says: /unanswered bubbles/,
+    tamper: ({ station: { datapath } }, { simulation }) => {
+      const original = datapath.transmit.bind(datapath);
+      datapath.transmit = (to, bytes) => {
+        original(to, bytes);
+        if (isBubble(bytes))
+          for (let n = 1; n < 40; n++) simulation.after(n * 3_000, () => original(to, bytes));
+      };
+    },
   },
-  heals: transmits((original, to, bytes) => {
-    if (to.port !== 3_544) original(to, bytes);
-  }),
-  'supported-pair-connects': transmits((original, to, bytes) => {
-    if (!isBubble(bytes)) original(to, bytes);
-  }),
-  'no-exception': receives((bytes) => {
-    if (bytes.length > 1_000) throw new RangeError('a parser that reads past the end');
-    return true;
-  }),
-};
+  {
+    // Hands on whatever carries UDP, proven or not.
+    rule: 'delivered-was-sent',
+    says: /got/,
+    tamper: receives((bytes, client) => {
+      if (bytes[0]! >> 4 === 6 && bytes[6] === PROTOCOL.udp) client.station.datapath.deliver(bytes);
+      return true;
+    }),
+  },
+  {
+    rule: 'delivered-once',
+    says: /2 times/,
+    tamper: (client) => {
+      const { datapath } = client.station;
+      const original = datapath.deliver.bind(datapath);
+      datapath.deliver = (bytes) => {
+        original(bytes);
+        original(bytes);
+      };
+    },
+  },
+  { rule: 'no-amplification', says: /by 1 packets of 1280/, tamper: answers(1, 1280) },
+  { rule: 'no-amplification', says: /by 2 packets of/, tamper: answers(2, 1) },
+  {
+    // Believes where the attacker says that it is.
+    rule: 'address-from-server',
+    says: /is not its mapping/,
+    tamper: says((status) =>
+      status.address === null ? status : { ...status, address: status.address ^ 1n },
+    ),
+  },
+  {
+    rule: 'address-from-server',
+    says: /has 2001:/,
+    tamper: says((status) =>
+      status.address === null ? status : { ...status, address: status.address ^ (1n << 64n) },
+    ),
+  },
+  {
+    rule: 'bounded-state',
+    says: /keeps 1000 peers/,
+    tamper: (client) => {
+      client.client.peers = () => new Array<never>(1_000);
+    },
+  },
+  {
+    rule: 'heals',
+    says: /is qualifying/,
+    tamper: transmits((original, to, bytes) => {
+      if (to.port !== 3_544) original(to, bytes);
+    }),
+  },
+  {
+    // Doubts its server for ever, whoever speaks to it.
+    rule: 'heals',
+    says: /is qualifying \(no-traffic\)/,
+    tamper: says((status) => ({
+      ...status,
+      state: 'qualifying',
+      reason: { code: 'no-traffic', text: '' },
+    })),
+  },
+  {
+    // Sticks to the first address that it got.
+    rule: 'heals',
+    says: /has not noticed its new external address/,
+    tamper: (client, world) => {
+      let first: Status | null = null;
+      says((status) => {
+        if (status.address !== null) first ??= status;
+        return first ? { ...status, address: first.address, mapped: first.mapped } : status;
+      })(client, world);
+    },
+  },
+  {
+    rule: 'supported-pair-connects',
+    says: /nothing arrived/,
+    tamper: transmits((original, to, bytes) => {
+      if (!isBubble(bytes)) original(to, bytes);
+    }),
+  },
+  {
+    rule: 'no-exception',
+    says: /past the end/,
+    tamper: receives((bytes) => {
+      if (bytes.length > 1_000) throw new RangeError('a parser that reads past the end');
+      return true;
+    }),
+  },
+];
 
 describe('each rule is broken by a planted fault', () => {
-  /** The first seed whose run breaks a rule, with the fault planted in every client. */
-  function firstFailure(tamper: Tamper, rule: Rule): { seed: number; scenario: Scenario } | null {
+  /** The first seed whose run breaks the rule, with the fault planted in every client. */
+  function firstFailure(planted: Planted): { seed: number; scenario: Scenario } | null {
+    const { rule, says: text, tamper } = planted;
     for (let seed = 1; seed <= 300; seed++) {
       const scenario = drawScenario(seed);
-      if (play(scenario, { tamper }).violation?.rule === rule) return { seed, scenario };
+      const { violation } = play(scenario, { tamper });
+      if (violation?.rule === rule && text.test(violation.text)) return { seed, scenario };
     }
     return null;
   }
 
-  test.each(RULES)('%s', (rule) => {
-    expect(firstFailure(PLANTED[rule], rule)).not.toBeNull();
+  test('none is left out', () => {
+    expect(new Set(PLANTED.map(({ rule }) => rule))).toEqual(new Set(RULES));
+  });
+
+  test.each(PLANTED)('$rule: $says', (planted) => {
+    expect(firstFailure(planted)).not.toBeNull();
   });
 
   test('and is then shrunk to what is needed, with its seed and its last packets', () => {
-    const tamper = PLANTED['delivered-was-sent'];
-    const { seed, scenario } = firstFailure(tamper, 'delivered-was-sent')!;
+    const planted = PLANTED.find(({ rule }) => rule === 'delivered-was-sent')!;
+    const { tamper } = planted;
+    const { seed, scenario } = firstFailure(planted)!;
     const shrunk = shrink(scenario, 'delivered-was-sent', tamper);
     expect(shrunk.scenario.steps.length).toBeLessThanOrEqual(2);
     expect(shrunk.scenario.steps.length).toBeLessThan(scenario.steps.length);
