@@ -62,6 +62,9 @@ export class Dormancy {
   private settings: GateSettings;
   private policy: GatePolicy = { state: 'default', defaultQualified: false, rules: [] };
   private network: GateNetwork | null = null;
+  /** The network's name without its router, and with it once it was known. */
+  private base: string | null | undefined;
+  private router: string | null = null;
   private damaged: boolean;
   /** Undefined: not looked for on this network. */
   private domain: { readonly name: string | null; readonly at: number } | undefined;
@@ -89,10 +92,17 @@ export class Dormancy {
   }
 
   setNetwork(network: GateNetwork): void {
-    if (network.id !== this.network?.id) {
+    const { id, base = id } = network;
+    // A router that becomes known, or is not for a while, makes no other network; another router does.
+    const known = id !== base;
+    const same = base === this.base && (!known || this.router === null || this.router === id);
+    if (!same) {
       this.domain = undefined;
       this.askedAt = -Infinity;
+      this.router = null;
     }
+    if (known) this.router = id;
+    this.base = base;
     this.network = network;
   }
 

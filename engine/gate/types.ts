@@ -295,8 +295,10 @@ export interface GateSettings {
 }
 
 export interface GateNetwork {
-  /** Stable name of the network (its gateway and search suffixes), null when there is none. */
+  /** Stable name of the network (its router, prefixes and search suffixes), null when there is none. */
   readonly id: string | null;
+  /** The name without the router, which is not always known: then it is `id`, too. Absent: so it is always. */
+  readonly base?: string | null;
   readonly nativeIpv6: boolean;
 }
 

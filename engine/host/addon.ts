@@ -165,8 +165,11 @@ export interface NativeAddon {
   lockDown(): void;
   /** IPv4 addresses and default routes of this network namespace. Throws SystemError. */
   dumpNetwork(): NetworkDump;
-  /** Calls back, coalesced, when a link, an address or a route changed. Doesn't keep the process alive. Returns a stop function. */
-  openNetlink(callback: () => void): () => void;
+  /**
+   * Calls back, coalesced, when a link, an address or a route changed, or instead (`neighbours`) an entry of the tables of neighbours.
+   * Doesn't keep the process alive. Returns a stop function.
+   */
+  openNetlink(callback: () => void, neighbours?: boolean): () => void;
   /**
    * Calls back, coalesced, when the computer has slept or its clock was set; nothing runs before. Doesn't keep the process alive.
    * Returns a stop function. Throws SystemError.

@@ -13,6 +13,7 @@ import { LinuxAdapter, openLinuxAdapter } from './linux-adapter.ts';
 import { findDomain, searchSuffixes, watchSuffixes } from './domain.ts';
 import { openDatapath } from './linux-datapath.ts';
 import { readAddresses6 } from './linux-addresses6.ts';
+import { linkAddresses } from './linux-neighbours.ts';
 import { answersTcp, openLinuxProbe, readMachine } from './linux-probe.ts';
 import { openLinuxRaw6 } from './linux-raw6.ts';
 import { LinuxUdp } from './linux-udp.ts';
@@ -194,21 +195,32 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
 
   watchNetwork(callback: (state: NetworkState) => void): () => void {
     let timer: NodeJS.Timeout | undefined;
+    let stopNeighbours: (() => void) | null = null;
     const tellAfter = (ms: number): void => {
       clearTimeout(timer);
       timer = setTimeout(() => {
         try {
-          callback(this.readNetwork());
+          const state = this.readNetwork();
+          watchNeighbours(state.routers === null);
+          callback(state);
         } catch (error) {
           if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
           tellAfter(RETRY_MS);
         }
       }, ms);
     };
+    // They change all the time where others use the network: listened to only while a router is not known.
+    const watchNeighbours = (on: boolean): void => {
+      if (on) stopNeighbours ??= nativeAddon().openNetlink(() => tellAfter(SETTLE_MS), true);
+      else stopNeighbours?.();
+      if (!on) stopNeighbours = null;
+    };
     const stop = nativeAddon().openNetlink(() => tellAfter(SETTLE_MS));
     const stopSuffixes = watchSuffixes(() => tellAfter(SETTLE_MS));
+    watchNeighbours(this.readNetwork().routers === null);
     return () => {
       clearTimeout(timer);
+      watchNeighbours(false);
       stopSuffixes();
       stop();
     };
@@ -274,6 +286,10 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
       Object.values(networkInterfaces()).flatMap((list) => list!.map(({ address }) => address)),
     );
     const foreign = defaultRoutes.filter((route) => route.oif !== this.adapterIndex);
+    const names = new Map(addresses.map((each) => [each.index, each.interface]));
+    const gateways = foreign
+      .filter(({ family, gateway }) => family === 4 && gateway !== 0)
+      .map(({ gateway, oif }) => ({ address: gateway, interface: names.get(oif) ?? '' }));
     return {
       networks: addresses
         .filter((a) => a.interface !== 'lo' && a.interface !== this.adapterName)
@@ -285,6 +301,7 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
         .filter((route) => route.family === 4)
         .map(({ oif, gateway, table }) => `${oif} ${gateway} ${table}`)
         .join(),
+      routers: linkAddresses(gateways),
       suffixes: searchSuffixes(),
     };
   }

@@ -48,6 +48,8 @@ export interface NetworkState {
   readonly ipv4: boolean;
   /** What the default IPv4 routes lead through; another text is another way to the Internet. */
   readonly route: string;
+  /** Link addresses of the routers that the default IPv4 routes lead to, sorted; null while one of them is not known. */
+  readonly routers: readonly string[] | null;
   /** DNS search suffixes, as the network gave them. */
   readonly suffixes: readonly string[];
 }

@@ -1,7 +1,7 @@
 // Module service/client-service wires adapter, socket, network watch, gate and tunnel into one running client.
 import { PEER_VALID_MS, REFRESH_INTERVAL_MS } from '../client/config.ts';
 import type { Upcall } from '../datapath/types.ts';
-import type { GateNetwork, GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
+import type { GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
 import { HostError } from '../host/types.ts';
 import type {
   Adapter,
@@ -22,7 +22,8 @@ import { gateApi } from './gate-api.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
-import { networkId, peerEntry, pingResult, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
+import { peerEntry, pingResult, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
+import { NetworkMemory } from './network-memory.ts';
 import { policyView } from './policy-view.ts';
 import { choosePort } from './port.ts';
 import { NOT_ASKED } from './portmap/state.ts';
@@ -30,14 +31,6 @@ import type { PortMapper } from './portmap/mapper.ts';
 import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
 import { Waking } from './waking.ts';
-
-const NOWHERE: NetworkState = {
-  networks: [],
-  nativeIpv6: false,
-  ipv4: false,
-  route: '',
-  suffixes: [],
-};
 
 export interface ServiceHooks {
   readonly log: (entry: LogEntry) => void;
@@ -61,7 +54,7 @@ export class ClientService {
   private readonly tunnel: Tunnel;
   private readonly mapper: PortMapper | null;
   private datapath: SocketDatapath | null = null;
-  private around = NOWHERE;
+  private readonly network: NetworkMemory;
   private stopWatching: () => void = () => undefined;
   private closed = false;
   private readonly onAdapter: AdapterAddress;
@@ -81,9 +74,10 @@ export class ClientService {
     this.adapter = adapter;
     this.owners = owners;
     this.state = state;
+    this.network = new NetworkMemory(state);
     this.hooks = hooks;
     this.onAdapter = new AdapterAddress(adapter, {
-      isLastResort: () => !this.around.nativeIpv6,
+      isLastResort: () => !this.network.around.nativeIpv6,
       failed: (error) => {
         // The end of the helper is told once, where it ends the client.
         if (this.closed || (error instanceof HostError && error.code === 'helper-lost')) return;
@@ -98,7 +92,7 @@ export class ClientService {
       onChange: () => hooks.onChange?.(),
       prepare: (port) => this.mapper?.open(port) ?? Promise.resolve(null),
       moved: () => this.mapper?.check(),
-      ...intervalHooks(state, settings.intervalSearch, () => this.gateNetwork().id),
+      ...intervalHooks(state, settings.intervalSearch, () => this.network.id),
       received: (packet) => this.keeper.inward(packet),
       address: (address, deprecated) => this.addressGiven(address, deprecated),
     });
@@ -118,7 +112,7 @@ export class ClientService {
   /** Opens the socket and lets the gate decide. Throws HostError when the socket can't be had. */
   async start(): Promise<void> {
     this.adapter.onLost((error) => this.fail(error));
-    this.around = await this.host.networkState();
+    this.network.take(await this.host.networkState());
     this.tunnel.notice.begin(this.settings, this.state, this.host.now());
     this.datapath = this.openDatapath(
       await choosePort(this.host, this.settings.port, this.state, this.settings.portMapping),
@@ -128,7 +122,7 @@ export class ClientService {
     const { mode, text } = this.exposure();
     this.hooks.log({ level: mode === 'all' ? 'warning' : 'info', text });
     this.keeper.input({ kind: 'policy', policy: this.settings.policy.gate });
-    this.keeper.input({ kind: 'network', network: this.gateNetwork() });
+    this.tellNetwork();
     if (!this.tunnel.isAwake) this.datapath.sleep();
   }
 
@@ -179,7 +173,7 @@ export class ClientService {
       now: () => this.host.now(),
       input: (input) => this.keeper.input(input),
       policy: () => policyView(this.settings),
-      network: (choice) => this.network(choice),
+      network: (choice) => this.choice(choice),
       user: process.getuid?.() ?? 0,
     }),
   };
@@ -259,22 +253,15 @@ export class ClientService {
   // ---- the gate
 
   /** What was chosen for this network, after choosing `choice`. */
-  private network(choice?: NetworkChoice): { id: string | null; choice: NetworkChoice } {
-    const { id } = this.gateNetwork();
-    if (choice !== undefined && id !== null) {
-      this.state.update({ networks: { ...this.state.value.networks, [id]: choice } });
+  private choice(choice?: NetworkChoice): { id: string | null; choice: NetworkChoice } {
+    if (choice !== undefined && this.network.choose(choice))
       this.keeper.input({ kind: 'settings', settings: this.gateSettings() });
-    }
-    const { newNetworks } = this.settings.gate;
-    return { id, choice: (id !== null && this.state.value.networks[id]) || newNetworks };
+    return { id: this.network.id, choice: this.network.chosen() ?? this.settings.gate.newNetworks };
   }
 
   private gateSettings(): GateSettings {
-    return {
-      ...this.settings.gate,
-      exposeAll: this.settings.exposeAll,
-      networks: this.state.value.networks,
-    };
+    const { exposeAll, gate } = this.settings;
+    return { ...gate, exposeAll, networks: this.network.choices() };
   }
 
   /** Rules of earlier runs, their times by the host's clock. */
@@ -282,8 +269,9 @@ export class ClientService {
     return shifted(this.state.value.rules, this.host.now() - Date.now());
   }
 
-  private gateNetwork(): GateNetwork {
-    return { id: networkId(this.around), nativeIpv6: this.around.nativeIpv6 };
+  private tellNetwork(): void {
+    this.keeper.input({ kind: 'settings', settings: this.gateSettings() });
+    this.keeper.input({ kind: 'network', network: this.network.forGate() });
   }
 
   private act(action: GateAction): void {
@@ -308,7 +296,7 @@ export class ClientService {
         break;
       case 'discover':
         void this.host
-          .findDomain(this.around.suffixes)
+          .findDomain(this.network.around.suffixes)
           .then((domain) => !this.closed && this.keeper.input({ kind: 'domain', domain }));
         break;
       case 'question':
@@ -322,7 +310,7 @@ export class ClientService {
     if (!datapath || this.closed) return;
     try {
       datapath.wake();
-      this.tunnel.wake(datapath, this.around);
+      this.tunnel.wake(datapath, this.network.around);
     } catch (error) {
       this.fail(error as HostError);
     }
@@ -382,9 +370,9 @@ export class ClientService {
   }
 
   private networkChanged(state: NetworkState): void {
-    const before = this.around;
-    this.around = state;
-    this.keeper.input({ kind: 'network', network: this.gateNetwork() });
+    const before = this.network.around;
+    this.network.take(state);
+    this.tellNetwork();
     this.tunnel.setNetwork(state);
     if (state.nativeIpv6 !== before.nativeIpv6) this.onAdapter.reroute();
     this.mapper?.check();

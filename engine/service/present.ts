@@ -1,9 +1,8 @@
 // Module service/present puts the machine's values into the API's words.
 import type { PeerRow, PingResult } from '../client/types.ts';
 import type { GateReason, Rule } from '../gate/index.ts';
-import type { NetworkState } from '../host/types.ts';
 import type { RelayPeerRow } from '../relay/index.ts';
-import { formatEndpoint, formatIp4, formatIp6 } from '../wire/index.ts';
+import { formatEndpoint, formatIp6 } from '../wire/index.ts';
 import type { CallResult, PeerEntry, Status } from './api.ts';
 
 const PING_TEXTS: Record<(PingResult & { ok: false })['code'], string> = {
@@ -75,12 +74,3 @@ export const TAKES_ADDRESS: ReadonlySet<GateReason> = new Set([
   'policy-disabled',
   'policy-damaged',
 ]);
-
-/** What a network is remembered by: its addresses and search suffixes; null: there is none. */
-export function networkId({
-  networks,
-  suffixes,
-}: Pick<NetworkState, 'networks' | 'suffixes'>): string | null {
-  const names = networks.map(({ address, prefix }) => `${formatIp4(address)}/${prefix}`);
-  return names.length === 0 ? null : [...names.sort(), ...suffixes].join(' ');
-}

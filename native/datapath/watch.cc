@@ -133,7 +133,9 @@ napi_value openNetlink(napi_env env, napi_callback_info info) {
   if (watch->fd < 0) return throwSystemError(env, errno, "socket");
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
-  address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+  address.nl_groups = RTMGRP_NEIGH;
+  if (!arguments.boolean(1))
+    address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
   if (bind(watch->fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
     const int error = errno;
     watch->stop();

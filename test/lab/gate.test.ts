@@ -197,6 +197,28 @@ describe.skipIf(reason !== null)('least exposure', () => {
     await asleep();
   });
 
+  test('another router with the same addresses is another network, which is remembered apart', async () => {
+    const { space, router, inside } = lab.home1;
+    const gateway = inside.replace(/10$/, '1');
+    const shown = await lab.run(router, 'cat', ['/sys/class/net/in/address']);
+    const moveTo = async (link: string): Promise<void> => {
+      await here('ip', 'link', 'set', 'e0', 'down');
+      await lab.run(router, 'ip', ['link', 'set', 'in', 'address', link]);
+      await here('ip', 'link', 'set', 'e0', 'up');
+      await here('ip', 'route', 'replace', 'default', 'via', gateway);
+      // Somebody else speaks with it: by ourselves we send nothing to learn who it is.
+      await lab.run(space, 'ping', ['-c', '1', '-W', '5', gateway]);
+    };
+    expect((await client.cli('network', 'off')).code).toBe(0);
+    await client.becomes('off here', 30_000, ({ reason: { code } }) => code === 'network-off');
+    await moveTo('02:00:00:00:00:99');
+    await asleep();
+    await moveTo(shown.out.trim());
+    await client.becomes('off again', 30_000, ({ reason: { code } }) => code === 'network-off');
+    expect((await client.cli('network', 'on')).code).toBe(0);
+    await asleep();
+  });
+
   test('shipworm run lets one program through until it ends, and no other of its name', async () => {
     const script = `import urllib.request; print(len(urllib.request.urlopen('http://[${NATIVE}]/', timeout=20).read()))`;
     // As a user's shell has it: \`ip netns exec\` hides the control groups.

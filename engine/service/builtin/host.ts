@@ -265,6 +265,13 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
       .networks()
       .map(({ address, prefix }) => ({ interface: 'eth0', address, prefix }));
     const route = networks.map(({ address }) => formatIp4(address)).join(' ');
-    return { networks, nativeIpv6: false, ipv4: networks.length > 0, route, suffixes: [] };
+    return {
+      networks,
+      nativeIpv6: false,
+      ipv4: networks.length > 0,
+      route,
+      routers: [],
+      suffixes: [],
+    };
   }
 }

@@ -1,5 +1,6 @@
 // Module test/unit/gate/dormancy.test checks when the tunnel wakes and sleeps, what keeps it off, and the reason that is given.
 import { describe, expect, test } from 'vitest';
+import type { GateOutput } from '../../../engine/gate/index.ts';
 import {
   ALLOW_CURL,
   CURL,
@@ -159,6 +160,30 @@ describe('what keeps it off', () => {
     bench.domain = null;
     bench.input({ kind: 'network', network: { id: 'cafe', nativeIpv6: false } });
     expect(stateOf(bench)).toBe('awake first-address');
+  });
+
+  test('a router that becomes known makes no other network, another router does', () => {
+    const bench = new GateBench([ALLOW_CURL]).asleep();
+    const via = (router: string | null): GateOutput[] => {
+      const id = router === null ? 'cafe' : `cafe via ${router}`;
+      return bench.input({ kind: 'network', network: { id, base: 'cafe', nativeIpv6: false } });
+    };
+    const looks = (router: string | null): boolean => {
+      via(router);
+      bench.pass(11_000);
+      const outputs = bench.flow(tcp(1), 1n, owner(CURL));
+      const looked = outputs.some(({ kind }) => kind === 'discover');
+      bench.input({ kind: 'domain', domain: null });
+      bench.input({ kind: 'closed', cookie: 1n });
+      bench.pass(31_000);
+      return looked;
+    };
+    expect(looks(null)).toBe(true);
+    expect(looks('A')).toBe(false);
+    expect(looks(null)).toBe(false);
+    expect(looks('A')).toBe(false);
+    expect(looks(null)).toBe(false);
+    expect(looks('B')).toBe(true);
   });
 
   test('on another network nothing is sent before it is known whose it is', () => {

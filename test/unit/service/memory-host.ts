@@ -61,6 +61,7 @@ export class MemoryHost implements Host {
     nativeIpv6: false,
     ipv4: true,
     route: '',
+    routers: [],
     suffixes: [],
   };
   /** Whose domain controller answers. */

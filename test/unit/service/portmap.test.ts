@@ -108,7 +108,7 @@ describe('a lease', () => {
     networkState: () =>
       Promise.resolve({
         networks: [{ interface: 'eth0', address: ip4('192.168.1.10'), prefix: 24 }],
-        ...{ nativeIpv6: false, ipv4: true, route: '', suffixes: [] },
+        ...{ nativeIpv6: false, ipv4: true, route: '', routers: [], suffixes: [] },
       }),
     openProbe: ({ onDatagram }: ProbeOptions) =>
       Promise.resolve({
