@@ -1,6 +1,7 @@
 // Module host/upnp asks a router for ports by UPnP-IGD: SSDP finds it, SOAP over HTTP speaks to it.
 import { createSocket } from 'node:dgram';
-import { request } from 'node:http';
+import { createRequire } from 'node:module';
+import type { request as ask } from 'node:http';
 import { formatIp4, parseIp4 } from '../wire/index.ts';
 import type { Ip4 } from '../wire/index.ts';
 import type { UpnpEntry, UpnpGateway } from './probe-types.ts';
@@ -165,6 +166,8 @@ function http(
   headers: Record<string, string>,
   body: string,
 ): Promise<string> {
+  // Not before it is needed: at each start it would cost a third of the time.
+  const { request } = createRequire('/')('node:http') as { request: typeof ask };
   return new Promise((resolve, reject) => {
     const sent = request(
       url,

@@ -8,7 +8,7 @@ import { keepEveryRule } from './random/keep.ts';
 describe('random networks', () => {
   keepEveryRule(1, 1_000);
 
-  test.each([8, 51, 80, 280, 107_270, 114_478])(
+  test.each([8, 51, 80, 280, 107_270, 114_478, 310_817])(
     'seed %i, which found a fault, keeps every rule',
     (seed) => {
       expect(play(drawScenario(seed)).violation).toBeNull();

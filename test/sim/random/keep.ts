@@ -7,12 +7,12 @@ import { report, shrink } from './shrink.ts';
 /** Networks of one test: a failure is told early, and the runner sees that something happens. */
 const PART = 100;
 
-/** Tests for seeds `from` to `to`; the length of the range is a multiple of 100. */
-export function keepEveryRule(from: number, to: number): void {
-  const starts = Array.from({ length: (to - from + 1) / PART }, (_, i) => from + i * PART);
-  test.each(starts)(`${PART} networks from seed %i keep every rule`, (first) => {
-    for (let seed = first; seed < first + PART; seed++) {
-      const scenario = drawScenario(seed);
+/** Tests for seeds `from` to `to`, `part` of them each; the length of the range is a multiple of that. */
+export function keepEveryRule(from: number, to: number, draw = drawScenario, part = PART): void {
+  const starts = Array.from({ length: (to - from + 1) / part }, (_, i) => from + i * part);
+  test.each(starts)(`${part} networks from seed %i keep every rule`, (first) => {
+    for (let seed = first; seed < first + part; seed++) {
+      const scenario = draw(seed);
       const { violation } = play(scenario);
       if (violation) throw new Error(report(seed, shrink(scenario, violation.rule)));
     }

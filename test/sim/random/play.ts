@@ -30,7 +30,9 @@ import { SUPPORTED } from './scenario.ts';
 import type { HomeSpec, Place, Scenario, Step } from './scenario.ts';
 
 const ip = (text: string): Ip4 => parseIp4(text)!;
+/** The first; the others follow. */
 const ATTACKER = ip('203.0.113.66');
+const isAttacker = (address: Ip4): boolean => address >= ATTACKER && address < ATTACKER + 128;
 /** See the rule `heals`. */
 const ADDRESS_HEALS_MS = 35_000;
 const SEARCHED_HEALS_MS = 125_000;
@@ -63,7 +65,7 @@ export class RandomWorld {
   readonly natives: { readonly address: Ip6; readonly node: Node6 }[] = [];
   readonly watch: Watch;
   readonly attackerPort = 6_666;
-  private readonly attacker: UdpSocket;
+  private readonly attackers: { readonly ip: Ip4; readonly socket: UdpSocket }[];
   private readonly serverLinks: readonly Interface[];
   private readonly relayLinks: Interface[] = [];
   private readonly scenario: Scenario;
@@ -87,7 +89,7 @@ export class RandomWorld {
       seeking: new Set(
         names.filter((_, i) => scenario.homes[i]!.settings?.localDiscovery === true),
       ),
-      attackerIp: ATTACKER,
+      isAttacker,
       duplicates: scenario.homes.some(({ line }) => (line.duplicate ?? 0) > 0),
     });
     const native = new Internet6(simulation);
@@ -104,9 +106,12 @@ export class RandomWorld {
       simulateRelay(simulation, machine, relayConfig({ address }), node);
     });
     for (let i = 0; i < scenario.natives; i++) this.addNative(native, i);
-    const attackerHost = new Host(simulation, 'attacker', { answersUnreachable: false });
-    attackerHost.addInterface(this.internet, ATTACKER);
-    this.attacker = attackerHost.bind(this.attackerPort);
+    this.attackers = Array.from({ length: scenario.attackers ?? 1 }, (_, i) => {
+      const attackerHost = new Host(simulation, `attacker${i}`, { answersUnreachable: false });
+      const attackerIp = ATTACKER + i;
+      attackerHost.addInterface(this.internet, attackerIp);
+      return { ip: attackerIp, socket: attackerHost.bind(this.attackerPort) };
+    });
     for (const [i, spec] of scenario.homes.entries())
       this.homes.push(new RandomHome(this, i, spec));
     if (tamper) for (const home of this.homes) tamper(home.simulated, this);
@@ -166,15 +171,16 @@ export class RandomWorld {
     const others = this.homes.flatMap((each) => (each === home ? [] : each.addresses));
     const natives = this.natives.map((each) => each.address);
     for (let i = 0; i < step.count; i++) {
+      const attacker = this.random.pick(this.attackers);
       const { to, bytes } = hostile(step.attack, {
         random: this.random,
-        attacker: { ip: ATTACKER, port: this.attackerPort },
+        attacker: { ip: attacker.ip, port: this.attackerPort },
         server: { ip: this.random.chance(0.5) ? SERVER : SERVER2, port: 3_544 },
         target: { address, mapped, probeId: home.client.probeId },
         others,
         natives,
       });
-      if (step.attack !== 'viaRelay') this.attacker.send(to, bytes);
+      if (step.attack !== 'viaRelay') attacker.socket.send(to, bytes);
       else this.natives[0]?.node.send(bytes);
     }
   }
@@ -250,7 +256,7 @@ export class RandomWorld {
       const { address, mapped } = client.status();
       if (address === null) continue;
       const decoded = decodeTeredo(address);
-      if (!decoded || decoded.server !== SERVER || decoded.client.ip === ATTACKER || !mapped)
+      if (!decoded || decoded.server !== SERVER || isAttacker(decoded.client.ip) || !mapped)
         this.fail('address-from-server', `${name} has ${formatIp6(address)}`);
       if (formatEndpoint(decoded.client) !== formatEndpoint(mapped))
         this.fail('address-from-server', `${name}: ${formatIp6(address)} is not its mapping`);

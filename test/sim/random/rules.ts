@@ -136,7 +136,7 @@ export interface WatchOptions {
   readonly relays: ReadonlySet<string>;
   /** Clients behind NATs that map by destination. */
   readonly symmetric: ReadonlySet<string>;
-  readonly attackerIp: Ip4;
+  readonly isAttacker: (ip: Ip4) => boolean;
   /** Addresses of the other PCs behind the same router. */
   readonly neighbours: (node: string) => readonly Ip4[];
   /** Clients that look for neighbours by multicast. */
@@ -218,10 +218,10 @@ export class Watch {
   private see(event: TraceEvent): void {
     const { packet, node, kind } = event;
     if (packet.kind !== 'udp') return;
-    const { machines, attackerIp, server } = this.options;
+    const { machines, isAttacker, server } = this.options;
     if (!machines.has(node)) return;
     if (kind === 'receive') {
-      const hostile = packet.source.ip === attackerIp;
+      const hostile = isAttacker(packet.source.ip);
       this.noteHeard(node, packet);
       this.reaction = hostile
         ? {

@@ -97,6 +97,8 @@ export interface Scenario {
   readonly steps: readonly Step[];
   /** Milliseconds from the start after which nothing goes wrong any more. */
   readonly quietAt: number;
+  /** Hostile hosts, each with an address of its own; one if it is not said. */
+  readonly attackers?: number;
 }
 
 const LONGEST_FAULT_MS = 60_000;
@@ -134,6 +136,24 @@ function drawOptions(homes: readonly HomeSpec[], random: SeededRandom): HomeSpec
     });
   }
   return drawn;
+}
+
+/** Hostile hosts of a crowd, and how often they set out together. */
+const CROWD = 100;
+const CROWD_STEPS = 150;
+
+/** The scenario of `seed` among a hundred hostile hosts, who send everything to everybody at any time, also while nothing is wrong. */
+export function drawCrowd(seed: number): Scenario {
+  const scenario = drawScenario(seed);
+  const random = new SeededRandom(seed).fork('crowd');
+  const attacks = Array.from({ length: CROWD_STEPS }, (): Step => ({
+    kind: 'attack',
+    at: random.between(0, scenario.quietAt),
+    attack: random.pick(ATTACKS),
+    home: random.between(0, scenario.homes.length - 1),
+    count: random.pick([1, 10, 100]),
+  }));
+  return { ...scenario, attackers: CROWD, steps: [...scenario.steps, ...attacks] };
 }
 
 /** The scenario of `seed`. */
