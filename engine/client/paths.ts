@@ -322,8 +322,7 @@ export class Paths {
 
   private fail(peer: Peer, now: number): void {
     this.endAttempt(peer);
-    peer.extension.former = null;
-    peer.testPayload = null;
+    peer.extension.former = peer.testPayload = null;
     if (peer.held.length > 0) this.core.discards.count('sourceUnproven');
     peer.held = [];
     for (const packet of this.drainQueue(peer)) {
