@@ -29,13 +29,17 @@ async function main(): Promise<void> {
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
+      rounds: { type: 'string' },
       document: { type: 'boolean', default: false },
     },
   });
   const why = noLab();
   if (why) throw new Error(`The bench can't run: ${why}.`);
   const groups = chosen(values.only);
-  const pace = { rounds: values.quick ? 1 : 5, quick: values.quick };
+  const rounds = values.rounds === undefined ? (values.quick ? 1 : 5) : Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1)
+    throw new Error('--rounds is a whole number from 1 on.');
+  const pace = { rounds, quick: values.quick };
   const lab = new Lab();
   const all: Measured[] = [];
   try {

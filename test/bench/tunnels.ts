@@ -12,8 +12,8 @@ import { PATHS, PORTS } from './paths.ts';
 import type { Path, PathKind } from './paths.ts';
 
 /** How long each thing is measured, s, and how many round trips. */
-const FULL = { stream: 2, packets: 0.5, trips: 1_000 };
-const QUICK = { stream: 1, packets: 0.3, trips: 300 };
+const FULL = { stream: 2, packets: 0.5, trips: 1_000, settleMs: 5_000 };
+const QUICK = { stream: 1, packets: 0.3, trips: 300, settleMs: 1_000 };
 type Lengths = typeof FULL;
 
 interface Iperf {
@@ -118,6 +118,8 @@ async function measure(lab: Lab, { name, open }: PathKind, lengths: Lengths): Pr
   const server = await startMiredoServer(lab);
   const path = await open(lab);
   await roundTrip(lab, path, 20);
+  // What programs do in the seconds after their start is no measure of the tunnel.
+  await sleep(lengths.settleMs);
   const idle = await roundTrip(lab, path, lengths.trips);
   const sample: Record<string, number> = { idleP50: idle.p50, idleP99: idle.p99 };
   for (const bytes of [1_200, 64]) {
