@@ -96,7 +96,8 @@ describe.skipIf(reason !== null)(
         await flood(SECONDS / 3);
         const before: Holdings = holdings(space);
         const { sent, out } = await flood(SECONDS);
-        expect(sent).toBeGreaterThan(RATE * SECONDS * JUNK.length * 0.7);
+        // The sender shares the machine: a slow one floods less.
+        expect(sent).toBeGreaterThan(RATE * SECONDS * JUNK.length * 0.3);
         // What else leaves: the client's refresh, the tests of peers that it knows.
         expect(out).toBeLessThan(20);
         const after = holdings(space);
