@@ -253,6 +253,9 @@ export async function answerQuestion(
   else print(`${result.app.name} may ${mayText(result.app)}${untilText(result.app.until)}.`);
 }
 
+/** What a running client does not take from a policy that changed. */
+const AT_START: readonly string[] = ['serverName', 'refreshRate', 'clientPort'];
+
 export async function showPolicy(options: QueryOptions): Promise<void> {
   const policy = await ask(callService(paths(options), 'policy', {}));
   if (options.json) {
@@ -274,6 +277,7 @@ export async function showPolicy(options: QueryOptions): Promise<void> {
   );
   for (const app of policy.apps)
     print(`${whatText(app)}: may ${mayText(app)} (${app.source ?? ''}, locked)`);
+  print(`A change of ${AT_START.join(', ')} counts from the next start of the client.`);
 }
 
 const CHOICES = ['ask', 'on', 'off'] as const;

@@ -32,6 +32,9 @@ import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
 import { Tunnel } from './tunnel.ts';
 import { Waking } from './waking.ts';
 
+/** Asleep for as long it gives back memory; by then all that sleep takes along is done, ms. */
+const RELEASE_MS = 1_000;
+
 export interface ServiceHooks {
   readonly log: (entry: LogEntry) => void;
   /** The service can't go on: it has been closed. */
@@ -56,6 +59,7 @@ export class ClientService {
   private datapath: SocketDatapath | null = null;
   private readonly network: NetworkMemory;
   private stopWatching: () => void = () => undefined;
+  private cancelRelease: () => void = () => undefined;
   private closed = false;
   private readonly onAdapter: AdapterAddress;
   private readonly waking = new Waking((packet, code) => this.keeper.refuse(packet, code));
@@ -153,6 +157,7 @@ export class ClientService {
     this.closed = true;
     this.stopWatching();
     this.keeper.close();
+    this.cancelRelease();
     this.tunnel.sleep();
     await this.mapper?.close();
     this.datapath?.close();
@@ -308,6 +313,7 @@ export class ClientService {
   private wake(): void {
     const { datapath } = this;
     if (!datapath || this.closed) return;
+    this.cancelRelease();
     try {
       datapath.wake();
       this.tunnel.wake(datapath, this.network.around);
@@ -322,7 +328,7 @@ export class ClientService {
     this.datapath?.sleep();
     this.waking.refuseAll();
     // Later nothing would: nothing runs then.
-    if (!brief) this.host.releaseMemory?.();
+    if (!brief) this.cancelRelease = this.host.after(RELEASE_MS, () => this.host.releaseMemory?.());
   }
 
   /** An allowed packet of a program; while the tunnel wakes it waits. */

@@ -112,6 +112,8 @@ describe.skipIf(reason !== null)('the machine policy', () => {
       source: files[0]!.path,
       locked: true,
     });
+    const words = await client.cli('policy');
+    expect(words.out).toMatch(/change of serverName, refreshRate, clientPort counts from the next/);
     await client.program.stop();
     // The same place, its state with it, under another policy.
     const directory = join(lab.folder, 'server', 'policy.d');
@@ -153,7 +155,8 @@ describe.skipIf(reason !== null)('the machine policy', () => {
     const off = write('live', '30-off.json', { state: 'disabled' });
     const managed = await client.becomes('managed', SOON_MS, ({ state }) => state === 'managed');
     expect(managed).toMatchObject({ address: null, reason: { code: 'policy-disabled' } });
-    expect((await lab.run(lab.home1.space, 'ip', ['-6', 'route'])).out).not.toMatch(/2001::/);
+    const routes = () => lab.run(lab.home1.space, 'ip', ['-6', 'route']);
+    await eventually('no route', SOON_MS, async () => !(await routes()).out.includes('2001::'));
     const closed = write('live', '40-closed.json', { lockedSettings: { exposeAll: false } });
     rmSync(off);
     await client.address();
