@@ -1,6 +1,5 @@
 // Module cli/client runs the client in the foreground for `shipworm client`.
-import { readSettings } from '../engine/service/config.ts';
-import type { FileSettings, Settings } from '../engine/service/config.ts';
+import type { FileSettings } from '../engine/service/config.ts';
 import { configPaths } from '../engine/service/paths.ts';
 import { startBuiltIn } from '../engine/service/builtin/start.ts';
 import type { ServiceHooks } from '../engine/service/client-service.ts';
@@ -23,7 +22,7 @@ const ONCE_MS = 15_000;
 
 export async function runClient(options: ClientOptions): Promise<void> {
   const { config, once, builtIn, ...overrides } = options;
-  const reread = (): Settings => readSettings(configPaths(), config, overrides);
+  const places = { defaults: configPaths(), explicit: config, overrides };
   try {
     await run(
       builtIn
@@ -32,7 +31,7 @@ export async function runClient(options: ClientOptions): Promise<void> {
               overrides.control === undefined ? {} : { control: overrides.control },
               hooks,
             )
-        : (hooks) => startClient(reread(), { ...hooks, reread }),
+        : (hooks) => startClient(places, hooks),
       once ?? false,
     );
   } catch (error) {

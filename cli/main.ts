@@ -12,6 +12,7 @@ import { EXIT, Exit, printError } from './output.ts';
 import { runRelay } from './relay.ts';
 import { runServer } from './server.ts';
 import { addServerCommands } from './servers.ts';
+import { addSettingsCommands } from './settings.ts';
 import { reload, showPeers, showPing, showStatus } from './query.ts';
 
 const control = (): Option =>
@@ -206,6 +207,7 @@ as a Shipworm that exposes nothing does.`,
   addDoctorCommands(root);
   addGateCommands(root);
   addServerCommands(root);
+  addSettingsCommands(root);
 
   const address = root
     .command('address')

@@ -15,6 +15,9 @@ export interface QueryOptions {
 export const paths = (options: QueryOptions): string[] =>
   options.control === undefined ? controlCandidates() : [options.control];
 
+/** Codes of what is wrong with the words that a person gave. */
+const CONFIGURATION = ['bad-config', 'locked', 'weakens'];
+
 /** Runs a call; a service that is not there is exit code 3. */
 export async function ask<T>(call: Promise<T>): Promise<T> {
   try {
@@ -22,7 +25,7 @@ export async function ask<T>(call: Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof ServiceError && error.code === 'not-running')
       throw new Exit(EXIT.notRunning, error.message);
-    if (error instanceof ServiceError && error.code === 'bad-config')
+    if (error instanceof ServiceError && CONFIGURATION.includes(error.code))
       throw new Exit(EXIT.usage, error.message);
     throw error;
   }

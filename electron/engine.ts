@@ -2,8 +2,6 @@
 import type { Api, Status } from '../engine/service/api.ts';
 import type { ServiceHooks } from '../engine/service/client-service.ts';
 import { startBuiltIn } from '../engine/service/builtin/start.ts';
-import { readSettings } from '../engine/service/config.ts';
-import type { Settings } from '../engine/service/config.ts';
 import { codeOf, ServiceError } from '../engine/service/errors.ts';
 import type { LogEntry } from '../engine/service/log.ts';
 import { configPaths } from '../engine/service/paths.ts';
@@ -137,8 +135,8 @@ export class Engine {
     };
     if (kind === 'built-in') return this.launchBuiltIn(feed, hooks);
     const overrides = server === null ? {} : { server };
-    const reread = (): Settings => readSettings(configPaths(), undefined, overrides);
-    return startClient(reread(), { ...hooks, reread, feed });
+    const places = { defaults: configPaths(), overrides, overriddenBy: 'app' };
+    return startClient(places, { ...hooks, feed });
   }
 
   /** Where another client has the control socket already, the built-in network does without. */

@@ -1,9 +1,15 @@
 // Module electron/shell holds what the app says of itself, and answers the calls that only the app has.
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { app, clipboard, dialog, nativeTheme, shell } from 'electron';
-import type { BrowserWindow } from 'electron';
+import type { BrowserWindow, OpenDialogOptions } from 'electron';
+import type { Api } from '../engine/service/api.ts';
 import { ServiceError } from '../engine/service/errors.ts';
-import type { ShellApi, ShellState } from '../engine/service/shell-calls.ts';
+import type {
+  ShellApi,
+  ShellParams,
+  ShellResult,
+  ShellState,
+} from '../engine/service/shell-calls.ts';
 import type { Autostart } from './autostart.ts';
 import type { Engine } from './engine.ts';
 import type { Helper } from './helper.ts';
@@ -116,6 +122,7 @@ export class Shell {
       if (failure) throw new ServiceError('failed', `The guide could not be opened: ${failure}`);
       return {};
     },
+    openSettings: ({ weaken }) => this.openSettings(weaken ?? false),
     quit: () => {
       // Answered first: the window goes with it.
       setImmediate(() => app.quit());
@@ -145,7 +152,7 @@ export class Shell {
     return done();
   }
 
-  private async save(what: 'log' | 'flows'): Promise<{ path: string | null }> {
+  private async save(what: ShellParams<'save'>['what']): Promise<{ path: string | null }> {
     const window = this.parts.window();
     const name = `shipworm-${what}-${new Date().toISOString().slice(0, 10)}.json`;
     const options = { defaultPath: name, filters: [{ name: 'JSON', extensions: ['json'] }] };
@@ -153,12 +160,8 @@ export class Shell {
       ? dialog.showSaveDialog(window, options)
       : dialog.showSaveDialog(options));
     if (chosen.canceled || !chosen.filePath) return { path: null };
-    const rows =
-      what === 'log'
-        ? this.parts.engine.log.list()
-        : ((await this.parts.engine.api?.flows({})) ?? []);
     try {
-      await writeFile(chosen.filePath, `${JSON.stringify(rows, null, 2)}\n`, { mode: 0o600 });
+      await writeFile(chosen.filePath, await this.textOf(what), { mode: 0o600 });
     } catch (error) {
       throw new ServiceError(
         'failed',
@@ -166,6 +169,37 @@ export class Shell {
       );
     }
     return { path: chosen.filePath };
+  }
+
+  private async textOf(what: ShellParams<'save'>['what']): Promise<string> {
+    const { engine } = this.parts;
+    if (what === 'settings') return (await this.client().exportSettings({})).document;
+    const rows = what === 'log' ? engine.log.list() : ((await engine.api?.flows({})) ?? []);
+    return `${JSON.stringify(rows, null, 2)}\n`;
+  }
+
+  private async openSettings(weaken: boolean): Promise<ShellResult<'openSettings'>> {
+    const window = this.parts.window();
+    const options: OpenDialogOptions = {
+      properties: ['openFile'],
+      filters: [{ name: 'JSON', extensions: ['json'] }],
+    };
+    const chosen = await (window
+      ? dialog.showOpenDialog(window, options)
+      : dialog.showOpenDialog(options));
+    const [path] = chosen.filePaths;
+    if (chosen.canceled || path === undefined) return { path: null, applied: [], needRestart: [] };
+    const document = await readFile(path, 'utf8').catch((error: unknown) => {
+      throw new ServiceError('failed', `${path} could not be read: ${(error as Error).message}.`);
+    });
+    return { path, ...(await this.client().importSettings({ document, weaken })) };
+  }
+
+  /** Throws ServiceError where none runs. */
+  private client(): Api {
+    const { api, state } = this.parts.engine;
+    if (api) return api;
+    throw new ServiceError(state.code ?? 'not-running', state.text ?? 'Shipworm is starting.');
   }
 }
 

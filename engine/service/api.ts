@@ -4,6 +4,7 @@ import { builtInCalls } from './builtin/calls.ts';
 import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
 import { pcCalls } from './pc-calls.ts';
+import { settingsCalls } from './settings-calls.ts';
 import { serverListCalls } from './server-list-calls.ts';
 import { serverCalls as aboutServers } from './server-calls.ts';
 
@@ -141,6 +142,7 @@ export const calls = {
   ...doctorCalls,
   ...serverListCalls,
   ...pcCalls,
+  ...settingsCalls,
   ...aboutServers,
   ...builtInCalls,
 } as const;

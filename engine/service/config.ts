@@ -8,11 +8,8 @@ import type { MetricsEndpoint } from './metrics-server.ts';
 import { mergeSettings } from './judge.ts';
 import { readPolicy } from './policy.ts';
 import type { MachinePolicy } from './policy.ts';
-import { fileSchema } from './settings-schema.ts';
+import { fileSchema, withDefaults } from './settings-schema.ts';
 import type { FileSettings } from './settings-schema.ts';
-
-/** The tunnel sleeps so long after the last allowed flow or listener. */
-const SLEEP_AFTER_S = 30;
 
 export type { FileSettings } from './settings-schema.ts';
 
@@ -43,25 +40,36 @@ export interface Settings {
   /** Seconds between refreshes of the NAT's mapping; null: what the protocol says. */
   readonly refreshRate: number | null;
   readonly policy: MachinePolicy;
+  /** As they were given, the policy's over the others. */
+  readonly given: FileSettings;
   /** Where each setting comes from that is not the default; the policy's are in `policy`. */
   readonly sources: Readonly<Record<string, string>>;
 }
 
+/** Where a client's settings are read from. */
+export interface SettingsPlaces {
+  readonly defaults: readonly string[];
+  /** Read instead of `defaults`. */
+  readonly explicit?: string | undefined;
+  readonly overrides: FileSettings;
+  /** What gave `overrides`. */
+  readonly overriddenBy?: string;
+}
+
 /** What a running client takes. `exposeAll` only to close: what opens everything is begun anew. */
-export const LIVE_CLIENT_SETTINGS = ['gate', 'policy', 'sources', 'exposeAll'] as const;
+export const LIVE_CLIENT_SETTINGS = ['gate', 'policy', 'given', 'sources', 'exposeAll'] as const;
 export type LiveClientSettings = Pick<Settings, (typeof LIVE_CLIENT_SETTINGS)[number]>;
 
 /** A client's settings; see `mergeSettings`. The policy rules over all; `needsServer` false: it may name none. Throws ServiceError 'bad-config' with one line for each fault. */
 export function readSettings(
-  defaults: readonly string[],
-  explicit: string | undefined,
-  overrides: FileSettings,
+  { defaults, explicit, overrides, overriddenBy }: SettingsPlaces,
   policy: MachinePolicy = readPolicy(),
   needsServer = true,
 ): Settings {
   const faults: string[] = [];
   const sources: Record<string, string> = {};
-  const merged = mergeSettings(fileSchema, defaults, explicit, overrides, faults, sources);
+  const by = overriddenBy ?? 'command line';
+  const merged = mergeSettings(fileSchema, defaults, explicit, overrides, faults, sources, by);
   const settings = complete(
     { ...merged, ...policy.settings },
     policy,
@@ -74,12 +82,13 @@ export function readSettings(
 }
 
 function complete(
-  merged: FileSettings,
+  given: FileSettings,
   policy: MachinePolicy,
   sources: Settings['sources'],
   faults: string[],
   needsServer: boolean,
 ): Settings {
+  const merged = withDefaults(given);
   const { clientId, key } = merged;
   // It belongs to a server: to one that the policy names only the policy could name it.
   const server2 = policy.settings.server === undefined ? merged.server2 : undefined;
@@ -100,30 +109,31 @@ function complete(
   return {
     servers,
     server2: server2 ?? null,
-    port: merged.port ?? 0,
-    failoverAfter: merged.failoverAfter ?? 300,
-    adapter: merged.adapter ?? 'teredo',
-    localDiscovery: merged.localDiscovery ?? false,
-    intervalSearch: (merged.intervalSearch ?? false) && policy.refreshRate === null,
-    birthdayProbing: merged.birthdayProbing ?? false,
+    port: merged.port,
+    failoverAfter: merged.failoverAfter,
+    adapter: merged.adapter,
+    localDiscovery: merged.localDiscovery,
+    intervalSearch: merged.intervalSearch && policy.refreshRate === null,
+    birthdayProbing: merged.birthdayProbing,
     control: merged.control ?? null,
-    logLevel: merged.logLevel ?? 'info',
+    logLevel: merged.logLevel,
     metrics: merged.metrics === undefined ? null : parseMetricsEndpoint(merged.metrics),
-    exposeAll: merged.exposeAll ?? false,
+    exposeAll: merged.exposeAll,
     gate: {
-      on: merged.enabled ?? true,
-      evenWithNativeIpv6: merged.evenWithNativeIpv6 ?? false,
-      answerEcho: merged.answerEcho ?? false,
-      sleepAfterMs: (merged.sleepAfter ?? SLEEP_AFTER_S) * 1000,
-      newNetworks: merged.newNetworks ?? 'on',
+      on: merged.enabled,
+      evenWithNativeIpv6: merged.evenWithNativeIpv6,
+      answerEcho: merged.answerEcho,
+      sleepAfterMs: merged.sleepAfter * 1000,
+      newNetworks: merged.newNetworks,
     },
-    allowPrivate: merged.allowPrivate ?? false,
-    portMapping: merged.portMapping ?? false,
-    offloads: merged.offloads ?? true,
-    workers: merged.workers ?? 1,
+    allowPrivate: merged.allowPrivate,
+    portMapping: merged.portMapping,
+    offloads: merged.offloads,
+    workers: merged.workers,
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,
     refreshRate: policy.refreshRate ?? merged.refreshInterval ?? null,
     policy,
+    given,
     sources,
   };
 }

@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-
-const COMMAND_LINE = 'command line';
+import { ServiceError } from './errors.ts';
 
 /** A schema of settings: one flat object, in which groups may be nested. */
 export type SettingsSchema = z.ZodObject<z.ZodRawShape>;
@@ -19,6 +18,7 @@ export function mergeSettings<S extends SettingsSchema>(
   overrides: unknown,
   faults: string[],
   sources: Record<string, string> = {},
+  overriddenBy = 'command line',
 ): z.infer<S> {
   const from = (source: string, values: Partial<z.infer<S>>): Partial<z.infer<S>> => {
     for (const name of Object.keys(values)) sources[name] = source;
@@ -40,8 +40,8 @@ export function mergeSettings<S extends SettingsSchema>(
     }
     merged = { ...merged, ...from(file, parseFile(schema, text, file, faults)) };
   }
-  const given = parseWith(schema, overrides, COMMAND_LINE, faults);
-  return { ...merged, ...from(COMMAND_LINE, given) };
+  const given = parseWith(schema, overrides, overriddenBy, faults);
+  return { ...merged, ...from(overriddenBy, given) };
 }
 
 /** The text of one file against `schema`; each fault becomes a line in `faults`. */
@@ -59,6 +59,19 @@ export function parseFile<S extends SettingsSchema>(
     return {};
   }
   return parseWith(schema, json, file, faults);
+}
+
+/** `value` as `schema` has it. Throws ServiceError 'bad-config' with one sentence that begins with `failure`. */
+export function judge<S extends SettingsSchema>(
+  schema: S,
+  value: unknown,
+  failure: string,
+): z.infer<S> {
+  const faults: string[] = [];
+  const parsed = parseWith(schema, value, failure, faults);
+  if (faults.length === 0) return parsed as z.infer<S>;
+  const more = faults.length === 1 ? '' : ` (${faults.length - 1} more)`;
+  throw new ServiceError('bad-config', `${faults[0]!}${more}`);
 }
 
 function parseWith<S extends SettingsSchema>(

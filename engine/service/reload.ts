@@ -17,6 +17,9 @@ export interface ReloadOptions<S, K extends keyof S & string> {
   readonly log: (entry: LogEntry) => void;
 }
 
+/** Where settings come from, no settings themselves. */
+const ABOUT_SETTINGS: readonly string[] = ['given', 'sources'];
+
 /** Reloads one service; see `reload`. */
 export class Reloader<S extends object, K extends keyof S & string> {
   private readonly options: ReloadOptions<S, K>;
@@ -40,7 +43,8 @@ export class Reloader<S extends object, K extends keyof S & string> {
     const live: readonly string[] = this.options.live;
     const applied = changed.filter((key) => live.includes(key));
     const needRestart = changed.filter((key) => !live.includes(key));
-    const result = { applied, needRestart };
+    const told = applied.filter((key) => !ABOUT_SETTINGS.includes(key));
+    const result = { applied: told, needRestart };
     log({ level: needRestart.length > 0 ? 'warning' : 'info', text: reloadText(result) });
     // Told before: a new log level is for what comes after.
     if (applied.length > 0) {

@@ -100,3 +100,52 @@ export const fileSchema = settingsSchema.partial();
 
 /** What one place says; nothing has to be said. */
 export type FileSettings = z.infer<typeof fileSchema>;
+
+/** What is in force where nobody says anything. */
+export const DEFAULTS = {
+  port: 0,
+  failoverAfter: 300,
+  adapter: 'teredo',
+  logLevel: 'info',
+  exposeAll: false,
+  enabled: true,
+  evenWithNativeIpv6: false,
+  answerEcho: false,
+  /** The tunnel sleeps so long after the last allowed flow or listener. */
+  sleepAfter: 30,
+  newNetworks: 'on',
+  allowPrivate: false,
+  portMapping: false,
+  localDiscovery: false,
+  intervalSearch: false,
+  birthdayProbing: false,
+  offloads: true,
+  workers: 1,
+} as const satisfies FileSettings;
+
+type Complete = FileSettings & {
+  readonly [N in keyof typeof DEFAULTS]: Exclude<FileSettings[N], undefined>;
+};
+
+export function withDefaults(given: FileSettings): Complete {
+  const said = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...DEFAULTS, ...(Object.fromEntries(said) as FileSettings) } as Complete;
+}
+
+/** Who knows them could pass for this PC: they are never shown. */
+export const SECRETS: ReadonlySet<string> = new Set(['clientId', 'key']);
+/** What opens more than was open, or lets a program run: not taken from elsewhere without a word. */
+export const WEAKENING: readonly (keyof FileSettings)[] = [
+  'exposeAll',
+  'allowPrivate',
+  'answerEcho',
+];
+/** Settings that a running client takes; `exposeAll` to close alone. */
+export const LIVE_NAMES: ReadonlySet<string> = new Set([
+  'logLevel',
+  'enabled',
+  'evenWithNativeIpv6',
+  'answerEcho',
+  'sleepAfter',
+  'newNetworks',
+]);

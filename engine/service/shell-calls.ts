@@ -1,5 +1,6 @@
 // Module service/shell-calls declares the calls that only the desktop app answers, and what it says of itself.
 import { z } from 'zod';
+import { settingsChangeSchema } from './settings-calls.ts';
 
 const none = z.strictObject({});
 const done = z.strictObject({});
@@ -67,8 +68,13 @@ export const shellCalls = {
   copyText: { params: z.strictObject({ text: z.string().max(10_000) }), result: done },
   /** Asks where to; `path` null: the person thought better of it. */
   save: {
-    params: z.strictObject({ what: z.enum(['log', 'flows']) }),
+    params: z.strictObject({ what: z.enum(['log', 'flows', 'settings']) }),
     result: z.object({ path: z.string().nullable() }),
+  },
+  /** Asks for an exported document and takes its settings, all or none; `path` null: the person thought better of it. */
+  openSettings: {
+    params: z.strictObject({ weaken: z.boolean().optional() }),
+    result: settingsChangeSchema.extend({ path: z.string().nullable() }),
   },
   openGuide: { params: none, result: done },
   quit: { params: none, result: done },

@@ -44,6 +44,7 @@ type WatchedApi = Pick<
   | 'servers'
   | 'failover'
   | 'pcs'
+  | 'settings'
 >;
 
 /** The slices of one client. While nobody watches it has no timer and asks for nothing. */
@@ -172,6 +173,7 @@ export class SliceFeed {
       doctor: await api.doctorState(none),
       servers: { rows: await api.servers(none), failover: await api.failover(none) },
       knownPcs: await api.pcs(none),
+      settings: await api.settings(none),
       log: this.log.list(),
       traffic: {
         at,

@@ -9,6 +9,7 @@ import type { KnownPc } from './pc-calls.ts';
 import type { LogLevel } from './log.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { Failover, ServerRow } from './server-list-calls.ts';
+import type { SettingsState } from './settings-calls.ts';
 import type { ShellState } from './shell-calls.ts';
 
 type FlowEntry = CallResult<'flows'>[number];
@@ -60,6 +61,7 @@ export interface EngineSnapshot {
   readonly doctor: DoctorState;
   readonly servers: ServersSlice;
   readonly knownPcs: readonly KnownPc[];
+  readonly settings: SettingsState;
   readonly log: readonly LogRow[];
   readonly traffic: Traffic;
 }
@@ -231,6 +233,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
       failover: { code: 'asleep', text: '', afterSeconds: 0, locked: null, change: null },
     },
     knownPcs: [],
+    settings: { file: '', error: null, rows: [] },
     log,
     traffic: { at: 0, bytesIn: 0, bytesOut: 0 },
   };

@@ -9,7 +9,7 @@ import type { Api, RelayApi, ReloadResult, ServerApi, Status } from './api.ts';
 import { ClientService } from './client-service.ts';
 import type { ServiceHooks } from './client-service.ts';
 import { LIVE_CLIENT_SETTINGS } from './config.ts';
-import type { Settings } from './config.ts';
+import type { Settings, SettingsPlaces } from './config.ts';
 import { listenControl, makeControlFolder, removeLeftover } from './control-server.ts';
 import type { ControlServer } from './control-server.ts';
 import { demoSteps } from './demo.ts';
@@ -30,6 +30,7 @@ import { reloadable } from './reload.ts';
 import { LIVE_SERVER_SETTINGS } from './server-config.ts';
 import type { ServerSettings } from './server-config.ts';
 import { ServerService } from './server-service.ts';
+import { SettingsStore } from './settings-store.ts';
 import { SliceFeed } from './slice-feed.ts';
 import { StateFile } from './state-file.ts';
 
@@ -142,17 +143,26 @@ async function start(
  * first byte from the network is read. Throws HostError or ServiceError, and has undone everything when it does.
  */
 export async function startClient(
-  settings: Settings,
-  given: StartHooks<Settings>,
+  places: SettingsPlaces,
+  given: Omit<StartHooks<Settings>, 'reread'>,
 ): Promise<RunningClient> {
   const host = createHost();
   const feed = given.feed ?? new SliceFeed();
   const hooks = feed.wrap(given);
-  const { log, reload } = reloadable(settings, hooks, LIVE_CLIENT_SETTINGS, (fresh) => {
-    if (service?.configure(fresh)) void judge();
-  });
+  const store = new SettingsStore({ places, runs: true, onChange: () => hooks.onChange?.() });
+  const settings = store.read();
+  const reread = (): Settings => store.read();
+  const { log, reload } = reloadable(
+    settings,
+    { log: hooks.log, reread },
+    LIVE_CLIENT_SETTINGS,
+    (fresh) => {
+      if (service?.configure(fresh)) void judge();
+    },
+  );
   let service: ClientService | null = null;
   let judge: () => Promise<void> = () => Promise.resolve();
+  store.attach(reload);
   const path = settings.control ?? controlPath();
   const user = targetUser();
   // Said first: an adapter in use would only be the consequence.
@@ -196,7 +206,7 @@ export async function startClient(
     const metrics = await start(running, settings);
     const stopWatching = watchPolicy(() => void reload().catch(() => undefined));
     const around = aroundClient({ host, settings, service: running, state, hooks });
-    const api: Api = { ...running.api, ...around, reload };
+    const api: Api = { ...running.api, ...around, ...store.api, reload };
     const status = (): Status => running.status();
     feed.attach(api, status);
     control.serve(api, feed);

@@ -7,7 +7,8 @@ import { readSettings } from '../config.ts';
 import { removeLeftover } from '../control-server.ts';
 import { aroundClient } from '../around.ts';
 import { ServiceError } from '../errors.ts';
-import { controlPath } from '../paths.ts';
+import { configPaths, controlPath } from '../paths.ts';
+import { SettingsStore } from '../settings-store.ts';
 import { SliceFeed } from '../slice-feed.ts';
 import { openControl } from '../start.ts';
 import { BuiltInNetwork } from './network.ts';
@@ -45,7 +46,7 @@ export async function startBuiltIn(
   const control = path === null ? null : await openControl(path, targetUser());
   const network = new BuiltInNetwork(options);
   const { host } = network;
-  const settings = readSettings([], undefined, { server: [...network.servers] });
+  const settings = readSettings({ defaults: [], overrides: { server: [...network.servers] } });
   const adapter = await host.openAdapter();
   let service: ClientService | null = null;
   const owners = await host.openOwners({
@@ -62,9 +63,20 @@ export async function startBuiltIn(
     forget: (id) => keeper.input({ kind: 'forget', id }),
   });
   await client.start();
+  const store = new SettingsStore({
+    places: { defaults: configPaths(), overrides: {} },
+    runs: false,
+    onChange: () => hooks.onChange?.(),
+  });
+  try {
+    store.read();
+  } catch {
+    // Its state says so; nothing here runs by these settings.
+  }
   const around = aroundClient({ host, settings, service: client, state: network.state, hooks });
   const api = {
     ...timed(network, { ...client.api, ...around }),
+    ...store.api,
     ...networkApi(network),
     reload: refuseReload,
   };

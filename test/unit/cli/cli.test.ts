@@ -115,7 +115,7 @@ function judged(content: object): { client: string[]; read: string[]; code: numb
   const { code, err } = shipworm('client', '--config', file);
   let read = '';
   try {
-    readSettings([], file, {});
+    readSettings({ defaults: [], explicit: file, overrides: {} });
   } catch (error) {
     read = (error as Error).message;
   }

@@ -44,10 +44,13 @@ interface Run {
 }
 
 async function start(overrides: FileSettings = {}): Promise<Run> {
-  const settings = readSettings([], undefined, {
-    server: 'teredo.example',
-    allowPrivate: true,
-    ...overrides,
+  const settings = readSettings({
+    defaults: [],
+    overrides: {
+      server: 'teredo.example',
+      allowPrivate: true,
+      ...overrides,
+    },
   });
   const log: string[] = [];
   const failures: HostError[] = [];

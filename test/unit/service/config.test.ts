@@ -31,10 +31,14 @@ function faults(run: () => unknown): string[] {
 it('command line rules over user over system over default', () => {
   const system = file('system.json', { server: 'a.example', port: 1000, adapter: 'sys0' });
   const user = file('user.json', { server: ['b.example', 'c.example'], port: 2000 });
-  const settings = readSettings([system, user], undefined, { port: 3000 }, readPolicy('/nowhere'));
+  const settings = readSettings(
+    { defaults: [system, user], overrides: { port: 3000 } },
+    readPolicy('/nowhere'),
+  );
   expect(settings).toEqual({
     policy: readPolicy('/nowhere'),
     refreshRate: null,
+    given: { server: ['b.example', 'c.example'], port: 3000, adapter: 'sys0' },
     sources: { adapter: system, port: 'command line', server: user },
     servers: ['b.example', 'c.example'],
     server2: null,
@@ -76,24 +80,32 @@ it('the refresh interval is the user’s, unless the policy has one', () => {
 
 it('files that are not there are no fault, a named one is', () => {
   const missing = join(folder, 'none.json');
-  expect(readSettings([missing], undefined, { server: 'a.example' }).servers).toEqual([
-    'a.example',
-  ]);
-  expect(faults(() => readSettings([], missing, { server: 'a.example' }))).toEqual([
-    expect.stringContaining(`${missing}: could not be read`),
-  ]);
+  expect(readSettings({ defaults: [missing], overrides: { server: 'a.example' } }).servers).toEqual(
+    ['a.example'],
+  );
+  expect(
+    faults(() =>
+      readSettings({ defaults: [], explicit: missing, overrides: { server: 'a.example' } }),
+    ),
+  ).toEqual([expect.stringContaining(`${missing}: could not be read`)]);
 });
 
 it('a named file may be relative and is read instead of the others', () => {
   const system = file('system.json', { adapter: 'sys0' });
   const named = file('named.json', { server: 'n.example' });
-  const settings = readSettings([system], relative(process.cwd(), named), {});
+  const settings = readSettings({
+    defaults: [system],
+    explicit: relative(process.cwd(), named),
+    overrides: {},
+  });
   expect(settings).toMatchObject({ servers: ['n.example'], adapter: 'teredo' });
 });
 
 it('each wrong key and value has its own line', () => {
   const path = file('bad.json', { servr: 'a.example', port: 70_000, exposeAll: 'yes', colour: 1 });
-  const lines = faults(() => readSettings([], path, { server: 'a.example' }));
+  const lines = faults(() =>
+    readSettings({ defaults: [], explicit: path, overrides: { server: 'a.example' } }),
+  );
   expect(lines).toHaveLength(4);
   expect(lines.every((line) => line.startsWith(`${path}: `))).toBe(true);
   expect(lines.find((line) => line.includes('servr'))).toContain('"server" may be meant');
@@ -105,19 +117,23 @@ it('each wrong key and value has its own line', () => {
 it('what is no JSON object is named', () => {
   for (const content of ['{', '[]', '3', 'null']) {
     const path = file('odd.json', content);
-    expect(faults(() => readSettings([], path, { server: 'a.example' }))[0]).toContain(path);
+    expect(
+      faults(() =>
+        readSettings({ defaults: [], explicit: path, overrides: { server: 'a.example' } }),
+      )[0],
+    ).toContain(path);
   }
 });
 
 it('no server at all is said', () => {
-  expect(faults(() => readSettings([], undefined, {}))[0]).toContain('--server');
+  expect(faults(() => readSettings({ defaults: [], overrides: {} }))[0]).toContain('--server');
 });
 
 it('a private server is refused outside a lab', () => {
-  expect(faults(() => readSettings([], undefined, { server: '10.0.0.1' }))[0]).toContain(
-    '10.0.0.1',
-  );
-  expect(readSettings([], undefined, { server: '10.0.0.1', allowPrivate: true }).servers).toEqual([
-    '10.0.0.1',
-  ]);
+  expect(
+    faults(() => readSettings({ defaults: [], overrides: { server: '10.0.0.1' } }))[0],
+  ).toContain('10.0.0.1');
+  expect(
+    readSettings({ defaults: [], overrides: { server: '10.0.0.1', allowPrivate: true } }).servers,
+  ).toEqual(['10.0.0.1']);
 });

@@ -49,9 +49,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root wrote it', () => {
     const config = join(folder, 'config.json');
     writeFileSync(config, '{"server":"a.example","answerEcho":true,"port":1000}');
     const settings = readSettings(
-      [config],
-      undefined,
-      { exposeAll: true, newNetworks: 'ask' },
+      { defaults: [config], overrides: { exposeAll: true, newNetworks: 'ask' } },
       readPolicy(directory),
     );
     expect(settings).toMatchObject({

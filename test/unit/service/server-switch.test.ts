@@ -49,7 +49,10 @@ async function run(host: MemoryHost, settings: Settings) {
 }
 
 const withServer = (server: string[], more: FileSettings = {}): Settings =>
-  readSettings([], undefined, { server, allowPrivate: true, exposeAll: true, ...more });
+  readSettings({
+    defaults: [],
+    overrides: { server, allowPrivate: true, exposeAll: true, ...more },
+  });
 
 describe('H-server-switch: somebody changes the server setting to his own', () => {
   test('a setting that is another than in the last run is told in log and status, with its source, and once', async () => {
@@ -59,14 +62,14 @@ describe('H-server-switch: somebody changes the server setting to his own', () =
 
     const config = join(folder, 'config.json');
     writeFileSync(config, '{"server":["192.0.2.1"],"allowPrivate":true,"exposeAll":true}');
-    const changed = await run(host, readSettings([config], undefined, {}));
+    const changed = await run(host, readSettings({ defaults: [config], overrides: {} }));
     expect(changed.told).toHaveLength(1);
     expect(changed.told[0]).toMatch(/^warning: .*192\.0\.2\.1 now .*teredo\.example/);
     expect(changed.told[0]).toContain(config);
     expect(changed.status.reason.code).toBe('server-setting-changed');
     expect(changed.status.reason.text).toContain(config);
 
-    const again = await run(host, readSettings([config], undefined, {}));
+    const again = await run(host, readSettings({ defaults: [config], overrides: {} }));
     expect(again).toMatchObject({ told: [], status: { reason: { code: 'qualified' } } });
   });
 
@@ -106,9 +109,15 @@ describe('H-server-switch: somebody changes the server setting to his own', () =
       const config = join(folder, 'config.json');
       writeFileSync(config, '{"server":"evil.example","server2":"203.0.113.66"}');
       const settings = readSettings(
-        [config],
-        undefined,
-        { server: ['evil.example'], server2: '203.0.113.66', allowPrivate: true, exposeAll: true },
+        {
+          defaults: [config],
+          overrides: {
+            server: ['evil.example'],
+            server2: '203.0.113.66',
+            allowPrivate: true,
+            exposeAll: true,
+          },
+        },
         readPolicy(directory),
       );
       expect(policyView(settings).values).toContainEqual({
