@@ -69,12 +69,16 @@ it('command line rules over user over system over default', () => {
 
 it('the refresh interval is the user’s, unless the policy has one', () => {
   const rate = (seconds: number): number | null =>
-    readSettings([], undefined, { server: 'a.example', refreshInterval: seconds }).refreshRate;
+    readSettings({ defaults: [], overrides: { server: 'a.example', refreshInterval: seconds } })
+      .refreshRate;
   expect(rate(5)).toBe(5);
   expect(faults(() => rate(4))).toEqual([expect.stringContaining('must be 5 to 120 seconds')]);
   const policy = { ...readPolicy('/nowhere'), refreshRate: 20 };
   const settings = { server: 'a.example', refreshInterval: 5, intervalSearch: true };
-  const { refreshRate, intervalSearch } = readSettings([], undefined, settings, policy);
+  const { refreshRate, intervalSearch } = readSettings(
+    { defaults: [], overrides: settings },
+    policy,
+  );
   expect([refreshRate, intervalSearch]).toEqual([20, false]);
 });
 
