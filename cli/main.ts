@@ -5,6 +5,7 @@ import { addressDecode, addressEncode } from './address.ts';
 import { addDoctorCommands } from './doctor-commands.ts';
 import { driveBuiltIn } from './built-in.ts';
 import { BUILT_IN_HELP } from './built-in-words.ts';
+import { addCaptureCommand } from './capture.ts';
 import { runClient } from './client.ts';
 import { runDemo } from './demo.ts';
 import { addGateCommands } from './gate-commands.ts';
@@ -208,6 +209,7 @@ as a Shipworm that exposes nothing does.`,
   addGateCommands(root);
   addServerCommands(root);
   addSettingsCommands(root);
+  addCaptureCommand(root);
 
   const address = root
     .command('address')

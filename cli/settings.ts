@@ -94,7 +94,7 @@ function found({ rows }: SettingsState, name: string): SettingRow {
 }
 
 /** What the words on the command line mean for that setting; what they can't mean the schema will say. */
-function parsed({ kind, name }: SettingRow, words: string[]): SettingRow['value'] {
+function parsed({ kind, name }: SettingRow, words: string[]): unknown {
   const text = words.join(' ');
   switch (kind) {
     case 'list':
@@ -105,7 +105,7 @@ function parsed({ kind, name }: SettingRow, words: string[]): SettingRow['value'
       return { true: true, on: true, false: false, off: false }[text] ?? text;
     case 'object':
       try {
-        return JSON.parse(text) as SettingRow['value'];
+        return JSON.parse(text) as unknown;
       } catch {
         throw new Exit(EXIT.usage, `${name} takes JSON, in quotes: '{"…": …}'`);
       }
@@ -128,7 +128,7 @@ function valueText({ value, secret }: SettingRow): string {
   if (secret) return value === null ? '-' : '(set, not shown)';
   if (value === null) return '-';
   if (Array.isArray(value)) return value.map(String).join(' ');
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 export function settingsText({ file, error, rows }: SettingsState): string {

@@ -3,6 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { app, clipboard, dialog, nativeTheme, shell } from 'electron';
 import type { BrowserWindow, OpenDialogOptions } from 'electron';
 import type { Api } from '../engine/service/api.ts';
+import { captureInto } from '../engine/service/capture/file.ts';
+import type { CaptureFile } from '../engine/service/capture/file.ts';
 import { ServiceError } from '../engine/service/errors.ts';
 import type {
   ShellApi,
@@ -30,6 +32,7 @@ export interface ShellParts {
 export class Shell {
   private readonly parts: ShellParts;
   private readonly listeners = new Set<(state: ShellState) => void>();
+  private capture: CaptureFile | null = null;
   private paused: ShellState['paused'] = null;
   private resumeTimer: NodeJS.Timeout | null = null;
 
@@ -122,6 +125,11 @@ export class Shell {
       if (failure) throw new ServiceError('failed', `The guide could not be opened: ${failure}`);
       return {};
     },
+    startCapture: () => this.startCapture(),
+    stopCapture: () => {
+      this.capture?.stop();
+      return done();
+    },
     openSettings: ({ weaken }) => this.openSettings(weaken ?? false),
     quit: () => {
       // Answered first: the window goes with it.
@@ -153,22 +161,17 @@ export class Shell {
   }
 
   private async save(what: ShellParams<'save'>['what']): Promise<{ path: string | null }> {
-    const window = this.parts.window();
-    const name = `shipworm-${what}-${new Date().toISOString().slice(0, 10)}.json`;
-    const options = { defaultPath: name, filters: [{ name: 'JSON', extensions: ['json'] }] };
-    const chosen = await (window
-      ? dialog.showSaveDialog(window, options)
-      : dialog.showSaveDialog(options));
-    if (chosen.canceled || !chosen.filePath) return { path: null };
+    const path = await this.askWhere(`shipworm-${what}`, 'json');
+    if (path === null) return { path };
     try {
-      await writeFile(chosen.filePath, await this.textOf(what), { mode: 0o600 });
+      await writeFile(path, await this.textOf(what), { mode: 0o600 });
     } catch (error) {
       throw new ServiceError(
         'failed',
-        `${chosen.filePath} could not be written: ${(error as Error).message}.`,
+        `${path} could not be written: ${(error as Error).message}.`,
       );
     }
-    return { path: chosen.filePath };
+    return { path };
   }
 
   private async textOf(what: ShellParams<'save'>['what']): Promise<string> {
@@ -176,6 +179,39 @@ export class Shell {
     if (what === 'settings') return (await this.client().exportSettings({})).document;
     const rows = what === 'log' ? engine.log.list() : ((await engine.api?.flows({})) ?? []);
     return `${JSON.stringify(rows, null, 2)}\n`;
+  }
+
+  private async startCapture(): Promise<ShellResult<'startCapture'>> {
+    const client = this.client();
+    if ((await client.captureState({})).running)
+      throw new ServiceError('failed', 'Another capture is running; end that first.');
+    const path = await this.askWhere('shipworm', 'pcapng');
+    if (path === null) return { path };
+    this.capture = await captureInto(
+      {
+        begin: (limitBytes) => client.beginCapture(limitBytes === undefined ? {} : { limitBytes }),
+        take: () => client.takeCaptured({}),
+        end: () => client.endCapture({}),
+      },
+      path,
+      { replace: true },
+    );
+    this.capture.finished.catch((error: unknown) =>
+      this.parts.engine.note({ level: 'error', text: (error as Error).message }),
+    );
+    return { path };
+  }
+
+  /** Null: the person thought better of it. */
+  private async askWhere(what: string, extension: string): Promise<string | null> {
+    const window = this.parts.window();
+    const name = `${what}-${new Date().toISOString().slice(0, 10)}.${extension}`;
+    const filters = [{ name: extension.toUpperCase(), extensions: [extension] }];
+    const options = { defaultPath: name, filters };
+    const chosen = await (window
+      ? dialog.showSaveDialog(window, options)
+      : dialog.showSaveDialog(options));
+    return chosen.canceled || !chosen.filePath ? null : chosen.filePath;
   }
 
   private async openSettings(weaken: boolean): Promise<ShellResult<'openSettings'>> {

@@ -110,6 +110,12 @@ export interface NativeDatapath {
    * When records are left behind, `onWake` is called again.
    */
   drain(into: Uint8Array): number;
+  /** Copies of datagrams are kept from now on, or no longer; those that were kept are forgotten. */
+  setTap(on: boolean): void;
+  /** Moves copies into `into`, the oldest first, and returns the bytes used (native/datapath/tap.h). */
+  drainTap(into: Uint8Array): number;
+  /** Copies that found no room since it was opened. */
+  tapLost(): number;
   counters(): Record<string, number>;
   /** One sentence when the thread has ended by itself, else null. */
   failure(): string | null;

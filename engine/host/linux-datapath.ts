@@ -8,10 +8,11 @@ import type {
   Upcall,
   Verdict,
 } from '../datapath/types.ts';
+import type { TapRead } from '../datapath/tap.ts';
 import type { Endpoint, Ip6 } from '../wire/types.ts';
 import { nativeAddon } from './addon.ts';
 import type { NativeDatapath, SystemError } from './addon.ts';
-import { forEachRecord } from './records.ts';
+import { forEachRecord, tappedRecords } from './records.ts';
 import { HostError } from './types.ts';
 import type { DatapathOptions, SocketDatapath } from './types.ts';
 
@@ -21,6 +22,9 @@ const MAX_FLOWS = 131_072;
 
 /** Upcalls taken at once; more are announced by another wake-up, so that timers and other I/O get their turn. */
 const DRAIN_BYTES = 256 * 1024;
+
+/** All that the native tap keeps fits. */
+const TAP_BYTES = 4 * 1024 * 1024;
 
 /** Decodes what `NativeDatapath.drain` left in the first `used` bytes; each upcall gets bytes of its own unless they are `lent`. */
 function decodeUpcalls(buffer: Uint8Array, used: number, lent: boolean): Upcall[] {
@@ -73,6 +77,7 @@ class LinuxDatapath implements SocketDatapath {
   readonly #options: DatapathOptions;
   readonly #buffer = new Uint8Array(DRAIN_BYTES);
   readonly #stamps = new Float64Array(6);
+  #tapBuffer: Uint8Array | null = null;
   #closed = false;
   #peersRefused = 0;
   #flowsRefused = 0;
@@ -174,6 +179,17 @@ class LinuxDatapath implements SocketDatapath {
 
   deliver(packet: Uint8Array): void {
     this.#native.deliver(packet);
+  }
+
+  setTap(on: boolean): void {
+    this.#native.setTap(on);
+    this.#tapBuffer = on ? new Uint8Array(TAP_BYTES) : null;
+  }
+
+  readTap(): TapRead {
+    const buffer = this.#tapBuffer;
+    const datagrams = buffer ? tappedRecords(buffer, this.#native.drainTap(buffer)) : [];
+    return { datagrams, lost: this.#native.tapLost() };
   }
 
   counters(): DatapathCounters {

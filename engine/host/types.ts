@@ -1,4 +1,5 @@
 // Module host/types states what the rest of the engine needs of an operating system; one file per platform provides it.
+import type { TapPort } from '../datapath/tap.ts';
 import type { ProgramFile } from './program.ts';
 import type { AnswerCounts, Answers } from '../datapath/answers.ts';
 import type { MakeSourceLimit } from '../datapath/limits.ts';
@@ -97,7 +98,7 @@ export interface DatapathOptions {
 }
 
 /** A datapath on a real socket. */
-export interface SocketDatapath extends Datapath {
+export interface SocketDatapath extends Datapath, TapPort {
   /** The UDP endpoint in use. */
   readonly local: Endpoint;
   /** Offloads in force, by name, e.g. `['recvmmsg', 'tso6']`. */

@@ -1,6 +1,7 @@
 // Module service/api declares every call of the running service once; the control socket's two ends derive from it.
 import { z } from 'zod';
 import { builtInCalls } from './builtin/calls.ts';
+import { captureCalls } from './capture/calls.ts';
 import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
 import { pcCalls } from './pc-calls.ts';
@@ -143,6 +144,7 @@ export const calls = {
   ...serverListCalls,
   ...pcCalls,
   ...settingsCalls,
+  ...captureCalls,
   ...aboutServers,
   ...builtInCalls,
 } as const;

@@ -1,5 +1,9 @@
-// Module service/around puts beside a running client what looks after it: the doctor, the list of servers, the known PCs.
+// Module service/around puts beside a running client what looks after it: the doctor, the list of servers, the known PCs, a capture.
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Api } from './api.ts';
+import type { captureCalls } from './capture/calls.ts';
+import { Capture } from './capture/capture.ts';
+import type { CaptureParts } from './capture/capture.ts';
 import { doctorApi, doctorFor } from './doctor/api.ts';
 import type { DoctorPlace } from './doctor/api.ts';
 import type { doctorCalls } from './doctor-calls.ts';
@@ -12,13 +16,18 @@ import type { StateStore } from './state-file.ts';
 
 type AroundApi = Pick<
   Api,
-  keyof typeof doctorCalls | keyof typeof serverListCalls | keyof typeof pcCalls
+  | keyof typeof doctorCalls
+  | keyof typeof serverListCalls
+  | keyof typeof pcCalls
+  | keyof typeof captureCalls
 >;
 
 /** The calls of those that stand around a client. */
 export function aroundClient(
   place: DoctorPlace & {
-    readonly service: NonNullable<DoctorPlace['service']> & ServersParts['service'];
+    readonly service: NonNullable<DoctorPlace['service']> &
+      ServersParts['service'] &
+      CaptureParts['service'];
     readonly state: StateStore;
   },
 ): AroundApi {
@@ -28,5 +37,6 @@ export function aroundClient(
     ...doctorApi(doctorFor(place)),
     ...new ServerCatalogue({ host, settings, state, service, onChange }).api,
     ...new KnownPcs({ host, state, service, onChange }).api,
+    ...new Capture({ service, application: `Shipworm ${packageJson.version}`, onChange }).api,
   };
 }

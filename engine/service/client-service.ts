@@ -56,7 +56,7 @@ export class ClientService {
   private readonly hooks: ServiceHooks;
   private readonly tunnel: Tunnel;
   private readonly mapper: PortMapper | null;
-  private datapath: SocketDatapath | null = null;
+  datapath: SocketDatapath | null = null;
   private readonly network: NetworkMemory;
   private stopWatching: () => void = () => undefined;
   private cancelRelease: () => void = () => undefined;

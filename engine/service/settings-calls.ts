@@ -4,8 +4,8 @@ import { z } from 'zod';
 export const settingRowSchema = z.object({
   name: z.string(),
   /** What is in force; null: none, or a secret that is not set. A secret that is set is `true`. */
-  value: z.json(),
-  default: z.json(),
+  value: z.unknown(),
+  default: z.unknown(),
   /** `default`, a file, or what rules over the files, e.g. `command line`. */
   source: z.string(),
   /** The policy file `source` sets it: nobody else may. */
@@ -40,7 +40,7 @@ export const settingsCalls = {
   settings: { params: z.strictObject({}), result: settingsStateSchema },
   /** Writes settings to the file; null: back to the default. Rejects with 'bad-config' or 'locked', then nothing has changed. */
   setSettings: {
-    params: z.strictObject({ values: z.record(z.string().min(1).max(64), z.json()) }),
+    params: z.strictObject({ values: z.record(z.string().min(1).max(64), z.unknown()) }),
     result: settingsChangeSchema,
   },
   /** JSON text of what the files set, without secrets. */

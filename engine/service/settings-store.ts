@@ -127,8 +127,8 @@ export class SettingsStore {
     const wanted = (latest?.given as Values | undefined)?.[name];
     return {
       ...{ name, secret },
-      value: (secret ? value !== null || null : value) as SettingRow['value'],
-      default: ((DEFAULTS as Values)[name] ?? null) as SettingRow['default'],
+      value: secret ? value !== null || null : value,
+      default: (DEFAULTS as Values)[name] ?? null,
       source: policy ?? this.sources.get(name) ?? 'default',
       locked: policy !== undefined,
       needsRestart: !LIVE_NAMES.has(name),

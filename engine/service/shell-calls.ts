@@ -76,6 +76,9 @@ export const shellCalls = {
     params: z.strictObject({ weaken: z.boolean().optional() }),
     result: settingsChangeSchema.extend({ path: z.string().nullable() }),
   },
+  /** Asks where to, and writes a capture there until it is stopped or ends by itself; see the slice `capture`. */
+  startCapture: { params: none, result: z.object({ path: z.string().nullable() }) },
+  stopCapture: { params: none, result: done },
   openGuide: { params: none, result: done },
   quit: { params: none, result: done },
 } as const;

@@ -45,6 +45,7 @@ type WatchedApi = Pick<
   | 'failover'
   | 'pcs'
   | 'settings'
+  | 'captureState'
 >;
 
 /** The slices of one client. While nobody watches it has no timer and asks for nothing. */
@@ -174,6 +175,7 @@ export class SliceFeed {
       servers: { rows: await api.servers(none), failover: await api.failover(none) },
       knownPcs: await api.pcs(none),
       settings: await api.settings(none),
+      capture: await api.captureState(none),
       log: this.log.list(),
       traffic: {
         at,

@@ -4,6 +4,7 @@
 // give ages: a row that only grew older is then the same row.
 import type { CallResult, PeerEntry, Status } from './api.ts';
 import type { BuiltInState } from './builtin/calls.ts';
+import type { CaptureState } from './capture/calls.ts';
 import type { DoctorState } from './doctor-calls.ts';
 import type { KnownPc } from './pc-calls.ts';
 import type { LogLevel } from './log.ts';
@@ -62,6 +63,7 @@ export interface EngineSnapshot {
   readonly servers: ServersSlice;
   readonly knownPcs: readonly KnownPc[];
   readonly settings: SettingsState;
+  readonly capture: CaptureState;
   readonly log: readonly LogRow[];
   readonly traffic: Traffic;
 }
@@ -234,6 +236,10 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
     },
     knownPcs: [],
     settings: { file: '', error: null, rows: [] },
+    capture: {
+      ...{ running: false, packets: 0, bytes: 0, dropped: 0, limitBytes: 0 },
+      ...{ startedAt: null, end: null, text: null },
+    },
     log,
     traffic: { at: 0, bytesIn: 0, bytesOut: 0 },
   };

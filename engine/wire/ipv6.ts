@@ -210,6 +210,16 @@ export function checksum6(
 export function checksumIn(packet: Uint8Array, protocol: number, payload: Uint8Array): number {
   let sum = payload.length + protocol + sumWords(packet, 8, IP6_HEADER_LENGTH);
   sum += sumWords(payload, 0, payload.length);
+  return folded(sum);
+}
+
+/** Internet checksum of `bytes` (RFC 1071); 0 over bytes whose own checksum is right. */
+export function checksum(bytes: Uint8Array): number {
+  return folded(sumWords(bytes, 0, bytes.length));
+}
+
+function folded(words: number): number {
+  let sum = words;
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   return sum ^ 0xffff;
 }

@@ -169,6 +169,23 @@ napi_value drain(napi_env env, napi_callback_info info) {
   return makeNumber(env, call ? static_cast<double>(call->drain(into.data, into.length)) : 0);
 }
 
+napi_value setTap(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  if (call) call->tap().set(call.boolean(0));
+  return nullptr;
+}
+
+napi_value drainTap(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  const Bytes into = bytesOf(env, call[0]);
+  return makeNumber(env, call ? static_cast<double>(call->tap().drain(into.data, into.length)) : 0);
+}
+
+napi_value tapLost(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  return makeNumber(env, call ? static_cast<double>(call->tap().lost()) : 0);
+}
+
 napi_value counters(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   napi_value result = nullptr;
@@ -259,6 +276,7 @@ napi_value openDatapath(napi_env env, napi_callback_info info) {
                  {"removePeer", removePeer}, {"readPeer", readPeer}, {"setFlow", setFlow},
                  {"removeFlow", removeFlow}, {"clearFlows", clearFlows}, {"setDefaultPass", setDefaultPass},
                  {"setProbeId", setProbeId}, {"transmit", transmit}, {"deliver", deliver}, {"drain", drain},
+                 {"setTap", setTap}, {"drainTap", drainTap}, {"tapLost", tapLost},
                  {"counters", counters}, {"failure", failure}, {"sleep", sleep}, {"wake", wake}, {"close", close}});
   // The wrapped object and the end of the environment each close it; whichever comes first.
   auto* wrapped = new Shared(binding);

@@ -237,8 +237,10 @@ void Datapath::transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t
   if (port == 0 || length > kMaxDatagram) return countSendError(state_.counters, EINVAL, 1);
   const sockaddr_in to = socketAddress(static_cast<EndpointKey>(ip) << 16 | port);
   for (int pendingErrors = 0;;) {
-    if (sendto(sockets_[0], bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), sizeof to) >= 0)
+    if (sendto(sockets_[0], bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), sizeof to) >= 0) {
+      if (state_.tap.on()) state_.tap.add(true, static_cast<EndpointKey>(ip) << 16 | port, bytes, length);
       return state_.counters.add(Counter::transmitted);
+    }
     if (errno == EINTR || (isPendingError(errno) && pendingErrors++ < kPendingErrors)) continue;
     return countSendError(state_.counters, errno, 1);
   }

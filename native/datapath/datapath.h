@@ -35,6 +35,8 @@ class Datapath {
   void transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length);
   void deliver(const uint8_t* bytes, size_t length);
   size_t drain(uint8_t* into, size_t room);
+  // Copies of datagrams for whoever captures.
+  Tap& tap() { return state_.tap; }
 
   const Counters& counters() const { return state_.counters; }
   // Names of the offloads in force.

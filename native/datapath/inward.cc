@@ -99,6 +99,7 @@ void Inward::readSocket() {
 }
 
 void Inward::take(uint8_t* bytes, size_t length, EndpointKey from, double now) {
+  if (state_.tap.on()) state_.tap.add(false, from, bytes, length);
   const Outcome outcome = classify(bytes, length, from, now);
   if (outcome == Outcome::dropped) state_.counters.add(Counter::droppedIn);
   if (outcome == Outcome::passed) {

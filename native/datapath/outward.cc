@@ -21,7 +21,7 @@ constexpr size_t kReads = 64;
 
 // Not set to zero: pages that no packet touches cost nothing.
 Outward::Outward(State& state, int tun)
-    : Lane(state, "shipworm-out"), tun_(tun), sender_(state.counters), arena_(new uint8_t[kArenaBytes]) {}
+    : Lane(state, "shipworm-out"), tun_(tun), sender_(state.counters, state.tap), arena_(new uint8_t[kArenaBytes]) {}
 
 std::unique_ptr<Outward> Outward::open(State& state, int tun) {
   auto lane = std::make_unique<Outward>(state, tun);

@@ -6,6 +6,8 @@
 
 namespace shipworm {
 
+using EndpointKey = uint64_t;  // IPv4 address << 16 | port, in host order
+
 // IPv6 address as its 16 bytes in memory, for comparison only.
 struct Address {
   uint64_t high, low;

@@ -109,6 +109,8 @@ bool Sender::flush(double now) {
     const int done = sendmmsg(socket_, vector, static_cast<unsigned>(count), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (done > 0) {
       counters_.add(Counter::sendCalls);
+      if (tap_.on())
+        for (int i = 0; i < done; i++) copy(room_->messages[sent_ + static_cast<size_t>(i)]);
       uint64_t packets = 0;
       for (int i = 0; i < done; i++) packets += room_->messages[sent_ + static_cast<size_t>(i)].packets;
       counters_.add(Counter::packetsOut, packets);
@@ -141,6 +143,21 @@ void Sender::failed(int error, double now) {
   sent_++;
 }
 
+size_t Sender::partsOf(const Message& message, uint32_t nth, size_t part) const {
+  size_t left = std::min<size_t>(message.segment, message.bytes - size_t{nth} * message.segment);
+  while (left) left -= room_->parts[part++].iov_len;
+  return part;
+}
+
+void Sender::copy(const Message& message) {
+  size_t part = message.firstPart;
+  for (uint32_t i = 0; i < message.packets; i++) {
+    const size_t end = partsOf(message, i, part);
+    tap_.add(true, message.to, room_->parts + part, end - part);
+    part = end;
+  }
+}
+
 // Sends the packets of the first message that is left by a call each.
 void Sender::split() {
   const Message message = room_->messages[sent_];
@@ -151,11 +168,8 @@ void Sender::split() {
     head.msg_name = &name;
     head.msg_namelen = sizeof name;
     head.msg_iov = room_->parts + part;
-    size_t left = std::min<size_t>(message.segment, message.bytes - size_t{i} * message.segment);
-    while (left) {
-      left -= room_->parts[part++].iov_len;
-      head.msg_iovlen++;
-    }
+    const size_t end = partsOf(message, i, part);
+    head.msg_iovlen = end - part;
     ssize_t sent;
     int pendingErrors = 0;
     do sent = sendmsg(socket_, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -163,9 +177,11 @@ void Sender::split() {
     if (sent >= 0) {
       counters_.add(Counter::sendCalls);
       counters_.add(Counter::packetsOut);
+      if (tap_.on()) tap_.add(true, message.to, room_->parts + part, end - part);
     } else {
       countSendError(counters_, errno, 1);
     }
+    part = end;
   }
   sent_++;
 }

@@ -10,10 +10,10 @@
 
 #include "counters.h"
 #include "segment.h"
+#include "tap.h"
 
 namespace shipworm {
 
-using EndpointKey = uint64_t;  // IPv4 address << 16 | port, in host order
 
 // A failed send of `packets` datagrams, by its cause.
 void countSendError(Counters& counters, int error, uint64_t packets);
@@ -25,7 +25,7 @@ class Sender {
   // A super-packet has at most this many segments (64 KB in segments of 48 bytes, the smallest a TCP makes).
   static constexpr size_t kMaxPackets = 1400;
 
-  explicit Sender(Counters& counters) : counters_(counters), room_(new Room) {}
+  Sender(Counters& counters, Tap& tap) : counters_(counters), tap_(tap), room_(new Room) {}
   void use(int socket, bool segmentation) {
     socket_ = socket;
     segmentation_ = segmentation;
@@ -66,12 +66,16 @@ class Sender {
   static constexpr size_t kVector = 64;
 
   void open(EndpointKey to, size_t length, double now);
+  // One datagram of `message`, the first not before part `part`; returns where its parts end.
+  size_t partsOf(const Message& message, uint32_t nth, size_t part) const;
+  void copy(const Message& message);
   bool mayJoin(EndpointKey to, size_t length) const;
   bool sendsSingly(EndpointKey to, double now);
   void split();
   void failed(int error, double now);
 
   Counters& counters_;
+  Tap& tap_;
   int socket_ = -1;
   bool segmentation_ = false;
   std::unique_ptr<Room> room_;

@@ -13,6 +13,7 @@
 #include "sender.h"
 #include "sources.h"
 #include "tables.h"
+#include "tap.h"
 
 namespace shipworm {
 
@@ -76,6 +77,7 @@ class State {
   std::atomic<bool> wakePending{false};
   std::atomic<const char*> failure{nullptr};
   Counters counters;
+  Tap tap;
   // Datagrams of strangers handed up a second, of one address and of all of them. The engine looks at one in some 50 us: one address gets a
   // fortieth of a core and all together a quarter of it; what comes at once gets as much room as a ring has.
   SourceLimit stranger{500, 1000, 4096};

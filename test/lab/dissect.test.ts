@@ -1,10 +1,11 @@
 // Lets Wireshark's dissector judge every datagram of a run with Miredo's server, relay and client.
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, NATIVE, noLab } from './kit/lab.ts';
 import {
   leavesNothing,
+  SHIPWORM,
   startMiredoClient,
   startMiredoRelay,
   startMiredoServer,
@@ -30,6 +31,34 @@ describe.skipIf(reason !== null)('Wireshark', () => {
   // What a failed test left must not fail the next one.
   afterEach(() => lab.stopPrograms());
 
+  /** What tshark says of `file`, line by line. */
+  async function tshark(file: string, filter: string, ...fields: string[]): Promise<string[]> {
+    const { code, out, err } = await lab.run(
+      lab.core,
+      'tshark',
+      ['-n', '-r', file, '--enable-heuristic', 'teredo_udp', '-Y', filter, ...fields],
+      { timeoutMs: 60_000 },
+    );
+    if (code !== 0) throw new Error(err);
+    return out.split('\n').filter((line) => line !== '');
+  }
+
+  /** Every datagram in `file` is Teredo, of every kind that a run has, and without a fault. */
+  async function isTeredo(file: string, asked: number): Promise<void> {
+    expect((await tshark(file, 'teredo')).length).toBeGreaterThan(100);
+    expect(await tshark(file, 'udp && !teredo')).toEqual([]);
+    expect(await tshark(file, '_ws.malformed || _ws.expert.severity == "Error"')).toEqual([]);
+    // Checksums inside are right too, and solicitations are what they say.
+    expect(
+      await tshark(file, 'ip.checksum.status == "Bad" || icmpv6.checksum.status == "Bad"'),
+    ).toEqual([]);
+    for (const solicitation of [
+      'icmpv6.type == 133 && teredo.auth',
+      'icmpv6.type == 134 && teredo.orig',
+    ])
+      expect((await tshark(file, solicitation)).length).toBeGreaterThanOrEqual(asked);
+  }
+
   test('takes every UDP datagram for Teredo and finds no error', async () => {
     const file = join(lab.folder, 'run.pcap');
     const dump = lab.start(lab.core, 'tcpdump', [
@@ -42,31 +71,41 @@ describe.skipIf(reason !== null)('Wireshark', () => {
     const ours = startShipworm(lab, lab.home1, ['--expose-all', '--config', config]);
     const theirs = startMiredoClient(lab, lab.home2);
     const [our, their] = [await ours.address(), await theirs.address()];
+    const own = join(lab.folder, 'own.pcapng');
+    const capture = lab.start(
+      lab.home1.space,
+      SHIPWORM,
+      ['capture', own, '--control', ours.place.control],
+      {},
+    );
+    await capture.says(/Capturing into/, 20_000);
     await answers(lab, lab.home1, NATIVE);
     await answers(lab, lab.home1, their);
     await answers(lab, lab.home2, our);
     expect(await fetches(lab, lab.home1, NATIVE)).toBe(WEB_PAGE);
     expect((await ours.call('ping', { address: their, timeoutMs: 5_000 })).ok).toBe(true);
+    await capture.stop();
+    expect(statSync(own).mode & 0o777).toBe(0o600);
     await ours.program.stop();
     await leavesNothing(lab.home1, ours.place);
     await dump.stop();
 
-    const tshark = async (filter: string, ...fields: string[]): Promise<string[]> => {
-      const { code, out, err } = await lab.run(
-        lab.core,
-        'tshark',
-        ['-n', '-r', file, '--enable-heuristic', 'teredo_udp', '-Y', filter, ...fields],
-        { timeoutMs: 60_000 },
-      );
-      if (code !== 0) throw new Error(err);
-      return out.split('\n').filter((line) => line !== '');
-    };
-    expect((await tshark('teredo')).length).toBeGreaterThan(100);
-    expect(await tshark('udp && !teredo')).toEqual([]);
-    expect(await tshark('_ws.malformed || _ws.expert.severity == "Error"')).toEqual([]);
-    // Checksums inside are right too, and solicitations are what they say.
-    expect(await tshark('icmpv6.checksum.status == "Bad"')).toEqual([]);
-    expect((await tshark('icmpv6.type == 133 && teredo.auth')).length).toBeGreaterThanOrEqual(2);
-    expect((await tshark('icmpv6.type == 134 && teredo.orig')).length).toBeGreaterThanOrEqual(2);
+    await isTeredo(file, 2);
+    // What the client itself captured is well-formed, too, and lacks nothing that passed the line meanwhile.
+    await isTeredo(own, 0);
+    // Large ones are in fragments on the line.
+    const payloads = (from: string, filter: string): Promise<string[]> =>
+      tshark(from, `${filter} && udp.length < 1200`, '-T', 'fields', '-e', 'udp.payload');
+    const seen = await payloads(own, 'udp');
+    expect(seen.length).toBeGreaterThan(30);
+    const times = await tshark(own, 'udp', '-T', 'fields', '-e', 'frame.time_epoch');
+    const [first, last] = [times[0]!, times.at(-1)!];
+    const meanwhile = await payloads(
+      file,
+      `udp && frame.time_epoch >= ${first} && frame.time_epoch <= ${last}`,
+    );
+    const kept = new Set(seen);
+    expect(meanwhile.length).toBeGreaterThan(30);
+    expect(meanwhile.filter((each) => !kept.has(each))).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 // Module builtin/host is the operating system of the user's PC on the built-in network.
 import { MemoryDatapath } from '../../datapath/memory.ts';
+import { MemoryTap } from '../../datapath/tap.ts';
 import type { MachineFacts, ProbeHost, ProbeOptions, ProbeSocket } from '../../host/probe-types.ts';
 import { HostError } from '../../host/types.ts';
 import type {
@@ -118,12 +119,14 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
     let socket: UdpSocket | null = null;
     let now = bind;
     let peers = new Set<bigint>();
+    const tap = new MemoryTap(() => Date.now());
     const datapath = new MemoryDatapath({
       now: () => this.now(),
       validMs,
       upcall: onUpcalls,
       transmit: (to: Endpoint, bytes) => {
         socket?.send(to, bytes);
+        tap.add(true, to, bytes);
         pace.rearm();
       },
       deliver: (packet) => pc.deliver(packet),
@@ -132,7 +135,10 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
       if (socket) return;
       try {
         socket = host.bind(bind.port, {
-          onDatagram: (from, bytes) => datapath.fromSocket(from, bytes),
+          onDatagram: (from, bytes) => {
+            tap.add(false, from, bytes);
+            datapath.fromSocket(from, bytes);
+          },
           onIcmp: (to, type, code) => datapath.fromSocketError(to, type, code),
         });
       } catch {
@@ -149,6 +155,8 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
         return now;
       },
       offloads: [],
+      setTap: (on: boolean) => tap.setTap(on),
+      readTap: () => tap.readTap(),
       wake,
       setPeer: (...args: Parameters<typeof setPeer>) => {
         peers.add(args[0]);

@@ -148,6 +148,8 @@ export class MemoryHost implements Host {
     return Object.assign(socket, {
       local: bind,
       offloads: [],
+      setTap: () => undefined,
+      readTap: () => ({ datagrams: [], lost: 0 }),
       sleep: () => {
         this.socketOpen = false;
         socket.clearFlows();

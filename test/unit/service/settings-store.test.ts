@@ -40,7 +40,7 @@ function row(store: SettingsStore, name: string): SettingRow {
 
 const file = (): unknown => JSON.parse(readFileSync(path, 'utf8'));
 const set = (store: SettingsStore, values: Record<string, unknown>): Promise<unknown> =>
-  store.api.setSettings({ values: values as Record<string, string> });
+  store.api.setSettings({ values });
 
 it('names every setting with value, default, place and shape', () => {
   writeFileSync(join(folder, 'system.json'), '{"port": 4000, "key": "hidden", "clientId": "me"}');

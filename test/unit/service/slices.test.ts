@@ -130,6 +130,7 @@ it('nobody is told more than ten times a second, and nothing runs when nobody wa
       servers: () => Promise.resolve([]),
       failover: () => Promise.resolve(empty.servers.failover),
       pcs: () => Promise.resolve([]),
+      captureState: () => Promise.resolve(empty.capture),
       settings: () => Promise.resolve(empty.settings),
       doctorState: () => Promise.resolve(empty.doctor),
     },
