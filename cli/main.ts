@@ -10,6 +10,7 @@ import { runClient } from './client.ts';
 import { runDemo } from './demo.ts';
 import { addGateCommands } from './gate-commands.ts';
 import { EXIT, Exit, printError } from './output.ts';
+import { addReportCommand } from './report.ts';
 import { runRelay } from './relay.ts';
 import { runServer } from './server.ts';
 import { addServerCommands } from './servers.ts';
@@ -210,6 +211,7 @@ as a Shipworm that exposes nothing does.`,
   addServerCommands(root);
   addSettingsCommands(root);
   addCaptureCommand(root);
+  addReportCommand(root);
 
   const address = root
     .command('address')

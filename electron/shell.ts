@@ -177,6 +177,7 @@ export class Shell {
   private async textOf(what: ShellParams<'save'>['what']): Promise<string> {
     const { engine } = this.parts;
     if (what === 'settings') return (await this.client().exportSettings({})).document;
+    if (what === 'report') return (await this.client().report({})).text;
     const rows = what === 'log' ? engine.log.list() : ((await engine.api?.flows({})) ?? []);
     return `${JSON.stringify(rows, null, 2)}\n`;
   }

@@ -5,6 +5,7 @@ import { captureCalls } from './capture/calls.ts';
 import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
 import { pcCalls } from './pc-calls.ts';
+import { reportCalls } from './report/calls.ts';
 import { settingsCalls } from './settings-calls.ts';
 import { serverListCalls } from './server-list-calls.ts';
 import { serverCalls as aboutServers } from './server-calls.ts';
@@ -145,6 +146,7 @@ export const calls = {
   ...pcCalls,
   ...settingsCalls,
   ...captureCalls,
+  ...reportCalls,
   ...aboutServers,
   ...builtInCalls,
 } as const;

@@ -68,7 +68,7 @@ export const shellCalls = {
   copyText: { params: z.strictObject({ text: z.string().max(10_000) }), result: done },
   /** Asks where to; `path` null: the person thought better of it. */
   save: {
-    params: z.strictObject({ what: z.enum(['log', 'flows', 'settings']) }),
+    params: z.strictObject({ what: z.enum(['log', 'flows', 'settings', 'report']) }),
     result: z.object({ path: z.string().nullable() }),
   },
   /** Asks for an exported document and takes its settings, all or none; `path` null: the person thought better of it. */

@@ -27,6 +27,7 @@ import { mapperFor } from './portmap/mapper.ts';
 import { serveMetrics } from './metrics-server.ts';
 import type { MetricsEndpoint } from './metrics-server.ts';
 import { reloadable } from './reload.ts';
+import { reportApi } from './report/report.ts';
 import { LIVE_SERVER_SETTINGS } from './server-config.ts';
 import type { ServerSettings } from './server-config.ts';
 import { ServerService } from './server-service.ts';
@@ -206,7 +207,12 @@ export async function startClient(
     const metrics = await start(running, settings);
     const stopWatching = watchPolicy(() => void reload().catch(() => undefined));
     const around = aroundClient({ host, settings, service: running, state, hooks });
-    const api: Api = { ...running.api, ...around, ...store.api, reload };
+    const offered = { ...running.api, ...around, ...store.api, reload };
+    const secrets = Object.values(settings.credentials ?? {});
+    const api: Api = {
+      ...offered,
+      ...reportApi({ api: offered, log: () => feed.log.list(), secrets }),
+    };
     const status = (): Status => running.status();
     feed.attach(api, status);
     control.serve(api, feed);

@@ -8,6 +8,7 @@ import { removeLeftover } from '../control-server.ts';
 import { aroundClient } from '../around.ts';
 import { ServiceError } from '../errors.ts';
 import { configPaths, controlPath } from '../paths.ts';
+import { reportApi } from '../report/report.ts';
 import { SettingsStore } from '../settings-store.ts';
 import { SliceFeed } from '../slice-feed.ts';
 import { openControl } from '../start.ts';
@@ -74,9 +75,10 @@ export async function startBuiltIn(
     // Its state says so; nothing here runs by these settings.
   }
   const around = aroundClient({ host, settings, service: client, state: network.state, hooks });
+  const offered = { ...timed(network, { ...client.api, ...around }), ...store.api };
   const api = {
-    ...timed(network, { ...client.api, ...around }),
-    ...store.api,
+    ...offered,
+    ...reportApi({ api: offered, log: () => feed.log.list(), secrets: [] }),
     ...networkApi(network),
     reload: refuseReload,
   };
