@@ -71,7 +71,7 @@ export class Redactor {
   text(text: string): string {
     return text.replace(this.pattern, (...match) => {
       const groups = match.at(-1) as Record<string, string | undefined>;
-      return this.replaced(match[0] as string, groups);
+      return this.replaced(match[0], groups);
     });
   }
 
