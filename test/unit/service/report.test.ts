@@ -95,7 +95,7 @@ describe('nothing of somebody’s is left', () => {
           client: { ip: parseIp4(client)!, port: number },
         }),
       );
-      return { text, gone: [text, server, client, ...text.split(':').slice(-2)] };
+      return { text, gone: [text, server, client, text.split(':').slice(-2).join(':')] };
     }),
     fc
       .array(hex2, { minLength: 6, maxLength: 6 })
