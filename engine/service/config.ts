@@ -37,6 +37,9 @@ export interface Settings {
   readonly intervalSearch: boolean;
   readonly birthdayProbing: boolean;
   readonly credentials: { readonly clientId: string; readonly key: string } | null;
+  /** Run for a new address; null: nothing. */
+  readonly addressCommand: readonly string[] | null;
+  readonly dnsUpdate: DnsTarget | null;
   /** Seconds between refreshes of the NAT's mapping; null: what the protocol says. */
   readonly refreshRate: number | null;
   readonly policy: MachinePolicy;
@@ -54,6 +57,33 @@ export interface SettingsPlaces {
   readonly overrides: FileSettings;
   /** What gave `overrides`. */
   readonly overriddenBy?: string;
+}
+
+/** The record that leads to this PC, who keeps it, and by which key it is changed. */
+export interface DnsTarget {
+  readonly server: string;
+  readonly port: number;
+  readonly zone: string;
+  readonly name: string;
+  /** Seconds. */
+  readonly ttl: number;
+  readonly key: { readonly name: string; readonly secret: Uint8Array };
+}
+const DNS_PORT = 53;
+/** Short: the address may change. */
+const DNS_TTL_S = 300;
+
+function dnsTarget({ dnsUpdate, dnsKey }: FileSettings, faults: string[]): DnsTarget | null {
+  if ((dnsUpdate === undefined) !== (dnsKey === undefined))
+    faults.push('dnsUpdate and dnsKey belong together: give both, or neither.');
+  if (dnsUpdate === undefined || dnsKey === undefined) return null;
+  const { server, port, zone, name, ttl, keyName } = dnsUpdate;
+  if (name !== zone && !name.toLowerCase().endsWith(`.${zone.toLowerCase()}`))
+    faults.push(`dnsUpdate: ${name} is not in the zone ${zone}.`);
+  return {
+    ...{ server, zone, name, port: port ?? DNS_PORT, ttl: ttl ?? DNS_TTL_S },
+    key: { name: keyName, secret: Buffer.from(dnsKey, 'base64') },
+  };
 }
 
 /** What a running client takes. `exposeAll` only to close: what opens everything is begun anew. */
@@ -130,6 +160,8 @@ function complete(
     portMapping: merged.portMapping,
     offloads: merged.offloads,
     workers: merged.workers,
+    addressCommand: merged.addressCommand ?? null,
+    dnsUpdate: dnsTarget(merged, faults),
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,
     refreshRate: policy.refreshRate ?? merged.refreshInterval ?? null,
     policy,

@@ -93,6 +93,45 @@ export const settingsSchema = z.strictObject({
   offloads: flag,
   /** 1 by default: a desktop's tunnel has one or two peers at a time. */
   workers: adapterWorkers,
+  /** Run for a new address: a program and its words, by no shell. */
+  addressCommand: z
+    .array(
+      z.string('must be text').max(4096, 'has a word of more than 4096 letters'),
+      'must be a list: a program and its words',
+    )
+    .min(1, 'is empty; name a program')
+    .max(64, 'has more than 64 words')
+    .refine(
+      ([program]) => program?.startsWith('/') ?? true,
+      'must begin with the absolute path of a program',
+    ),
+  /** Where the AAAA record of a name is replaced for a new address (RFC 2136), with `dnsKey`. */
+  dnsUpdate: z.strictObject(
+    {
+      server: hostName,
+      port: z
+        .number('must be a number')
+        .int('must be a whole number')
+        .min(1, 'must be 1 to 65535')
+        .max(65_535, 'must be 1 to 65535')
+        .optional(),
+      zone: hostName,
+      name: hostName,
+      /** Seconds. */
+      ttl: z
+        .number('must be a number of seconds')
+        .int('must be a whole number')
+        .min(0, 'must be 0 to 604800 seconds')
+        .max(604_800, 'must be 0 to 604800 seconds')
+        .optional(),
+      keyName: hostName,
+    },
+    'must have server, zone, name and keyName',
+  ),
+  /** The key's secret, HMAC-SHA256, in base64 as DNS servers have it. */
+  dnsKey: z
+    .string('must be text')
+    .regex(/^[A-Za-z0-9+/]{16,}={0,2}$/, 'must be the secret of the key in base64'),
   clientId: z.string('must be text').min(1, 'is empty').max(255, 'is longer than 255 bytes'),
   key: z.string('must be text').min(1, 'is empty'),
 });
@@ -133,12 +172,15 @@ export function withDefaults(given: FileSettings): Complete {
 }
 
 /** Who knows them could pass for this PC: they are never shown. */
-export const SECRETS: ReadonlySet<string> = new Set(['clientId', 'key']);
+export const SECRETS: ReadonlySet<string> = new Set(['clientId', 'key', 'dnsKey']);
+/** What belongs to this PC alone, or is worth nothing without a secret. */
+export const NOT_EXPORTED: ReadonlySet<string> = new Set([...SECRETS, 'dnsUpdate']);
 /** What opens more than was open, or lets a program run: not taken from elsewhere without a word. */
 export const WEAKENING: readonly (keyof FileSettings)[] = [
   'exposeAll',
   'allowPrivate',
   'answerEcho',
+  'addressCommand',
 ];
 /** Settings that a running client takes; `exposeAll` to close alone. */
 export const LIVE_NAMES: ReadonlySet<string> = new Set([

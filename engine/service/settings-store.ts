@@ -15,6 +15,7 @@ import {
   DEFAULTS,
   fileSchema,
   LIVE_NAMES,
+  NOT_EXPORTED,
   SECRETS,
   settingsSchema,
   WEAKENING,
@@ -109,7 +110,7 @@ export class SettingsStore {
           'weakens',
           `Not imported: it would set ${opened.join(', ')}, which opens this PC further; if you trust where it comes from, import it with that allowed (--weaken).`,
         );
-      const secret = Object.entries(this.own()).filter(([name]) => SECRETS.has(name));
+      const secret = Object.entries(this.own()).filter(([name]) => NOT_EXPORTED.has(name));
       return this.replace({ ...settings, ...Object.fromEntries(secret) }, 'Not imported');
     },
   };
@@ -148,7 +149,7 @@ export class SettingsStore {
 
   private isExported(name: string): boolean {
     const fromFile = this.latest!.sources[name]?.startsWith('/') ?? false;
-    return fromFile && !SECRETS.has(name) && this.policySource(name) === undefined;
+    return fromFile && !NOT_EXPORTED.has(name) && this.policySource(name) === undefined;
   }
 
   /** What the policy or the command line sets is not changed by a file. */

@@ -14,6 +14,7 @@ import { listenControl, makeControlFolder, removeLeftover } from './control-serv
 import type { ControlServer } from './control-server.ts';
 import { demoSteps } from './demo.ts';
 import { aroundClient } from './around.ts';
+import { AddressHook } from './hook/address-hook.ts';
 import { ServiceError } from './errors.ts';
 import { controlPath, stateDirectory, SYSTEM_STATE } from './paths.ts';
 import { watchPolicy } from './policy-watch.ts';
@@ -196,9 +197,16 @@ export async function startClient(
       );
     // Who exposed everything asked that nobody be looked at.
     const owners = settings.exposeAll ? null : await openOwners();
+    const lastAddress = state.value.address;
+    const wanted = settings.addressCommand !== null || settings.dnsUpdate !== null;
+    const told = wanted ? new AddressHook({ settings, lastAddress, log }) : null;
     const running = new ClientService(host, settings, adapter, owners, state, {
       ...hooks,
       log,
+      onChange: () => {
+        hooks.onChange?.();
+        if (service) told?.look(service.summary());
+      },
       ...(settings.portMapping && {
         openMapper: (moved) => mapperFor(host, { ...hooks, log }, moved),
       }),
@@ -208,7 +216,8 @@ export async function startClient(
     const stopWatching = watchPolicy(() => void reload().catch(() => undefined));
     const around = aroundClient({ host, settings, service: running, state, hooks });
     const offered = { ...running.api, ...around, ...store.api, reload };
-    const secrets = Object.values(settings.credentials ?? {});
+    const { dnsKey } = settings.given;
+    const secrets = [...Object.values(settings.credentials ?? {}), ...(dnsKey ? [dnsKey] : [])];
     const api: Api = {
       ...offered,
       ...reportApi({ api: offered, log: () => feed.log.list(), secrets }),
@@ -224,6 +233,7 @@ export async function startClient(
       close: async () => {
         stopWatching();
         metrics.close();
+        told?.close();
         await running.close();
         control.close();
       },

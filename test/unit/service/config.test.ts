@@ -60,6 +60,8 @@ it('command line rules over user over system over default', () => {
     portMapping: false,
     offloads: true,
     workers: 1,
+    addressCommand: null,
+    dnsUpdate: null,
     localDiscovery: false,
     intervalSearch: false,
     birthdayProbing: false,

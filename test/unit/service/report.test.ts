@@ -135,11 +135,12 @@ describe('the report of a client', () => {
 
   it('has state, settings, log, doctor and counters, and no address, host, user or PC by name', async () => {
     client = await startBuiltIn(
-      { control: null, speed: 10 },
+      // No faster than life: it must not fall asleep meanwhile.
+      { control: null, speed: 1 },
       { log: () => undefined, onFailed: () => undefined },
     );
     const { api } = client;
-    await vi.waitFor(() => expect(client.status().state).toBe('qualified'), 10_000);
+    await vi.waitFor(() => expect(client.status().state).toBe('qualified'), 20_000);
     await api.setPc({ name: 'Grandmother', target: 'gran.example' });
     await api.servers({ probe: true });
     const { text } = await api.report({});

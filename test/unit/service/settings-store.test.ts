@@ -98,6 +98,9 @@ describe('a change', () => {
     [{ port: 70_000 }, /^Not set: "port" must be 0 .* to 65535\.$/],
     [{ sleepAfter: 60, colour: 'red' }, /^Not set: there is no setting "colour"/],
     [{ clientId: 'me' }, /^Not set: clientId and key belong together/],
+    [{ addressCommand: ['ddns'] }, /^Not set: "addressCommand" must begin with the absolute path/],
+    [{ dnsUpdate: { server: 'a.example' } }, /^Not set: "dnsUpdate\.zone" /],
+    [{ dnsKey: 'AAAABBBBCCCCDDDD' }, /^Not set: dnsUpdate and dnsKey belong together/],
     [{ server2: 'ten' }, /^Not set: "server2" is no IPv4 address/],
   ])('%j is refused in one sentence, and nothing changes', async (values, sentence) => {
     const store = open();
@@ -202,6 +205,7 @@ describe('export and import', () => {
     ['a wrong value', document({ sleepAfter: 5, port: 'x' }), 'bad-config', /"port" must be/],
     ['what only fails as a whole', document({ server: '10.0.0.1' }), 'bad-config', /10\.0\.0\.1/],
     ['what opens everything', document({ exposeAll: true }), 'weakens', /exposeAll/],
+    ['a program to run', document({ addressCommand: ['/bin/true'] }), 'weakens', /addressCommand/],
     ['what opens a little', document({ answerEcho: true, allowPrivate: true }), 'weakens', /--/],
   ])('%s is refused whole, in one sentence', async (_name, text, code, sentence) => {
     const store = open({ overrides: {}, runs: false });
