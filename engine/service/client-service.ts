@@ -57,7 +57,7 @@ export class ClientService {
   private readonly tunnel: Tunnel;
   private readonly mapper: PortMapper | null;
   datapath: SocketDatapath | null = null;
-  private readonly network: NetworkMemory;
+  readonly network: NetworkMemory;
   private stopWatching: () => void = () => undefined;
   private cancelRelease: () => void = () => undefined;
   private closed = false;

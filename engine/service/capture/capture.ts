@@ -22,7 +22,7 @@ const TEXTS: Record<NonNullable<CaptureState['end']>, string> = {
 export interface CaptureParts {
   readonly service: {
     readonly datapath: SocketDatapath | null;
-    readonly around: { readonly networks: readonly Ip4Network[] };
+    readonly network: { readonly around: { readonly networks: readonly Ip4Network[] } };
   };
   readonly application: string;
   readonly onChange: () => void;
@@ -102,10 +102,10 @@ export class Capture {
 
   /** Moves what the datapath kept into the file. */
   private read(): void {
-    const { datapath, around } = this.parts.service;
+    const { datapath, network } = this.parts.service;
     if (!datapath) return;
     const { datagrams, lost } = datapath.readTap();
-    const local = { ip: around.networks[0]?.address ?? 0, port: datapath.local.port };
+    const local = { ip: network.around.networks[0]?.address ?? 0, port: datapath.local.port };
     const before = this.state.packets;
     for (const datagram of datagrams) {
       const block = packetBlock(datagram, local);
