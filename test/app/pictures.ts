@@ -86,6 +86,15 @@ async function goodDay(app: App, camera: Camera): Promise<void> {
     await camera.open(screen);
     await camera.takeAll(screen === 'builtIn' ? 'built-in' : screen);
   }
+  await camera.open('servers');
+  await app.call('addServer', { name: 'teredo.example.org' });
+  await app.call('servers', { probe: true });
+  await camera.takeAll('servers');
+  await camera.open('knownPcs');
+  await app.resize(900, 600);
+  await camera.take('known-pcs-empty', 900);
+  await fillPcs(app);
+  await camera.takeAll('known-pcs');
   await camera.open('doctor');
   await app.call('doctor', {});
   await camera.takeAll('doctor');
@@ -93,6 +102,19 @@ async function goodDay(app: App, camera: Camera): Promise<void> {
   await page.getByRole('button', { name: en.applications.allow }).click();
   await app.resize(900, 600);
   await camera.take('applications-allow', 900);
+}
+
+/** One other home that answers, one that does not, and one that was never tested. */
+async function fillPcs(app: App): Promise<void> {
+  const { hosts } = await app.call('builtIn', {});
+  const of = (name: string): string => hosts.find((host) => host.name === name)!.address!;
+  for (const [name, target] of [
+    ['Ana’s PC', of('Ana')],
+    ['Summer house', 'house.example.net'],
+    ['Ben’s PC', of('Ben')],
+  ] as const)
+    await app.call('setPc', { name, target });
+  for (const name of ['Ana’s PC', 'Summer house']) await app.call('testPc', { name });
 }
 
 /** A network that lets no UDP out, and what the doctor says of it. */
@@ -111,10 +133,17 @@ async function badDay(app: App, camera: Camera): Promise<void> {
 
 async function japanese(app: App, camera: Camera): Promise<void> {
   await app.call('setLanguage', { language: 'ja' });
-  for (const screen of ['status', 'applications', 'settings', 'doctor'] as const) {
+  for (const screen of [
+    'status',
+    'applications',
+    'servers',
+    'knownPcs',
+    'settings',
+    'doctor',
+  ] as const) {
     await camera.open(screen);
     await app.resize(900, 600);
-    await camera.take(`${screen}-ja`, 900);
+    await camera.take(`${screen === 'knownPcs' ? 'known-pcs' : screen}-ja`, 900);
   }
 }
 

@@ -22,8 +22,13 @@ const LOOKS = [
 ] as const;
 
 let app: App;
+/** What the page's policy kept from it. */
+const kept: string[] = [];
 beforeAll(async () => {
   app = await openApp();
+  app.page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) kept.push(message.text());
+  });
 });
 afterAll(() => app.close());
 
@@ -145,6 +150,26 @@ describe.each(LOOKS)('$theme, $language', (given) => {
     );
     expect(wide, 'nothing sticks out').toBe(false);
   });
+});
+
+test('no screen, menu or list needs more than the page’s policy gives, and text is no style', async () => {
+  const { page } = app;
+  await look(LOOKS[0]);
+  await page.getByRole('button', { name: en.common.screens.status }).click();
+  await page.getByRole('button', { name: en.status.pause }).click();
+  await page.getByRole('menuitem').first().waitFor();
+  await page.keyboard.press('Escape');
+  expect(kept).toEqual([]);
+  const hidden = await page.evaluate(() => {
+    const sheet = document.createElement('style');
+    sheet.textContent = '#main { display: none }';
+    document.head.append(sheet);
+    const { display } = getComputedStyle(document.querySelector('#main')!);
+    sheet.remove();
+    return display;
+  });
+  expect(hidden).not.toBe('none');
+  expect(kept).toHaveLength(1);
 });
 
 test('each part of the address says what it is, by the pointer and by the keyboard', async () => {

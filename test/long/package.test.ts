@@ -30,10 +30,13 @@ it('the executable is no Node, can’t be inspected, and loads nothing but its o
   );
   const { ENABLE, DISABLE } = FuseState;
   expect(wire[FuseV1Options.RunAsNode]).toBe(DISABLE);
+  expect(wire[FuseV1Options.EnableCookieEncryption]).toBe(ENABLE);
   expect(wire[FuseV1Options.EnableNodeOptionsEnvironmentVariable]).toBe(DISABLE);
   expect(wire[FuseV1Options.EnableNodeCliInspectArguments]).toBe(DISABLE);
   expect(wire[FuseV1Options.EnableEmbeddedAsarIntegrityValidation]).toBe(ENABLE);
   expect(wire[FuseV1Options.OnlyLoadAppFromAsar]).toBe(ENABLE);
+  // Older runtimes have no such fuse.
+  expect([DISABLE, undefined]).toContain(wire[FuseV1Options.GrantFileProtocolExtraPrivileges]);
 });
 
 it('the .deb says what it is and has all parts', () => {
