@@ -1,13 +1,15 @@
 // Module screens/settings has what the person can choose about the app, and what an administrator has chosen.
-import type { ReactElement, ReactNode } from 'react';
+import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '../app/calls.ts';
 import { useSlice } from '../app/store.ts';
 import { Button, Choices, Switch } from '../parts/button.tsx';
 import { Select } from '../parts/field.tsx';
+import { Line } from '../parts/line.tsx';
 import { Card, Facts, Page } from '../parts/page.tsx';
 import { Pill } from '../parts/state.tsx';
 import type { Tone } from '../parts/state.tsx';
+import { CarryOver, Trouble } from './settings-care.tsx';
 import { ServerForm } from './server-form.tsx';
 
 const THEMES = ['system', 'light', 'dark'] as const;
@@ -18,18 +20,6 @@ const HELPER_TONES: Record<'installed' | 'missing' | 'working' | 'refused', Tone
   working: 'work',
   refused: 'warn',
 };
-
-function Line(props: { title: string; text?: string; children: ReactNode }): ReactElement {
-  return (
-    <div className="setting">
-      <div className="grow">
-        <p className="label">{props.title}</p>
-        {props.text && <p className="soft">{props.text}</p>}
-      </div>
-      {props.children}
-    </div>
-  );
-}
 
 function Look(): ReactElement {
   const { t } = useTranslation();
@@ -207,6 +197,8 @@ export function SettingsScreen(): ReactElement {
         <Network />
         <Helper />
         <Policy />
+        <CarryOver />
+        <Trouble />
         <About />
       </div>
     </Page>

@@ -1,4 +1,5 @@
 // What a person decides in the window holds at once: a program that asks is allowed, reined in, and forgotten again; the tunnel is paused and resumed.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { en } from '../../renderer/words/index.ts';
 import { openApp } from './kit/app.ts';
@@ -13,6 +14,15 @@ beforeAll(async () => {
   await app.call('changeBuiltIn', { change: 'speed', speed: 5 });
 });
 afterAll(() => app.close());
+
+/** The next dialogue that asks where to is answered with a file of that name. */
+function saveAs(name: string): Promise<string> {
+  return app.electron.evaluate(({ app: main, dialog }, wanted) => {
+    const filePath = `${main.getPath('home')}/${wanted}`;
+    dialog.showSaveDialog = () => Promise.resolve({ canceled: false, filePath });
+    return filePath;
+  }, name);
+}
 
 async function photos(): Promise<{ received: number; refused: number }> {
   const { programs } = await app.call('builtIn', {});
@@ -142,6 +152,36 @@ test('an invitation holds the address and goes into the clipboard', async () => 
     const copied = await app.electron.evaluate(({ clipboard }) => clipboard.readText());
     expect(copied).toContain(address);
   }, WAIT);
+});
+
+test('a problem report is read before it is saved, and holds no address', async () => {
+  const { page } = app;
+  const { address } = await app.call('status', {});
+  await page.getByRole('button', { name: en.common.screens.settings }).click();
+  await page.getByRole('button', { name: en.settings.reportShow }).click();
+  const text = await page.locator('.report').innerText();
+  expect(text.length).toBeGreaterThan(200);
+  expect(text).not.toContain(address);
+  const file = await saveAs('report');
+  const trouble = page.getByRole('region', { name: en.settings.trouble });
+  await trouble.getByRole('button', { name: en.settings.saveAs }).click();
+  await page.getByText(`Saved as ${file}.`).waitFor();
+  expect(readFileSync(file, 'utf8')).toContain(text.slice(0, 40));
+});
+
+test('packets are recorded into a file of the kind that Wireshark reads', async () => {
+  const { page } = app;
+  const file = await saveAs('packets');
+  await page.getByRole('button', { name: en.settings.captureStart }).click();
+  const stop = page.getByRole('button', { name: en.settings.captureStop });
+  await stop.waitFor();
+  await app.call('ping', { address: '2001:db8::80', timeoutMs: 10_000 });
+  await page.getByText(/^Recording: \d+ packets?,/).waitFor();
+  await stop.click();
+  await page.getByRole('button', { name: en.settings.captureStart }).waitFor();
+  // The section header block of pcapng.
+  const begin = readFileSync(file).subarray(0, 4);
+  expect([...begin]).toEqual([0x0a, 0x0d, 0x0d, 0x0a]);
 });
 
 test('a failure is shown at its link, and the way to the doctor stands beside it', async () => {

@@ -24,6 +24,13 @@ const TEREDO = formatIp6(
   }),
 );
 
+test('any home is taken out, whatever signs its path is made of', () => {
+  for (const home of ['/srv/my-people/ana', '/srv/a+b (c)/[d]', '/srv/x.y*z^$|\\{1}']) {
+    const text = new Redactor({ ...PERSONAL, homes: [home] }).text(`read ${home}/x.json: no`);
+    expect(text).toBe('read <path-1>: no');
+  }
+});
+
 describe('a pattern', () => {
   test.each([
     ['an IPv4 address', 'sent to 198.51.100.9:3544.', 'sent to <ipv4-1>:3544.'],

@@ -1,0 +1,118 @@
+// Module screens/settings-care carries settings over, and gathers what helps when something is wrong: a report without addresses, a capture.
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import { useTranslation } from 'react-i18next';
+import { ask, call } from '../app/calls.ts';
+import { formatBytes } from '../app/format.ts';
+import { useSlice, useStore } from '../app/store.ts';
+import { Button } from '../parts/button.tsx';
+import { Line } from '../parts/line.tsx';
+import { Card, Note } from '../parts/page.tsx';
+
+/** Tells where something was written, unless the person thought better of it. */
+function useSave(): (what: 'settings' | 'report') => Promise<void> {
+  const { t } = useTranslation();
+  const { tell } = useStore.getState();
+  return async (what) => {
+    const saved = await call('save', { what });
+    if (saved?.path != null)
+      tell({ kind: 'done', text: t('settings.savedTo', { path: saved.path }) });
+  };
+}
+
+export function CarryOver(): ReactElement {
+  const { t } = useTranslation();
+  const { tell } = useStore.getState();
+  const save = useSave();
+  /** What the document would open; null: nothing is in the way. */
+  const [weakens, setWeakens] = useState<string | null>(null);
+  const open = async (weaken: boolean): Promise<void> => {
+    setWeakens(null);
+    const answer = await ask('openSettings', { weaken });
+    if (!answer.ok) {
+      const { code, text } = answer.error;
+      if (code === 'weakens') setWeakens(text);
+      else tell({ kind: 'failed', text });
+      return;
+    }
+    const { path, needRestart } = answer.result;
+    if (path === null) return;
+    tell({
+      kind: 'done',
+      text: needRestart.length === 0 ? t('settings.taken') : t('settings.takenRestart'),
+    });
+  };
+  return (
+    <Card title={t('settings.carry')}>
+      <Line title={t('settings.export')} text={t('settings.exportText')}>
+        <Button onPress={() => void save('settings')}>{t('settings.saveAs')}</Button>
+      </Line>
+      <Line title={t('settings.import')} text={t('settings.importText')}>
+        <Button onPress={() => void open(false)}>{t('settings.openFile')}</Button>
+      </Line>
+      {weakens !== null && (
+        <Note
+          tone="warn"
+          live
+          action={
+            <Button small danger onPress={() => void open(true)}>
+              {t('settings.importAnyway')}
+            </Button>
+          }
+        >
+          {weakens}
+        </Note>
+      )}
+    </Card>
+  );
+}
+
+function Capture(): ReactElement {
+  const { t, i18n } = useTranslation();
+  const { running, packets, bytes, end } = useSlice('capture');
+  const size = formatBytes(bytes, i18n.language);
+  const text = running
+    ? t('settings.captureRuns', { count: packets, size })
+    : end !== null
+      ? t(`settings.captureEnd.${end}`)
+      : t('settings.captureText');
+  return (
+    <Line title={t('settings.capture')} text={text}>
+      {running ? (
+        <Button onPress={() => void call('stopCapture', {})}>{t('settings.captureStop')}</Button>
+      ) : (
+        <Button onPress={() => void call('startCapture', {})}>{t('settings.captureStart')}</Button>
+      )}
+    </Line>
+  );
+}
+
+export function Trouble(): ReactElement {
+  const { t } = useTranslation();
+  const save = useSave();
+  const [report, setReport] = useState<string | null>(null);
+  const show = async (): Promise<void> =>
+    setReport(report === null ? ((await call('report', {}))?.text ?? null) : null);
+  return (
+    <Card title={t('settings.trouble')}>
+      <Line title={t('settings.report')} text={t('settings.reportText')}>
+        <Button onPress={() => void show()}>
+          {report === null ? t('settings.reportShow') : t('common.close')}
+        </Button>
+      </Line>
+      {report !== null && (
+        <>
+          <pre className="letter report" lang="en" tabIndex={0} aria-label={t('settings.report')}>
+            {report}
+          </pre>
+          <div className="actions form-says">
+            <Button icon="save" onPress={() => void save('report')}>
+              {t('settings.saveAs')}
+            </Button>
+          </div>
+        </>
+      )}
+      <Capture />
+    </Card>
+  );
+}
