@@ -124,7 +124,8 @@ export class Extension {
     this.nonceReceived = nonce ? nonce.slice() : null;
     this.speaks = trailers.length > 0;
     this.alternates = readAlternateAddresses(trailers).filter(maySend);
-    const port = readRandomPort(trailers) ?? 0;
+    // §5.4 builds on §5.2, whose indirect bubbles carry a nonce. One without would make us send two for one (R-reflection).
+    const port = (nonce && readRandomPort(trailers)) ?? 0;
     if (port === 0 || port === this.peerRandomPort) return false;
     if (this.peerRandomPort !== 0 && now - exchangedAt < RANDOM_PORT_HOLDS_MS) return false;
     const changed = this.peerRandomPort !== 0;

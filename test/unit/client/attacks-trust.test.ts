@@ -162,6 +162,14 @@ describe('R-reflection: what outsiders make us send', () => {
       return bytes;
     });
 
+  test('a random port without a nonce (RFC 6081 §4.5) does not make two bubbles of one', () => {
+    const bench = Bench.qualified();
+    const trailer = Uint8Array.of(5, 2, 0xc0, 0x01);
+    bench.receive(PRIMARY, joined(bubble(PEER, ourAddress, PEER_ENDPOINT), trailer));
+    bench.pass(20_000);
+    expect(bench.takeSent().filter((s) => s.why !== 'refresh').length).toBe(1);
+  });
+
   test('one datagram makes at most one, ever, and none longer than itself', () => {
     fc.assert(
       fc.property(
