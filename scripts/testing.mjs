@@ -1,7 +1,7 @@
 // Runs checks and vitest projects, adds up what passed and failed, and ends with the line that counts them.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { electronRuntime } from './electron-runtime.mjs';
 import { buildApp, installDebianPackages, nodePath, root, toolEnvironment } from './setup.mjs';
 
@@ -55,10 +55,20 @@ export function tests(projects, env = {}) {
   if (status !== 0 && counts.numFailedTests === 0) totals.failed += 1;
 }
 
+/** Why programs that run as another user can't run from here, or null. */
+function outOfReach() {
+  for (let folder = root; folder !== dirname(folder); folder = dirname(folder))
+    if ((statSync(folder).mode & 0o001) === 0)
+      return `other users can't enter ${folder}; clone where they can, for example below /opt`;
+  return null;
+}
+
 /** Why the lab can't run here, or null; installs the Debian packages of `groups` when it can. */
 export function noLab(groups = ['lab']) {
   if (process.getuid?.() !== 0) return 'the lab needs root (network namespaces)';
   if (!existsSync('/dev/net/tun')) return 'this machine has no TUN device (/dev/net/tun)';
+  const why = outOfReach();
+  if (why) return why;
   const command = installDebianPackages(groups);
   return command ? `Debian packages could not be installed; run: ${command}` : null;
 }
@@ -66,6 +76,8 @@ export function noLab(groups = ['lab']) {
 /** Why the app's tests can't run here, or null; installs and builds what they need when they can. */
 export function noApp() {
   if (process.getuid?.() !== 0) return 'they need root, to become an ordinary user that nobody is';
+  const why = outOfReach();
+  if (why) return why;
   const command = installDebianPackages(['app', 'app-test']);
   if (command) return `Debian packages could not be installed; run: ${command}`;
   buildApp();
