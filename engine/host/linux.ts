@@ -211,13 +211,24 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
     };
     // They change all the time where others use the network: listened to only while a router is not known.
     const watchNeighbours = (on: boolean): void => {
-      if (on) stopNeighbours ??= nativeAddon().openNetlink(() => tellAfter(SETTLE_MS), true);
-      else stopNeighbours?.();
-      if (!on) stopNeighbours = null;
+      if (!on) {
+        stopNeighbours?.();
+        stopNeighbours = null;
+        return;
+      }
+      try {
+        stopNeighbours ??= nativeAddon().openNetlink(() => tellAfter(SETTLE_MS), true);
+      } catch {
+        // No descriptor is left: the router is looked for with the next change of the network.
+      }
     };
     const stop = nativeAddon().openNetlink(() => tellAfter(SETTLE_MS));
     const stopSuffixes = watchSuffixes(() => tellAfter(SETTLE_MS));
-    watchNeighbours(this.readNetwork().routers === null);
+    try {
+      watchNeighbours(this.readNetwork().routers === null);
+    } catch {
+      tellAfter(RETRY_MS);
+    }
     return () => {
       clearTimeout(timer);
       watchNeighbours(false);
