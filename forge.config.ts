@@ -56,8 +56,8 @@ const config: ForgeConfig = {
       [FuseV1Options.EnableNodeCliInspectArguments]: forTests,
       [FuseV1Options.EnableEmbeddedAsarIntegrityValidation]: true,
       [FuseV1Options.OnlyLoadAppFromAsar]: true,
-      // The page has a scheme of its own.
-      [FuseV1Options.GrantFileProtocolExtraPrivileges]: false,
+      // The page has a scheme of its own. The stand-in runtime is older than this fuse.
+      ...(zips === undefined && { [FuseV1Options.GrantFileProtocolExtraPrivileges]: false }),
     }),
   ],
 };
