@@ -9,11 +9,10 @@ import { useSlow } from '../app/slow.ts';
 import { useNow, useSlice } from '../app/store.ts';
 import { Button, CopyButton } from '../parts/button.tsx';
 import { Ends } from '../parts/ends.tsx';
-import { FilterBar } from '../parts/filter-bar.tsx';
-import { Card, Empty, Facts, Note, Page } from '../parts/page.tsx';
+import { List } from '../parts/list.tsx';
+import { Card, Facts, Note, Page } from '../parts/page.tsx';
 import { Word } from '../parts/state.tsx';
 import type { Tone } from '../parts/state.tsx';
-import { Table } from '../parts/table.tsx';
 import type { Column } from '../parts/table.tsx';
 
 /** Who talks to whom changes seldom, ms. */
@@ -207,21 +206,16 @@ export function PeersScreen(): ReactElement {
   const peers = useSlice('peers');
   const apps = useApps();
   const columns = useColumns(apps);
-  const [filter, setFilter] = useState<Filter>('all');
-  const [text, setText] = useState('');
-  const [chosen, setChosen] = useState<string | null>(null);
-  const [count, setCount] = useState(0);
   const { ping, start } = usePing();
-  const keep = useCallback(
-    (row: PeerRow) =>
+  const matches = useCallback(
+    (row: PeerRow, filter: Filter, sought: string) =>
       TEST[filter](row) &&
-      (text === '' ||
-        row.address.includes(text.toLowerCase()) ||
-        (row.endpoint?.includes(text) ?? false) ||
-        (apps.get(row.address)?.toLowerCase().includes(text.toLowerCase()) ?? false)),
-    [filter, text, apps],
+      (sought === '' ||
+        row.address.includes(sought) ||
+        (row.endpoint?.includes(sought) ?? false) ||
+        (apps.get(row.address)?.toLowerCase().includes(sought) ?? false)),
+    [apps],
   );
-  const peer = chosen === null ? undefined : peers.find(({ address }) => address === chosen);
   return (
     <Page
       whole
@@ -236,38 +230,25 @@ export function PeersScreen(): ReactElement {
           </Note>
         </div>
       )}
-      <FilterBar
-        label={t('peers.filter')}
-        options={FILTERS.map((value) => ({ value, text: t(`peers.${value}`) }))}
-        filter={filter}
-        onFilter={setFilter}
-        text={text}
-        onText={setText}
-      >
-        {t('peers.count', { count })}
-      </FilterBar>
-      <Table
+      <List
         label={t('peers.title')}
+        filterLabel={t('peers.filter')}
+        options={FILTERS.map((value) => ({ value, text: t(`peers.${value}`) }))}
         rows={peers}
         keyOf={keyOf}
         columns={columns}
-        keep={keep}
         sort={{ by: 'bytes', down: true }}
-        chosen={chosen}
-        onChoose={setChosen}
-        onCount={setCount}
-        empty={
-          <Empty
-            icon="peers"
-            title={peers.length === 0 ? t('peers.none') : t('common.nothingFound')}
-          >
-            {peers.length === 0 && t('peers.noneText')}
-          </Empty>
-        }
+        matches={matches}
+        counted={(count) => t('peers.count', { count })}
+        none={{ icon: 'peers', title: t('peers.none'), text: t('peers.noneText') }}
+        detail={(peer) => (
+          <Detail
+            peer={peer}
+            app={apps.get(peer.address) ?? ''}
+            onPing={() => start(peer.address)}
+          />
+        )}
       />
-      {peer && (
-        <Detail peer={peer} app={apps.get(peer.address) ?? ''} onPing={() => start(peer.address)} />
-      )}
     </Page>
   );
 }

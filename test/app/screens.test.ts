@@ -1,21 +1,11 @@
 // Every screen in the real app on the built-in network: no accessibility violation, each control reached by Tab with its focus seen, in both themes and languages.
 import AxeBuilder from '@axe-core/playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SCREENS } from '../../renderer/app/store.ts';
 import { en, ja } from '../../renderer/words/index.ts';
 import { openApp } from './kit/app.ts';
 import type { App } from './kit/app.ts';
 
-const SCREENS = [
-  'status',
-  'applications',
-  'knownPcs',
-  'peers',
-  'activity',
-  'doctor',
-  'servers',
-  'builtIn',
-  'settings',
-] as const;
 const LOOKS = [
   { theme: 'light', language: 'en' },
   { theme: 'dark', language: 'ja' },

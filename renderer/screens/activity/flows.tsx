@@ -1,5 +1,5 @@
 // Module activity/flows lists the connections: who, with whom, whether they pass, and why.
-import { useCallback, useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { TFunction } from 'i18next';
@@ -8,12 +8,11 @@ import type { FlowRow } from '../../../engine/service/slices.ts';
 import { formatAgo, formatClock } from '../../app/format.ts';
 import { isKnown } from '../../app/reasons.ts';
 import { useNow, useSlice } from '../../app/store.ts';
-import { FilterBar } from '../../parts/filter-bar.tsx';
 import { Ends } from '../../parts/ends.tsx';
-import { Card, Empty, Facts } from '../../parts/page.tsx';
+import { List } from '../../parts/list.tsx';
+import { Card, Facts } from '../../parts/page.tsx';
 import { Word } from '../../parts/state.tsx';
 import type { Tone } from '../../parts/state.tsx';
-import { Table } from '../../parts/table.tsx';
 import type { Column } from '../../parts/table.tsx';
 
 const FILTERS = ['all', 'passed', 'refused'] as const;
@@ -117,66 +116,41 @@ function Detail({ flow }: { flow: FlowRow }): ReactElement {
   );
 }
 
-const keyOf = ROW_KEY.flows;
+function matches(row: FlowRow, filter: Filter, sought: string): boolean {
+  if (filter !== 'all' && (row.verdict === 'pass') !== (filter === 'passed')) return false;
+  return (
+    sought === '' ||
+    row.remote.includes(sought) ||
+    String(row.remotePort).includes(sought) ||
+    (row.app?.name.toLowerCase().includes(sought) ?? false) ||
+    (row.app?.path?.toLowerCase().includes(sought) ?? false)
+  );
+}
 
 export function Flows({ view }: { view: ReactNode }): ReactElement {
   const { t } = useTranslation();
   const flows = useSlice('flows');
   const columns = useColumns();
-  const [filter, setFilter] = useState<Filter>('all');
-  const [text, setText] = useState('');
-  const [chosen, setChosen] = useState<string | null>(null);
-  const [count, setCount] = useState(0);
-  const keep = useCallback(
-    (row: FlowRow) => {
-      if (filter !== 'all' && (row.verdict === 'pass') !== (filter === 'passed')) return false;
-      const sought = text.toLowerCase();
-      return (
-        sought === '' ||
-        row.remote.includes(sought) ||
-        String(row.remotePort).includes(sought) ||
-        (row.app?.name.toLowerCase().includes(sought) ?? false) ||
-        (row.app?.path?.toLowerCase().includes(sought) ?? false)
-      );
-    },
-    [filter, text],
-  );
   const unknown = useMemo(() => flows.filter(({ app }) => app === null).length, [flows]);
-  const flow = chosen === null ? undefined : flows.find((row) => keyOf(row) === chosen);
   return (
-    <>
-      <FilterBar
-        before={view}
-        label={t('activity.filter')}
-        options={FILTERS.map((value) => ({ value, text: t(`activity.${value}`) }))}
-        filter={filter}
-        onFilter={setFilter}
-        text={text}
-        onText={setText}
-      >
-        {t('activity.shown', { count })}
-        {unknown > 0 && ` · ${t('activity.unknownOwners', { count: unknown })}`}
-      </FilterBar>
-      <Table
-        label={t('activity.flows')}
-        rows={flows}
-        keyOf={keyOf}
-        columns={columns}
-        keep={keep}
-        sort={{ by: 'last', down: true }}
-        chosen={chosen}
-        onChoose={setChosen}
-        onCount={setCount}
-        empty={
-          <Empty
-            icon="activity"
-            title={flows.length === 0 ? t('activity.none') : t('common.nothingFound')}
-          >
-            {flows.length === 0 && t('activity.noneText')}
-          </Empty>
-        }
-      />
-      {flow && <Detail flow={flow} />}
-    </>
+    <List
+      label={t('activity.flows')}
+      before={view}
+      filterLabel={t('activity.filter')}
+      options={FILTERS.map((value) => ({ value, text: t(`activity.${value}`) }))}
+      rows={flows}
+      keyOf={ROW_KEY.flows}
+      columns={columns}
+      sort={{ by: 'last', down: true }}
+      matches={matches}
+      counted={(count) => (
+        <>
+          {t('activity.shown', { count })}
+          {unknown > 0 && ` · ${t('activity.unknownOwners', { count: unknown })}`}
+        </>
+      )}
+      none={{ icon: 'activity', title: t('activity.none'), text: t('activity.noneText') }}
+      detail={(flow) => <Detail flow={flow} />}
+    />
   );
 }
