@@ -4,7 +4,6 @@ import { TeredoClient } from '../../../engine/client/client.ts';
 import { clientConfig } from '../../../engine/client/config.ts';
 import type { ClientSettings } from '../../../engine/client/config.ts';
 import type { ClientEvent, ClientOutput } from '../../../engine/client/types.ts';
-import type { PeerStamps } from '../../../engine/datapath/types.ts';
 import {
   buildAdvertisement,
   buildBubble,
@@ -13,20 +12,15 @@ import {
   buildIp6Packet,
   encodeTeredo,
   formatEndpoint,
-  parseDatagram,
   parseEcho,
-  parseEndpoint,
   parseIcmp6,
-  parseIp4,
-  parseIp6,
   PROTOCOL,
   teredoPrefix,
 } from '../../../engine/wire/index.ts';
 import type { Authentication, Datagram, Endpoint, Ip6 } from '../../../engine/wire/index.ts';
+import { at, countedRandom, grownBy, ip4, ip6, MachineBench, open, tagOf } from '../machine.ts';
 
-export const ip4 = (text: string): number => parseIp4(text)!;
-export const ip6 = (text: string): Ip6 => parseIp6(text)!;
-export const at = (text: string): Endpoint => parseEndpoint(text)!;
+export { at, ip4, ip6, open, tagOf };
 
 export const PRIMARY = at('192.0.2.1:3544');
 export const SECONDARY = at('192.0.2.2:3544');
@@ -47,35 +41,18 @@ const SERVER_LINK_LOCAL = ip6('fe80::8000:f227:3fff:fdfe');
 export type Transmit = ClientOutput & { kind: 'transmit' };
 
 /** A client whose outputs are collected by kind, at a virtual time. */
-export class Bench {
-  now = 1_000_000;
+export class Bench extends MachineBench<ClientOutput> {
   readonly client: TeredoClient;
-  sent: Transmit[] = [];
-  delivered: (ClientOutput & { kind: 'deliver' })[] = [];
   events: ClientEvent[] = [];
   pongs: (ClientOutput & { kind: 'pong' })[] = [];
-  peerTable = new Map<Ip6, Endpoint>();
-  stamps = new Map<Ip6, PeerStamps>();
   /** Side ports that are open. */
   readonly listening = new Set<number>();
-  order: string[] = [];
-  wake = Infinity;
-  private counter = 1;
 
   constructor(settings: Partial<ClientSettings> = {}) {
-    const random = {
-      bytes: (length: number): Uint8Array => {
-        const bytes = new Uint8Array(length);
-        for (let i = 0; i < length; i++) {
-          this.counter = (this.counter * 48271) % 0x7fffffff;
-          bytes[i] = this.counter >>> 8;
-        }
-        return bytes;
-      },
-    };
+    super();
     this.client = new TeredoClient(
       clientConfig({ server: PRIMARY.ip, server2: SECONDARY.ip, ...settings }),
-      random,
+      countedRandom(),
       (address) => this.stamps.get(address),
     );
     this.client.handleInput(
@@ -85,40 +62,17 @@ export class Bench {
     this.drain();
   }
 
-  drain(): void {
-    for (let output = this.client.pollOutput(); output; output = this.client.pollOutput()) {
-      this.order.push(output.kind);
-      if (output.kind === 'transmit') this.sent.push(output);
-      else if (output.kind === 'deliver') this.delivered.push(output);
-      else if (output.kind === 'event') this.events.push(output.event);
-      else if (output.kind === 'pong') this.pongs.push(output);
-      else if (output.kind === 'timeout') this.wake = output.at;
-      else if (output.kind === 'listen' && output.on) this.listening.add(output.port);
-      else if (output.kind === 'listen') this.listening.delete(output.port);
-      else if (output.kind === 'peer') {
-        if (output.endpoint) this.peerTable.set(output.address, output.endpoint);
-        else this.peerTable.delete(output.address);
-      }
-    }
+  protected get machine(): TeredoClient {
+    return this.client;
   }
 
-  /** Lets `ms` pass, waking the client whenever it asked for it. */
-  pass(ms: number): void {
-    const end = this.now + ms;
-    while (this.wake <= end) {
-      this.now = Math.max(this.now, this.wake);
-      this.wake = Infinity;
-      this.client.handleInput({ kind: 'timeout' }, this.now);
-      this.drain();
-    }
-    this.now = end;
-  }
-
-  /** What was transmitted since the last call. */
-  takeSent(): Transmit[] {
-    const taken = this.sent;
-    this.sent = [];
-    return taken;
+  protected take(output: ClientOutput): void {
+    if (output.kind === 'event') this.events.push(output.event);
+    else if (output.kind === 'pong') this.pongs.push(output);
+    else if (output.kind === 'timeout') this.wake = output.at;
+    else if (output.kind === 'listen' && output.on) this.listening.add(output.port);
+    else if (output.kind === 'listen') this.listening.delete(output.port);
+    else if (output.kind === 'peer') this.peer(output);
   }
 
   receive(from: Endpoint, bytes: Uint8Array, via?: number): void {
@@ -161,13 +115,6 @@ export class Bench {
     bench.events = [];
     return bench;
   }
-}
-
-/** The parsed datagram of a transmission; throws when it is no valid one. */
-export function open(out: { bytes: Uint8Array }): Datagram {
-  const parsed = parseDatagram(out.bytes);
-  if (!parsed.ok) throw new Error(`not a Teredo datagram: ${parsed.reason}`);
-  return parsed.value;
 }
 
 export interface AdvertisementParts {
@@ -214,8 +161,6 @@ export function udp(source: Ip6, destination: Ip6, tag = 0, size = 60): Uint8Arr
   payload[payload.length - 1] = tag;
   return buildIp6Packet({ nextHeader: PROTOCOL.udp, hopLimit: 64, source, destination }, payload);
 }
-
-export const tagOf = (packet: Uint8Array): number => packet[packet.length - 1]!;
 
 /** The answer of a native host to the echo request in `out`. */
 export function echoReply(out: Transmit): Uint8Array {
@@ -267,12 +212,7 @@ export function connected(): Bench {
 }
 
 /** The names under which `act` was refused; 'none' if it was not. */
-export function refusal(bench: Bench, act: () => void): string {
-  const before = bench.client.discards;
-  act();
-  const grown = Object.entries(bench.client.discards).filter(([k, n]) => n !== (before[k] ?? 0));
-  return grown.map(([k]) => k).join() || 'none';
-}
+export const refusal = (bench: Bench, act: () => void): string => grownBy(bench.client, act);
 
 /** Nothing came of it: no packet to anybody, nothing for the adapter. */
 export function silent(bench: Bench): void {

@@ -3,24 +3,18 @@ import { relayConfig } from '../../../engine/relay/config.ts';
 import type { RelaySettings } from '../../../engine/relay/config.ts';
 import { TeredoRelay } from '../../../engine/relay/relay.ts';
 import type { Ip6Network, RelayIp4Network, RelayOutput } from '../../../engine/relay/types.ts';
-import type { PeerStamps } from '../../../engine/datapath/types.ts';
 import {
   buildBubble,
   buildIp6Packet,
   encodeTeredo,
   formatEndpoint,
-  parseDatagram,
-  parseEndpoint,
   parseIcmp6,
-  parseIp4,
-  parseIp6,
   PROTOCOL,
 } from '../../../engine/wire/index.ts';
-import type { Datagram, Endpoint, Ip6 } from '../../../engine/wire/index.ts';
+import type { Endpoint, Ip6 } from '../../../engine/wire/index.ts';
+import { at, countedRandom, grownBy, ip4, ip6, MachineBench, open, tagOf } from '../machine.ts';
 
-export const ip4 = (text: string): number => parseIp4(text)!;
-export const ip6 = (text: string): Ip6 => parseIp6(text)!;
-export const at = (text: string): Endpoint => parseEndpoint(text)!;
+export { at, ip4, ip6, open, tagOf };
 
 export const SERVER = at('192.0.2.1:3544');
 export const CLIENT_AT = at('198.51.100.7:40000');
@@ -43,55 +37,29 @@ export const madeUp = (n: number, server = SERVER.ip): Ip6 =>
   });
 
 /** A relay whose outputs are collected by kind, at a virtual time. */
-export class Bench {
-  now = 1_000_000;
+export class Bench extends MachineBench<RelayOutput> {
   readonly relay: TeredoRelay;
-  sent: Transmit[] = [];
-  delivered: (RelayOutput & { kind: 'deliver' })[] = [];
-  peerTable = new Map<Ip6, Endpoint>();
-  stamps = new Map<Ip6, PeerStamps>();
-  order: string[] = [];
   served: (RelayOutput & { kind: 'served' }) | null = null;
-  wake = Infinity;
-  private counter = 1;
 
   constructor(settings: Partial<RelaySettings> = {}, served: readonly Ip6Network[] = []) {
-    const random = {
-      bytes: (length: number): Uint8Array =>
-        Uint8Array.from({ length }, () => {
-          this.counter = (this.counter * 48_271) % 0x7fffffff;
-          return this.counter >>> 8;
-        }),
-    };
-    this.relay = new TeredoRelay(relayConfig({ address: ROUTER, ...settings }), random, (address) =>
-      this.stamps.get(address),
+    super();
+    this.relay = new TeredoRelay(
+      relayConfig({ address: ROUTER, ...settings }),
+      countedRandom(),
+      (address) => this.stamps.get(address),
     );
     this.relay.handleInput({ kind: 'network', networks: [OWN_NETWORK], served }, this.now);
     this.drain();
   }
 
-  drain(): void {
-    for (let output = this.relay.pollOutput(); output; output = this.relay.pollOutput()) {
-      this.order.push(output.kind);
-      if (output.kind === 'transmit') this.sent.push(output);
-      else if (output.kind === 'deliver') this.delivered.push(output);
-      else if (output.kind === 'timeout') this.wake = output.at;
-      else if (output.kind === 'served') this.served = output;
-      else if (output.endpoint) this.peerTable.set(output.address, output.endpoint);
-      else this.peerTable.delete(output.address);
-    }
+  protected get machine(): TeredoRelay {
+    return this.relay;
   }
 
-  /** Lets `ms` pass, waking the relay whenever it asked for it. */
-  pass(ms: number): void {
-    const end = this.now + ms;
-    while (this.wake <= end) {
-      this.now = Math.max(this.now, this.wake);
-      this.wake = Infinity;
-      this.relay.handleInput({ kind: 'timeout' }, this.now);
-      this.drain();
-    }
-    this.now = end;
+  protected take(output: RelayOutput): void {
+    if (output.kind === 'timeout') this.wake = output.at;
+    else if (output.kind === 'served') this.served = output;
+    else if (output.kind === 'peer') this.peer(output);
   }
 
   fromNative(bytes: Uint8Array): void {
@@ -102,12 +70,6 @@ export class Bench {
   fromClient(bytes: Uint8Array, from: Endpoint = CLIENT_AT): void {
     this.relay.handleInput({ kind: 'datagram', from, bytes }, this.now);
     this.drain();
-  }
-
-  takeSent(): Transmit[] {
-    const taken = this.sent;
-    this.sent = [];
-    return taken;
   }
 
   takeDelivered(): (RelayOutput & { kind: 'deliver' })[] {
@@ -134,10 +96,7 @@ export class Bench {
 
   /** The name under which `act` was refused; 'none' if it was not. */
   refusal(act: () => void): string {
-    const before = this.relay.discards;
-    act();
-    const grown = Object.entries(this.relay.discards).filter(([k, n]) => n !== (before[k] ?? 0));
-    return grown.map(([k]) => k).join() || 'none';
+    return grownBy(this.relay, act);
   }
 
   /** A relay that knows `CLIENT` at `CLIENT_AT`, with nothing pending. */
@@ -154,12 +113,6 @@ export class Bench {
   }
 }
 
-export function open(out: { bytes: Uint8Array }): Datagram {
-  const parsed = parseDatagram(out.bytes);
-  if (!parsed.ok) throw new Error(parsed.reason);
-  return parsed.value;
-}
-
 /** A UDP packet of `size` bytes in all with `tag` as its last byte. */
 export function packet(tag = 0, source = NATIVE, destination = CLIENT, size = 60): Uint8Array {
   const payload = new Uint8Array(size - 40);
@@ -170,4 +123,3 @@ export function packet(tag = 0, source = NATIVE, destination = CLIENT, size = 60
 /** The same the other way. */
 export const answer = (tag = 0, source = CLIENT, destination = NATIVE): Uint8Array =>
   packet(tag, source, destination);
-export const tagOf = (bytes: Uint8Array): number => bytes[bytes.length - 1]!;

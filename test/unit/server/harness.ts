@@ -6,16 +6,11 @@ import {
   buildEcho,
   buildSolicitation,
   encodeTeredo,
-  parseDatagram,
-  parseEndpoint,
-  parseIp4,
-  parseIp6,
 } from '../../../engine/wire/index.ts';
-import type { Datagram, Endpoint, Ip6 } from '../../../engine/wire/index.ts';
+import type { Endpoint, Ip6 } from '../../../engine/wire/index.ts';
+import { at, grownBy, ip4, ip6, open } from '../machine.ts';
 
-export const ip4 = (text: string): number => parseIp4(text)!;
-export const ip6 = (text: string): Ip6 => parseIp6(text)!;
-export const at = (text: string): Endpoint => parseEndpoint(text)!;
+export { at, ip4, ip6, open };
 
 export const PRIMARY = ip4('192.0.2.1');
 export const SECONDARY = ip4('192.0.2.2');
@@ -84,18 +79,10 @@ export class Bench {
     from?: Endpoint,
     arrivedOn?: 'primary' | 'secondary',
   ): string | ServerOutput[] {
-    const before = this.server.discards;
-    const outputs = this.ask(bytes, from, arrivedOn);
-    if (outputs.length > 0) return outputs;
-    const grown = Object.entries(this.server.discards).filter(([k, n]) => n !== (before[k] ?? 0));
-    return grown.map(([k]) => k).join();
+    let outputs: ServerOutput[] = [];
+    const grown = grownBy(this.server, () => (outputs = this.ask(bytes, from, arrivedOn)));
+    return outputs.length > 0 ? outputs : grown;
   }
-}
-
-export function open(bytes: Uint8Array): Datagram {
-  const parsed = parseDatagram(bytes);
-  if (!parsed.ok) throw new Error(parsed.reason);
-  return parsed.value;
 }
 
 export const solicitation = (source: Ip6 = LINK_LOCAL): Uint8Array => buildSolicitation(source);
