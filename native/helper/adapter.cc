@@ -67,11 +67,13 @@ void TunDescriptors::closeAll() {
   }
 }
 
-Answer Adapter::open(const Request& request, int filter, bool up, std::vector<int>& queues) {
+Answer Adapter::open(const Request& request, bool forwards, int filter, bool up, std::vector<int>& queues) {
   if (tried_) return {Status::badOrder, 0, "A connection makes one adapter; use another connection."};
   tried_ = true;
   Answer answer = create(request, filter);
   if (answer.status == Status::ok) answer = configure(request);
+  // A system without nftables has the filter and the client's search for an owner.
+  if (answer.status == Status::ok && !forwards) barrier_.raise(index_);
   if (answer.status == Status::ok && up) answer = setUp(true);
   if (answer.status != Status::ok) {
     // The device goes with its descriptors.

@@ -3,6 +3,7 @@
 #include <array>
 #include <vector>
 
+#include "barrier.h"
 #include "netlink.h"
 #include "protocol.h"
 
@@ -20,8 +21,9 @@ class Adapter {
  public:
   explicit Adapter(TunDescriptors& descriptors) : descriptors_(descriptors) {}
   // Makes the device and brings it up; one attempt only, since this process can't open /dev/net/tun again. The queues are to be handed over and then closed: the device lives by the client's copies.
-  // `filter`: a socket filter program for what leaves by it, or -1. `up` false: it carries nothing before `setUp`.
-  Answer open(const Request& request, int filter, bool up, std::vector<int>& queues);
+  // `forwards`: a relay's. Else what is forwarded is kept out of it, both ways; `filter` is a socket filter program that does so too, or -1.
+  // `up` false: it carries nothing before `setUp`.
+  Answer open(const Request& request, bool forwards, int filter, bool up, std::vector<int>& queues);
   // Down, it has lost its addresses and routes, and neither gives packets to its user nor takes any.
   Answer setUp(bool up);
   Answer setAddress(const Request& request);
@@ -44,6 +46,7 @@ class Adapter {
 
   TunDescriptors& descriptors_;
   Netlink netlink_;
+  Barrier barrier_;
   uint32_t index_ = 0;
   bool tried_ = false;
   bool up_ = false;

@@ -9,8 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
+
+#include "message.h"
 
 namespace helper {
 
@@ -19,19 +20,6 @@ namespace {
 // Higher than that of any route an administrator or a router advertisement sets, so that native IPv6 always wins.
 constexpr uint32_t kDefaultRouteMetric = 1029;
 constexpr uint32_t kForever = 0xffffffff;
-
-int openSocket(uint32_t groups, int flags) {
-  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
-  if (fd < 0) return -1;
-  sockaddr_nl self{};
-  self.nl_family = AF_NETLINK;
-  self.nl_groups = groups;
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&self), sizeof self) == 0) return fd;
-  const int error = errno;
-  close(fd);
-  errno = error;
-  return -1;
-}
 
 // Calls `visit` with type, payload and length of each attribute in `length` bytes at `at`.
 template <typename Visit>
@@ -42,44 +30,10 @@ void eachAttribute(const void* at, int length, Visit visit) {
 
 }  // namespace
 
-// One request. All are of known, small size: running out of room is a fault of this program.
-class Netlink::Message {
+class Netlink::Message : public NetlinkMessage {
  public:
   template <typename Body>
-  Message(uint16_t type, uint16_t flags, const Body& body) {
-    auto* head = new (bytes_) nlmsghdr{};
-    head->nlmsg_type = type;
-    head->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
-    length_ = NLMSG_HDRLEN;
-    append(&body, sizeof body);
-  }
-  void add(uint16_t type, const void* data, size_t size) {
-    const rtattr attribute{static_cast<unsigned short>(RTA_LENGTH(size)), type};
-    append(&attribute, sizeof attribute);
-    append(data, size);
-  }
-  void add32(uint16_t type, uint32_t value) { add(type, &value, sizeof value); }
-  size_t begin(uint16_t type) {
-    const size_t at = length_;
-    add(static_cast<uint16_t>(type | NLA_F_NESTED), nullptr, 0);
-    return at;
-  }
-  void end(size_t at) { reinterpret_cast<rtattr*>(bytes_ + at)->rta_len = static_cast<unsigned short>(length_ - at); }
-  nlmsghdr* finish(uint32_t sequence) {
-    auto* head = reinterpret_cast<nlmsghdr*>(bytes_);
-    head->nlmsg_len = static_cast<uint32_t>(length_);
-    head->nlmsg_seq = sequence;
-    return head;
-  }
-
- private:
-  void append(const void* data, size_t size) {
-    if (length_ + NLMSG_ALIGN(size) > sizeof bytes_) abort();
-    if (size) std::memcpy(bytes_ + length_, data, size);
-    length_ += NLMSG_ALIGN(size);
-  }
-  alignas(nlmsghdr) uint8_t bytes_[512] = {};
-  size_t length_ = 0;
+  Message(uint16_t type, uint16_t flags, const Body& body) : NetlinkMessage(type, static_cast<uint16_t>(NLM_F_ACK | flags), body) {}
 };
 
 Netlink::~Netlink() {
@@ -88,31 +42,24 @@ Netlink::~Netlink() {
 }
 
 int Netlink::open() {
-  fd_ = openSocket(0, 0);
+  fd_ = openNetlink(NETLINK_ROUTE);
   return fd_ < 0 ? errno : 0;
 }
 
 int Netlink::request(Message& message, const Reader& read) {
-  const nlmsghdr* out = message.finish(++sequence_);
-  sockaddr_nl kernel{};
-  kernel.nl_family = AF_NETLINK;
-  if (sendto(fd_, out, out->nlmsg_len, 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0) return errno;
-  for (;;) {
-    alignas(nlmsghdr) uint8_t bytes[16 << 10];
-    sockaddr_nl from{};
-    socklen_t fromLength = sizeof from;
-    const ssize_t got = recvfrom(fd_, bytes, sizeof bytes, 0, reinterpret_cast<sockaddr*>(&from), &fromLength);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno;
-    // Only the kernel has port 0; any process may send to a netlink socket.
-    if (from.nl_pid != 0) continue;
-    auto left = static_cast<unsigned>(got);
-    for (auto* item = reinterpret_cast<const nlmsghdr*>(bytes); NLMSG_OK(item, left); item = NLMSG_NEXT(item, left)) {
-      if (item->nlmsg_seq != sequence_) continue;
-      if (item->nlmsg_type == NLMSG_ERROR) return -static_cast<const nlmsgerr*>(NLMSG_DATA(item))->error;
-      if (read) read(item);
+  nlmsghdr* const out[] = {message.finish(++sequence_)};
+  if (const int error = sendNetlink(fd_, out)) return error;
+  int result = 0;
+  const int failed = readNetlink(fd_, [&](const nlmsghdr* item) {
+    if (item->nlmsg_seq != sequence_) return false;
+    if (item->nlmsg_type == NLMSG_ERROR) {
+      result = -static_cast<const nlmsgerr*>(NLMSG_DATA(item))->error;
+      return true;
     }
-  }
+    if (read) read(item);
+    return false;
+  });
+  return failed ? failed : result;
 }
 
 int Netlink::linkMessage(uint32_t index, uint32_t flags, uint32_t change, const std::function<void(Message&)>& fill) {
@@ -221,7 +168,7 @@ int Netlink::addTeredoRoute(uint32_t index) {
 }
 
 int Netlink::watchLinks() {
-  watch_ = openSocket(RTMGRP_LINK, SOCK_NONBLOCK);
+  watch_ = openNetlink(NETLINK_ROUTE, RTMGRP_LINK, SOCK_NONBLOCK);
   return watch_ < 0 ? errno : 0;
 }
 

@@ -110,7 +110,7 @@ class Session {
     }
     // A relay forwards; what a client's adapter takes comes from a socket of this machine.
     if (request.command == Command::openAdapter)
-      return adapter_.open(request, role_ == Role::adapter ? filter_.get() : -1, forbidden().status == Status::ok, fds);
+      return adapter_.open(request, role_ == Role::relay, role_ == Role::relay ? -1 : filter_.get(), forbidden().status == Status::ok, fds);
     if (!adapter_.isOpen()) return {Status::badOrder, 0, "There is no adapter yet."};
     if ((request.command == Command::startRelay) != (role_ == Role::relay))
       return {Status::badOrder, 0, "This command belongs to another role."};

@@ -28,8 +28,15 @@ export const devices = (): string[] =>
     .map((link) => link['ifname'] as string)
     .filter((name) => name !== 'lo');
 
-/** IPv6 addresses, and IPv6 routes outside the local table, of the namespace. */
+/** Firewall tables of the namespace. */
+export const tables = (): string[] =>
+  execFileSync('ip', ['netns', 'exec', NAMESPACE, 'nft', 'list', 'tables'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line !== '');
+
+/** IPv6 addresses, IPv6 routes outside the local table, and firewall tables of the namespace. */
 export const traces = (): unknown[] => [
+  ...tables(),
   ...ip('-6', 'addr', 'show', 'scope', 'global').filter((link) => Object.keys(link).length > 0),
   ...ip('-6', 'route', 'show'),
 ];

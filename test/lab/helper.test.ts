@@ -24,6 +24,7 @@ import {
   removeNamespace,
   startHelper,
   statusOf,
+  tables,
   traces,
 } from './helper-bench.ts';
 import type { Started } from './helper-bench.ts';
@@ -44,6 +45,8 @@ describe.skipIf(reason !== null)('the helper', () => {
   afterEach(async () => {
     try {
       await eventually('no device is left', () => devices().length === 0);
+      // The device is its client's; what else there is goes with the helper, which notices.
+      await eventually('no table is left', () => tables().length === 0);
       expect(traces()).toEqual([]);
     } finally {
       // What a failed test left must not fail the next one.
@@ -130,8 +133,8 @@ describe.skipIf(reason !== null)('the helper', () => {
     ).toEqual([none, netAdmin, netAdmin, none, none, '1', '']);
     expect(line('Uid')).toBe('65534 65534 65534 65534');
     expect(line('Gid')).toBe('65534 65534 65534 65534');
-    // Standard streams, the client, the process for owners, the watch on the policy and two netlink sockets; its queue it closes once it is handed over.
-    await eventually('no queue is left', () => readdirSync(`/proc/${helper.pid}/fd`).length === 8);
+    // Standard streams, the client, the process for owners, the watch on the policy and three netlink sockets; its queue it closes once it is handed over.
+    await eventually('no queue is left', () => readdirSync(`/proc/${helper.pid}/fd`).length === 9);
     expect(Number(line('VmRSS').split(' ')[0])).toBeLessThan(8192);
     closeFds(fds);
     await helper.close();

@@ -104,15 +104,30 @@ interface Side {
   readonly adapter: LinuxAdapter;
 }
 
-/** `etc`: a folder that the helper sees instead of /etc. */
-async function openSide(space: string, address: string, user = 0, etc?: string): Promise<Side> {
+interface SideOptions {
+  /** Whose client it is. */
+  readonly user?: number;
+  /** A folder that the helper sees instead of /etc. */
+  readonly etc?: string;
+  /** Capabilities that the helper is not given, as setpriv(1) names them. */
+  readonly lacks?: readonly string[];
+}
+
+async function openSide(
+  space: string,
+  address: string,
+  { user = 0, etc, lacks = [] }: SideOptions = {},
+): Promise<Side> {
   const addon = nativeAddon();
   // The helper reads from the pair who its client was when he made it.
   process.seteuid!(user);
   const [fd, theirs] = addon.socketpair();
   process.seteuid!(0);
   const serve = [HELPER, '--fd', '3', '--uid', String(user)];
-  const command = etc === undefined ? serve : withEtc(etc, serve);
+  const bounding = lacks.map((name) => `-${name}`).join(',');
+  const confined =
+    bounding === '' ? serve : ['setpriv', `--bounding-set=${bounding}`, '--', ...serve];
+  const command = etc === undefined ? confined : withEtc(etc, confined);
   const helper = spawn('ip', inside(space, command[0]!, command.slice(1)), {
     stdio: ['ignore', 'ignore', 'inherit', theirs],
   });
@@ -184,9 +199,13 @@ export class Field {
     this.farSpace = `${name}f`;
   }
 
-  /** `user`: whose client the near side is. `etc`: the /etc of its helper. */
+  /** What is said of a side is the near one's. */
   async open(
-    options: { withoutPrograms?: boolean; user?: number; etc?: string } = {},
+    options: SideOptions & {
+      withoutPrograms?: boolean;
+      /** Called with the near space before anything is in it. */
+      prepare?: (nearSpace: string) => unknown;
+    } = {},
   ): Promise<void> {
     buildActor();
     chmodSync(this.folder, 0o755);
@@ -195,11 +214,12 @@ export class Field {
       execFileSync('ip', ['netns', 'add', space]);
       execFileSync('ip', ['-n', space, 'link', 'set', 'lo', 'up']);
     }
-    this.near = await openSide(this.nearSpace, NEAR, options.user, options.etc);
+    options.prepare?.(this.nearSpace);
+    this.near = await openSide(this.nearSpace, NEAR, options);
     this.far = await openSide(this.farSpace, FAR);
     this.owners = await this.near.adapter.openOwners({
       adapter: this.near.adapter,
-      ...options,
+      withoutPrograms: options.withoutPrograms ?? false,
       onEvent: (event) => {
         this.events.push(event);
         if (event.kind === 'closed') this.owners.releaseSocket(event.cookie);

@@ -161,7 +161,7 @@ export async function startRelay(
 }
 
 /**
- * What a client left in `home`: addresses, routes, devices, processes and its control socket. Empty when all is clean.
+ * What a client left in `home`: addresses, routes, devices, firewall tables, processes and its control socket. Empty when all is clean.
  * The processes `staying` belong there.
  */
 export function leftovers(home: Home, place?: Place, staying: readonly number[] = []): string[] {
@@ -174,6 +174,11 @@ export function leftovers(home: Home, place?: Place, staying: readonly number[] 
     ...ip('-6', 'addr', 'show', 'scope', 'global'),
     ...ip('-6', 'route', 'show').filter((line) => !line.startsWith('fe80::/64 dev e0')),
     ...ip('-6', 'rule', 'show').filter((line) => !/^(0|32766):/.test(line)),
+    ...execFileSync('ip', ['netns', 'exec', home.space, 'nft', 'list', 'tables'], {
+      encoding: 'utf8',
+    })
+      .split('\n')
+      .filter((line) => line.includes(' shipworm')),
     ...pidsIn(home.space)
       .filter((pid) => !staying.includes(pid))
       .map((pid) => `process ${pid}`),
