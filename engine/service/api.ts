@@ -151,19 +151,6 @@ export const calls = {
   ...builtInCalls,
 } as const;
 
-/** The calls of a server. */
-export const serverCalls = {
-  status: { params: z.strictObject({}), result: serverStatusSchema },
-  reload: calls.reload,
-} as const;
-
-/** The calls of a relay. */
-export const relayCalls = {
-  status: { params: z.strictObject({}), result: relayStatusSchema },
-  peers: calls.peers,
-  reload: calls.reload,
-} as const;
-
 export type CallName = keyof typeof calls;
 export type Params<C extends CallName> = z.infer<(typeof calls)[C]['params']>;
 export type CallResult<C extends CallName> = z.infer<(typeof calls)[C]['result']>;
