@@ -27,7 +27,7 @@ const COMMANDS: Readonly<Record<string, Make>> = {
 };
 
 /** The change that `words` ask for. Throws Exit with one sentence that names what there is instead. */
-export function readChange(words: readonly string[], state: BuiltInState): BuiltInChange {
+function readChange(words: readonly string[], state: BuiltInState): BuiltInChange {
   const [command = '', word] = words;
   const make = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
   if (!make || words.length > 2)

@@ -55,7 +55,7 @@ function one(pc: KnownPc, options: QueryOptions): void {
 const offerText = ({ name, offer }: KnownPc): string =>
   offer ? ` ${offer.text} Take it with: shipworm pcs update ${name}` : '';
 
-export function pcsText(rows: readonly KnownPc[]): string {
+function pcsText(rows: readonly KnownPc[]): string {
   if (rows.length === 0) return 'No PC is known yet. Add one: shipworm pcs add NAME ADDRESS';
   return table([
     ['NAME', 'ADDRESS', 'STATE', 'WHY'],

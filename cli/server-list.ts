@@ -48,7 +48,7 @@ function show(rows: readonly ServerRow[], options: QueryOptions): void {
   else print(serversText(rows));
 }
 
-export function serversText(rows: readonly ServerRow[]): string {
+function serversText(rows: readonly ServerRow[]): string {
   return table([
     ['', '#', 'SERVER', 'ADDRESS', 'FROM', 'STATE'],
     ...rows.map((row) => [

@@ -131,7 +131,7 @@ function valueText({ value, secret }: SettingRow): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-export function settingsText({ file, error, rows }: SettingsState): string {
+function settingsText({ file, error, rows }: SettingsState): string {
   return [
     table([
       ['SETTING', 'VALUE', 'FROM'],

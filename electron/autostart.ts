@@ -8,7 +8,7 @@ function quoted(word: string): string {
 }
 
 /** The entry that runs `command`. A backslash is one of the file's own, too. */
-export function desktopEntry(command: readonly string[]): string {
+function desktopEntry(command: readonly string[]): string {
   return [
     '[Desktop Entry]',
     'Type=Application',

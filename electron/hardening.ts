@@ -11,12 +11,12 @@ import type {
 } from 'electron';
 
 /** The page's own scheme: it has an origin, unlike files, and nothing but the app's own folder is behind it. */
-export const SCHEME = 'shipworm';
+const SCHEME = 'shipworm';
 export const ORIGIN = `${SCHEME}://app`;
 export const PAGE = `${ORIGIN}/index.html`;
 
 /** Nothing, but for the page's own files; connections to anywhere are refused. */
-export const CONTENT_POLICY = [
+const CONTENT_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   // Positions are set one property at a time, by script: no style that is text counts.
@@ -65,7 +65,7 @@ export function registerScheme(): void {
 }
 
 /** The file of `folder` that `url` means; null when it means none of them. */
-export function fileOf(url: string, folder: string): string | null {
+function fileOf(url: string, folder: string): string | null {
   let path: string;
   try {
     const { protocol: scheme, host, pathname } = new URL(url);

@@ -31,7 +31,7 @@ const word = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
  * quoting can change it on its way. Nothing in it is read from a file that somebody could exchange, but the helper, whose
  * copy is checked.
  */
-export function installCommand(source: string): string {
+function installCommand(source: string): string {
   const values = { source, sum: sha256Of(source), action, unit, socket };
   const lines = Object.entries(values).map(([name, value]) => `${name}=${word(value)}`);
   const text = Buffer.from(`${lines.join('\n')}\n${script}`).toString('base64');

@@ -4,7 +4,7 @@ import type { FileId, Identity, Matcher } from './types.ts';
 /** Why a matcher does not fit, from the nearest miss to none at all. */
 export type Mismatch = 'file-changed' | 'foreign-namespace' | 'other';
 
-export function sameFile(a: FileId, b: FileId): boolean {
+function sameFile(a: FileId, b: FileId): boolean {
   return a.device === b.device && a.inode === b.inode;
 }
 

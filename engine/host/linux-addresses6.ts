@@ -30,7 +30,7 @@ export function readAddresses6(): Address6[] {
 }
 
 /** Each line: address, interface index, prefix length, scope and flags in hexadecimal, then the interface's name. */
-export function parseAddresses6(text: string): Address6[] {
+function parseAddresses6(text: string): Address6[] {
   return text.split('\n').flatMap((line) => {
     const [address, index, prefix, scope, flags, name] = line.trim().split(/\s+/);
     if (name === undefined || scope !== GLOBAL_SCOPE) return [];

@@ -89,7 +89,7 @@ function isProgram(path: string): boolean {
 }
 
 /** The file, or a folder on its way, can be written by somebody who is not root. */
-export function isWritable(path: string): boolean {
+function isWritable(path: string): boolean {
   for (let at = path; ; at = dirname(at)) {
     const { uid, mode } = lstatSync(at);
     if (uid !== 0 || (mode & 0o022) !== 0) return true;

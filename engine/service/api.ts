@@ -15,7 +15,7 @@ const endpoint = z.string();
 const count = z.record(z.string(), z.number());
 
 /** Why the state is what it is; every code is explained in docs/codes.md. */
-export const reasonSchema = z.object({ code: z.string(), text: z.string() });
+const reasonSchema = z.object({ code: z.string(), text: z.string() });
 
 export const peerSchema = z.object({
   address: z.string(),
@@ -70,13 +70,13 @@ export const statusSchema = z.object({
   counters: z.object({ discards: count, datapath: count }),
 });
 
-export const pingSchema = z.discriminatedUnion('ok', [
+const pingSchema = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(true), rttMs: z.number(), path: peerSchema.shape.path.unwrap() }),
   z.object({ ok: z.literal(false), code: z.string(), text: z.string() }),
 ]);
 
 /** What a reload of the configuration did: settings now in force, and changed ones that wait for the next start. */
-export const reloadSchema = z.object({
+const reloadSchema = z.object({
   applied: z.array(z.string()),
   needRestart: z.array(z.string()),
 });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 const result = z.enum(['good', 'bad', 'unknown']);
 
 /** One check that was made. */
-export const doctorCheckSchema = z.object({
+const doctorCheckSchema = z.object({
   /** Never renamed; listed in docs/codes.md. */
   code: z.string(),
   title: z.string(),
@@ -47,7 +47,7 @@ export const doctorReportSchema = z.object({
 });
 
 /** The last report, and how far a new one is. */
-export const doctorStateSchema = z.object({
+const doctorStateSchema = z.object({
   report: doctorReportSchema.nullable(),
   /** Checks under way: their codes and titles; empty when none is. */
   running: z.array(z.object({ code: z.string(), title: z.string() })),

@@ -252,7 +252,7 @@ function nameOfMatcher({ path, script, group }: Matcher): string {
   return text.slice(text.lastIndexOf('/') + 1);
 }
 
-export function appOf(rule: Rule, now: number): App {
+function appOf(rule: Rule, now: number): App {
   const { matcher, until } = rule;
   return {
     id: rule.id,

@@ -17,7 +17,7 @@ const program = {
 };
 
 /** One rule. */
-export const appSchema = z.object({
+const appSchema = z.object({
   id: z.string(),
   ...program,
   /** The rule is about this content of the file alone. */
@@ -35,7 +35,7 @@ export const appSchema = z.object({
 
 const confidence = z.enum(['exact', 'shared', 'inferred', 'unknown']);
 
-export const flowSchema = z.object({
+const flowSchema = z.object({
   protocol: z.string(),
   local: z.string(),
   localPort: z.number(),
@@ -51,7 +51,7 @@ export const flowSchema = z.object({
   idleMs: z.number(),
 });
 
-export const questionSchema = z.object({
+const questionSchema = z.object({
   id: z.string(),
   ...program,
   confidence,
@@ -66,7 +66,7 @@ export const questionSchema = z.object({
 });
 
 /** One program that listens where the tunnel could be reached. */
-export const listenerSchema = z.object({
+const listenerSchema = z.object({
   protocol: z.string(),
   port: z.number(),
   /** `::` is every address. */
@@ -77,7 +77,7 @@ export const listenerSchema = z.object({
   allowed: z.boolean(),
 });
 
-export const policySchema = z.object({
+const policySchema = z.object({
   /** Files that were read, and what was wrong with those that were refused. */
   files: z.array(z.object({ path: z.string(), error: z.string().nullable() })),
   /** Every effective value, and where it comes from. */
@@ -87,7 +87,7 @@ export const policySchema = z.object({
   apps: z.array(appSchema),
 });
 
-export const networkSchema = z.object({
+const networkSchema = z.object({
   id: z.string().nullable(),
   choice: z.enum(['ask', 'on', 'off']),
 });

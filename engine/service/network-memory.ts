@@ -17,7 +17,7 @@ type Around = Pick<NetworkState, 'networks' | 'suffixes' | 'routers'>;
 type Memory = Pick<Remembered, 'networks' | 'intervals'>;
 
 /** Null: there is no network. */
-export function networkNames({ networks, suffixes, routers }: Around): NetworkNames | null {
+function networkNames({ networks, suffixes, routers }: Around): NetworkNames | null {
   if (networks.length === 0) return null;
   const name = (address: (ip: number, prefix: number) => number): string =>
     [
@@ -48,7 +48,7 @@ export function renamed(memory: Memory, { id, base, former }: NetworkNames): Mem
 const STRICTEST: readonly NetworkChoice[] = ['off', 'ask', 'on'];
 
 /** What was chosen here. While the router is not known it is the strictest of what was chosen where it could be. */
-export function choiceHere(
+function choiceHere(
   networks: Memory['networks'],
   { id, base, former }: NetworkNames,
 ): NetworkChoice | undefined {

@@ -1,7 +1,7 @@
 // Module service/server-calls declares the call by which a user asks for another Teredo server; service/api takes it in.
 import { z } from 'zod';
 
-export const serverChangeSchema = z.discriminatedUnion('ok', [
+const serverChangeSchema = z.discriminatedUnion('ok', [
   /** It serves us from now on, under a new address. */
   z.object({ ok: z.literal(true), name: z.string(), server: z.string(), address: z.string() }),
   z.object({

@@ -12,7 +12,7 @@ import { noteAnswer } from './state-file.ts';
 import type { StateStore } from './state-file.ts';
 
 /** Public servers that once served everybody. None is used or asked unless the user says so. */
-export const KNOWN_SERVERS: readonly string[] = [
+const KNOWN_SERVERS: readonly string[] = [
   'teredo.remlab.net',
   'teredo-debian.remlab.net',
   'teredo.trex.fi',

@@ -1,7 +1,7 @@
 // Module service/settings-calls declares the calls about a client's settings: what is in force and why, changes, export and import.
 import { z } from 'zod';
 
-export const settingRowSchema = z.object({
+const settingRowSchema = z.object({
   name: z.string(),
   /** What is in force; null: none, or a secret that is not set. A secret that is set is `true`. */
   value: z.unknown(),
@@ -22,7 +22,7 @@ export const settingRowSchema = z.object({
   max: z.number().nullable(),
 });
 
-export const settingsStateSchema = z.object({
+const settingsStateSchema = z.object({
   /** Where changes are written to. */
   file: z.string(),
   /** Why the files can't be used as they are; what is shown is what was read before. */

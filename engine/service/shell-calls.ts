@@ -11,7 +11,7 @@ export const THEMES = ['system', 'light', 'dark'] as const;
 export const LANGUAGES = ['system', 'en', 'ja'] as const;
 
 /** What the app says of itself. */
-export const shellStateSchema = z.object({
+const shellStateSchema = z.object({
   version: z.string(),
   runtime: z.object({
     electron: z.string(),

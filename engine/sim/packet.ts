@@ -37,8 +37,8 @@ export type Packet = Packet4 | Ip6Packet;
 
 export const DEFAULT_TTL = 64;
 /** ICMPv4 destination unreachable and its codes (RFC 792). */
-export const ICMP4_UNREACHABLE = 3;
-export const ICMP4_PORT_UNREACHABLE = 3;
+const ICMP4_UNREACHABLE = 3;
+const ICMP4_PORT_UNREACHABLE = 3;
 
 /** The ICMPv4 port unreachable that `from` answers `packet` with. */
 export function portUnreachable(id: number, from: number, packet: UdpPacket): Icmp4Packet {

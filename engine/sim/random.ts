@@ -2,7 +2,7 @@
 import type { Random } from '../wire/index.ts';
 
 /** FNV-1a over the UTF-16 units of `text`, continued from `state`; 32 bits. */
-export function hashText(text: string, state = 0x811c9dc5): number {
+function hashText(text: string, state = 0x811c9dc5): number {
   let hash = state >>> 0;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;

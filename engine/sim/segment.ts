@@ -19,7 +19,7 @@ export interface Network4 {
   readonly prefix: number;
 }
 
-export const EVERYWHERE: Network4 = { address: 0, prefix: 0 };
+const EVERYWHERE: Network4 = { address: 0, prefix: 0 };
 
 /** 224.0.0.0/4. */
 export function isMulticast4(ip: Ip4): boolean {

@@ -75,7 +75,7 @@ function payloadLengthOf(bytes: Uint8Array): Result<number> {
 }
 
 /** The 40 bytes of a header. */
-export function buildIp6Header(fields: Ip6Fields): Uint8Array {
+function buildIp6Header(fields: Ip6Fields): Uint8Array {
   const { trafficClass = 0, flowLabel = 0 } = fields;
   const bytes = new Uint8Array(IP6_HEADER_LENGTH);
   bytes[0] = 0x60 | (trafficClass >>> 4);

@@ -9,7 +9,7 @@ const kind = z.enum(Object.keys(ACCESS) as [AccessKind, ...AccessKind[]]);
 const fault = z.enum(Object.keys(FAULTS) as [FaultName, ...FaultName[]]);
 
 /** The whole built-in network as a person sees it. */
-export const builtInSchema = z.object({
+const builtInSchema = z.object({
   /** Virtual milliseconds for each real one. */
   speed: z.number(),
   /** The kind of router in front of the user's PC, and all that there are. */

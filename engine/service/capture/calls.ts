@@ -1,7 +1,7 @@
 // Module capture/calls declares the calls that capture the tunnel's datagrams; service/api takes them in.
 import { z } from 'zod';
 
-export const captureStateSchema = z.object({
+const captureStateSchema = z.object({
   running: z.boolean(),
   packets: z.number(),
   /** Of the file so far. */

@@ -19,7 +19,7 @@ import type { ServerQuestion } from './solicit.ts';
 
 const DNS_PORT = 53;
 /** Root name servers a, k and m: they answer everybody, stand all over the world, and are no server of Teredo. */
-export const WITNESSES: readonly Endpoint[] = ['198.41.0.4', '193.0.14.129', '202.12.27.33'].map(
+const WITNESSES: readonly Endpoint[] = ['198.41.0.4', '193.0.14.129', '202.12.27.33'].map(
   (text) => ({ ip: parseIp4(text)!, port: DNS_PORT }),
 );
 

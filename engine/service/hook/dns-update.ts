@@ -131,7 +131,7 @@ function afterName(message: Buffer, at: number): number {
 }
 
 /** Throws with one sentence unless `answer` says, signed with the key, that the update was made. */
-export function checkAnswer(
+function checkAnswer(
   answer: Uint8Array,
   request: SignedUpdate,
   key: DnsUpdate['key'],

@@ -11,7 +11,7 @@ import { Mark } from '../../parts/state.tsx';
 type Reply = 'allow' | 'until-quit' | 'not-now' | 'never';
 
 /** `[2001:db8::80]:443`, without a port for protocols that have none. */
-export function endpointOf(remote: string, port: number): string {
+function endpointOf(remote: string, port: number): string {
   return port === 0 ? remote : `[${remote}]:${port}`;
 }
 

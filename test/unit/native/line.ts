@@ -40,7 +40,7 @@ export async function until<T>(what: string, condition: () => T | undefined | fa
 }
 
 /** As much of an adapter as the datapath uses. */
-export function adapterOn(fd: number): Adapter {
+function adapterOn(fd: number): Adapter {
   const refuse = () => Promise.reject(new Error('not an adapter'));
   return {
     name: 'pair',

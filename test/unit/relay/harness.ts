@@ -21,7 +21,7 @@ export const CLIENT_AT = at('198.51.100.7:40000');
 export const CLIENT = encodeTeredo({ server: SERVER.ip, flags: 0x0234, client: CLIENT_AT });
 export const NATIVE = ip6('2001:db8::80');
 export const ROUTER = ip6('2001:db8::1');
-export const OWN_NETWORK: RelayIp4Network = { address: ip4('203.0.113.5'), prefix: 24 };
+const OWN_NETWORK: RelayIp4Network = { address: ip4('203.0.113.5'), prefix: 24 };
 
 export type Transmit = RelayOutput & { kind: 'transmit' };
 
