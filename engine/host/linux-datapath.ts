@@ -13,6 +13,7 @@ import type { Endpoint, Ip6 } from '../wire/types.ts';
 import { nativeAddon } from './addon.ts';
 import type { NativeDatapath, SystemError } from './addon.ts';
 import { forEachRecord, tappedRecords } from './records.ts';
+import { onceATurn } from './turns.ts';
 import { HostError } from './types.ts';
 import type { DatapathOptions, SocketDatapath } from './types.ts';
 
@@ -93,7 +94,7 @@ class LinuxDatapath implements SocketDatapath {
         validMs: options.validMs,
         maxPeers: MAX_PEERS,
         maxFlows: MAX_FLOWS,
-        onWake: () => this.#onWake(),
+        onWake: onceATurn(() => this.#onWake()),
       });
     } catch (error) {
       throw error instanceof HostError ? error : openError(error as SystemError, options.bind);
@@ -208,6 +209,7 @@ class LinuxDatapath implements SocketDatapath {
   }
 
   #onWake(): void {
+    if (this.#closed) return;
     const used = this.#native.drain(this.#buffer);
     if (used > 0)
       this.#options.onUpcalls(decodeUpcalls(this.#buffer, used, this.#options.lend ?? false));

@@ -5,6 +5,7 @@ import type { Endpoint } from '../wire/index.ts';
 import { nativeAddon } from './addon.ts';
 import type { NativeUdp, SystemError } from './addon.ts';
 import { forEachRecord, LITTLE_ENDIAN } from './records.ts';
+import { onceATurn } from './turns.ts';
 import { HostError } from './types.ts';
 import type { SendOutcome, UdpOptions, UdpSocket } from './types.ts';
 
@@ -29,7 +30,8 @@ export class LinuxUdp<Tag> implements UdpSocket<Tag> {
     this.#options = options;
     const { bind, workers = 1 } = options;
     try {
-      this.#native = nativeAddon().openUdp(bind.ip, bind.port, workers, () => this.#onReadable());
+      const onReadable = onceATurn(() => this.#onReadable());
+      this.#native = nativeAddon().openUdp(bind.ip, bind.port, workers, onReadable);
     } catch (error) {
       throw error instanceof HostError ? error : bindError(error as SystemError, bind);
     }

@@ -22,7 +22,6 @@ using Shared = std::shared_ptr<Binding>;
 void onWake(napi_env env, napi_value callback, void* context, void*) {
   Binding& binding = **static_cast<Shared*>(context);
   if (!env || binding.closed || !binding.datapath) return;
-  binding.datapath->woken();
   napi_value result = nullptr;
   napi_call_function(env, makeUndefined(env), callback, 0, nullptr, &result);
 }

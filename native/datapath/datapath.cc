@@ -258,6 +258,8 @@ void Datapath::deliver(const uint8_t* bytes, size_t length) {
 
 size_t Datapath::drain(uint8_t* into, size_t room) {
   if (closed_) return 0;
+  // Before it looks: from here on a thread wakes it again.
+  state_.wakePending.exchange(false);
   size_t used = 0, more = 0;
   const auto each = [&](auto& lanes, auto ring, size_t most) {
     size_t part = 0;

@@ -34,6 +34,7 @@ class Datapath {
   void setProbeId(uint16_t identifier) { state_.probeId.store(identifier); }
   void transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length);
   void deliver(const uint8_t* bytes, size_t length);
+  // Moves what waits in the rings into `into`, as much as fits; returns the bytes used. For what is left the writer is woken again.
   size_t drain(uint8_t* into, size_t room);
   // Copies of datagrams for whoever captures.
   Tap& tap() { return state_.tap; }
@@ -53,8 +54,6 @@ class Datapath {
   bool wake(uint32_t ip, uint16_t port, SystemFailure& failure);
   // Ends the threads and closes every descriptor. Idempotent.
   void close();
-  // Before the writer looks at the rings: from here on a thread wakes it again.
-  void woken() { state_.wakePending.exchange(false); }
 
  private:
   explicit Datapath(DatapathConfig config) : state_(std::move(config)) {}

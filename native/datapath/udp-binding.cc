@@ -49,7 +49,6 @@ T unwrapped(napi_env env, napi_value object) {
 void onTold(napi_env env, napi_value callback, void* context, void*) {
   const Shared binding = *static_cast<Shared*>(context);
   if (!env || binding->closed || !binding->udp) return;
-  binding->udp->woken();
   napi_value result = nullptr;
   napi_call_function(env, makeUndefined(env), callback, 0, nullptr, &result);
 }

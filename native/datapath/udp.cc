@@ -197,6 +197,8 @@ void UdpPort::setAnswers(std::shared_ptr<const Answers> answers, const UdpPort* 
 
 size_t UdpPort::drain(uint8_t* into, size_t room) {
   if (closed_) return 0;
+  // Before it looks: from here on a thread wakes it again.
+  wakePending_.exchange(false);
   size_t used = 0;
   bool more = false;
   for (size_t i = 0; i < workers_.size(); i++) {

@@ -47,8 +47,6 @@ class UdpPort {
   // Sends `count` messages and tells of each what became of it.
   void send(mmsghdr* messages, size_t count, Outcome* outcomes);
   uint64_t count(Count what) const { return counts_[static_cast<size_t>(what)].load(std::memory_order_relaxed); }
-  // Before looking at the rings: from here on a thread wakes us again.
-  void woken() { wakePending_.exchange(false); }
   // Ends the threads. Idempotent; a closed one sends and receives nothing.
   void close();
 
