@@ -1,13 +1,8 @@
 // Module datapath/memory is the datapath in pure TypeScript: the same tables and rules as the native one, for simulation and tests.
-import {
-  ICMP6,
-  IP6_HEADER_LENGTH,
-  PROTOCOL,
-  endpointKey,
-  parseIp6Header,
-  walkHeaders,
-} from '../wire/index.ts';
+import { IP6_HEADER_LENGTH, endpointKey } from '../wire/index.ts';
 import type { Endpoint, Ip6 } from '../wire/index.ts';
+import { flowText, readParts } from './parts.ts';
+import type { Parts } from './parts.ts';
 import type {
   AddressRange,
   Datapath,
@@ -36,10 +31,12 @@ export interface MemoryDatapathOptions {
 export const RING_PACKETS = 1024;
 export const RING_BYTES = 1 << 20;
 
+/** What rests until it is known whether its flow passes: its bytes in all, and for how long, ms. */
+const RESTING_BYTES = 8 << 20;
+const RESTING_MS = 2_000;
+
 /** Largest UDP payload that fits in one IPv4 packet. */
 const MAX_DATAGRAM = 65_507;
-
-const FRAGMENT_HEADER = 8;
 
 interface Peer {
   endpoint: Endpoint;
@@ -53,59 +50,19 @@ interface Peer {
 
 type RingName = 'server' | 'adapter' | 'other';
 
+interface FlowEntry {
+  readonly verdict: Verdict;
+  readonly since: number;
+}
+
+interface Resting {
+  readonly from: Endpoint;
+  readonly bytes: Uint8Array;
+}
+
 interface Ring {
   upcalls: Upcall[];
   bytes: number;
-}
-
-/** The parts of a packet that the tables ask about. */
-interface Parts {
-  readonly source: Ip6;
-  readonly destination: Ip6;
-  readonly protocol: number;
-  /** Ports as they stand in the packet; undefined where the packet has none. */
-  readonly ports: { readonly source: number; readonly destination: number } | undefined;
-  /** Set for ICMPv6 echo. */
-  readonly echo: { readonly reply: boolean; readonly identifier: number } | undefined;
-}
-
-/**
- * Reads the packet that fills `bytes`. Undefined for whatever the tables do not settle: bytes that are no packet,
- * something after it (trailers), and all but TCP, UDP and ICMPv6 (no neighbour discovery), at most behind a fragment header.
- */
-function readParts(bytes: Uint8Array): Parts | undefined {
-  const header = parseIp6Header(bytes);
-  if (!header.ok || header.value.payloadLength !== bytes.length - IP6_HEADER_LENGTH)
-    return undefined;
-  const upper = walkHeaders(bytes);
-  if (!upper.ok || header.value.hopLimit === 0) return undefined;
-  const { protocol, offset, fragment } = upper.value;
-  if (offset !== IP6_HEADER_LENGTH + (fragment === null ? 0 : FRAGMENT_HEADER)) return undefined;
-  if (protocol !== PROTOCOL.tcp && protocol !== PROTOCOL.udp && protocol !== PROTOCOL.icmp6)
-    return undefined;
-  let ports: Parts['ports'];
-  let echo: Parts['echo'];
-  const whole = fragment === null || !fragment.more;
-  if (fragment === null || fragment.offset === 0) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const left = bytes.length - offset;
-    // Only the first fragment carries the ports: the pieces of one packet go one way together, and the default decides which.
-    if (protocol !== PROTOCOL.icmp6) {
-      if (whole && left >= 4)
-        ports = { source: view.getUint16(offset), destination: view.getUint16(offset + 2) };
-    } else if (left >= 8) {
-      const type = view.getUint8(offset);
-      if (type >= ICMP6.routerSolicitation && type <= ICMP6.redirect) return undefined;
-      if (whole && (type === ICMP6.echoRequest || type === ICMP6.echoReply))
-        echo = { reply: type === ICMP6.echoReply, identifier: view.getUint16(offset + 4) };
-    }
-  }
-  const { source, destination } = header.value;
-  return { source, destination, protocol, ports, echo };
-}
-
-function flowText(key: FlowKey): string {
-  return `${key.protocol} ${key.local.toString(36)} ${key.localPort} ${key.remote.toString(36)} ${key.remotePort}`;
 }
 
 /**
@@ -120,7 +77,9 @@ export class MemoryDatapath implements Datapath {
   #except: readonly AddressRange[] = [];
   #servers: ReadonlySet<number> = new Set();
   readonly #peers = new Map<Ip6, Peer>();
-  readonly #flows = new Map<string, Verdict>();
+  readonly #flows = new Map<string, FlowEntry>();
+  #resting: Resting[] = [];
+  #restingBytes = 0;
   #defaultVerdict: DefaultVerdict = 'ask';
   #probeId: number | undefined;
   #closed = false;
@@ -144,6 +103,7 @@ export class MemoryDatapath implements Datapath {
     lostServer: 0,
     lostAdapter: 0,
     lostOther: 0,
+    restingDropped: 0,
     transmitted: 0,
     delivered: 0,
     transmitErrors: 0,
@@ -197,19 +157,23 @@ export class MemoryDatapath implements Datapath {
   }
 
   setFlow(key: FlowKey, verdict: Verdict): void {
-    this.#flows.set(flowText(key), verdict);
+    this.#flows.set(flowText(key), { verdict, since: this.#options.now() });
+    this.#judgeResting();
   }
 
   removeFlow(key: FlowKey): void {
     this.#flows.delete(flowText(key));
+    this.#judgeResting();
   }
 
   clearFlows(): void {
     this.#flows.clear();
+    this.#judgeResting();
   }
 
   setDefaultVerdict(verdict: DefaultVerdict): void {
     this.#defaultVerdict = verdict;
+    this.#judgeResting();
   }
 
   setProbeId(identifier: number): void {
@@ -242,6 +206,7 @@ export class MemoryDatapath implements Datapath {
 
   close(): void {
     this.#closed = true;
+    this.#resting = [];
     for (const ring of Object.values(this.#rings)) {
       ring.upcalls = [];
       ring.bytes = 0;
@@ -256,7 +221,8 @@ export class MemoryDatapath implements Datapath {
       const peer = this.#peers.get(parts.destination);
       if (peer && this.#isValid(peer)) {
         const { source: local, destination: remote, ports } = parts;
-        const verdict = this.#verdict(parts, local, ports?.source, remote, ports?.destination);
+        const entry = this.#verdict(parts, local, ports?.source, remote, ports?.destination);
+        const verdict = entry === 'wait' ? this.#defaultVerdict : entry;
         if (verdict === 'drop') {
           this.#counters.droppedOut++;
           return;
@@ -278,30 +244,60 @@ export class MemoryDatapath implements Datapath {
   /** Takes one UDP payload that came to our socket from `from`. */
   fromSocket(from: Endpoint, bytes: Uint8Array): void {
     if (this.#closed) return;
-    const parts = readParts(bytes);
-    if (parts && this.#isOurs(parts.destination)) {
-      const peer = this.#peers.get(parts.source);
-      const isProbe = parts.echo?.reply === true && parts.echo.identifier === this.#probeId;
-      if (peer && endpointKey(peer.endpoint) === endpointKey(from) && !isProbe) {
-        const { source: remote, destination: local, ports } = parts;
-        const verdict = this.#verdict(parts, local, ports?.destination, remote, ports?.source);
-        if (verdict === 'drop') {
-          this.#counters.droppedIn++;
-          return;
-        }
-        if (verdict === 'pass') {
-          peer.lastReceivedMs = this.#options.now();
-          peer.packetsIn++;
-          peer.bytesIn += bytes.length;
-          this.#counters.packetsIn++;
-          this.#counters.bytesIn += bytes.length;
-          this.#options.deliver(bytes);
-          return;
-        }
+    switch (this.#carryIn(from, bytes)) {
+      case 'pass':
+        return;
+      case 'drop':
+        this.#counters.droppedIn++;
+        return;
+      case 'wait':
+        this.#rest({ from, bytes: bytes.slice() });
+        return;
+      case 'ask': {
+        const ring = this.#servers.has(endpointKey(from)) ? 'server' : 'other';
+        this.#raise(ring, { kind: 'datagram', ring, from, bytes: bytes.slice() }, bytes.length);
       }
     }
-    const ring = this.#servers.has(endpointKey(from)) ? 'server' : 'other';
-    this.#raise(ring, { kind: 'datagram', ring, from, bytes: bytes.slice() }, bytes.length);
+  }
+
+  /** Delivers what passes; else says what becomes of it. */
+  #carryIn(from: Endpoint, bytes: Uint8Array): Verdict | 'ask' {
+    const parts = readParts(bytes);
+    if (!parts || !this.#isOurs(parts.destination)) return 'ask';
+    const peer = this.#peers.get(parts.source);
+    const isProbe = parts.echo?.reply === true && parts.echo.identifier === this.#probeId;
+    if (!peer || endpointKey(peer.endpoint) !== endpointKey(from) || isProbe) return 'ask';
+    const { source: remote, destination: local, ports } = parts;
+    const verdict = this.#verdict(parts, local, ports?.destination, remote, ports?.source);
+    if (verdict !== 'pass') return verdict;
+    peer.lastReceivedMs = this.#options.now();
+    peer.packetsIn++;
+    peer.bytesIn += bytes.length;
+    this.#counters.packetsIn++;
+    this.#counters.bytesIn += bytes.length;
+    this.#options.deliver(bytes);
+    return 'pass';
+  }
+
+  #rest(packet: Resting): void {
+    if (this.#restingBytes + packet.bytes.length > RESTING_BYTES) {
+      this.#counters.restingDropped++;
+      return;
+    }
+    this.#resting.push(packet);
+    this.#restingBytes += packet.bytes.length;
+  }
+
+  /** After a change of a flow. */
+  #judgeResting(): void {
+    const packets = this.#resting;
+    this.#resting = [];
+    this.#restingBytes = 0;
+    for (const packet of packets) {
+      const verdict = this.#carryIn(packet.from, packet.bytes);
+      if (verdict === 'wait') this.#rest(packet);
+      else if (verdict !== 'pass') this.#counters.restingDropped++;
+    }
   }
 
   /** Takes an IPv4 ICMP error about a datagram that we sent to `to`. */
@@ -349,7 +345,8 @@ export class MemoryDatapath implements Datapath {
           : undefined;
     const entry =
       named && this.#flows.get(flowText({ protocol: parts.protocol, local, remote, ...named }));
-    return entry ?? this.#defaultVerdict;
+    const tooOld = entry?.verdict === 'wait' && this.#options.now() - entry.since >= RESTING_MS;
+    return entry && !tooOld ? entry.verdict : this.#defaultVerdict;
   }
 
   #raise(name: RingName, upcall: Upcall, bytes: number): void {

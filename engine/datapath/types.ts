@@ -10,8 +10,12 @@ export interface FlowKey {
   readonly remotePort: number;
 }
 
-/** `pass`: handled by the datapath. `drop`: counted and dropped there. Without an entry the default decides. */
-export type Verdict = 'pass' | 'drop';
+/**
+ * `pass`: handled by the datapath. `drop`: counted and dropped there. `wait`: what comes from outside rests in the datapath, within bounds,
+ * until the flow passes (then it goes on, before anything newer) or does not (then it is dropped), for 2 s at most; what programs send is
+ * judged as without an entry. Without an entry the default decides.
+ */
+export type Verdict = 'pass' | 'drop' | 'wait';
 
 /** What happens to a packet whose flow has no entry: `ask` sends it up, `pass` lets it through (`--expose-all`). */
 export type DefaultVerdict = 'ask' | 'pass';
@@ -49,7 +53,7 @@ export type Upcall =
 /**
  * Counters since the datapath was opened. Names are stable; a value never decreases. Every datapath has packetsIn, packetsOut
  * (passed by the tables) and their bytesIn, bytesOut, droppedIn, droppedOut (verdict `drop`), upcallsServer, upcallsAdapter, upcallsOther (taken into a ring),
- * lostServer, lostAdapter, lostOther (its ring was full), transmitted, delivered (by call), transmitErrors, deliverErrors.
+ * lostServer, lostAdapter, lostOther (its ring was full), restingDropped (verdict `wait`, and then not `pass`), transmitted, delivered (by call), transmitErrors, deliverErrors.
  */
 export type DatapathCounters = Readonly<Record<string, number>>;
 

@@ -5,5 +5,4 @@ export { allows, reaches } from './rules.ts';
 export type { Decision } from './rules.ts';
 export * from './screen.ts';
 export * from './types.ts';
-export { flowText } from './table.ts';
 export type { FlowRow } from './verdicts.ts';

@@ -1,5 +1,6 @@
 // Module gate/table remembers sockets by cookie and flows by their five parts, within bounds.
 import { PROTOCOL } from '../wire/index.ts';
+import { flowText } from '../datapath/parts.ts';
 import type { FlowKey } from '../datapath/types.ts';
 import { reaches } from './rules.ts';
 import type { Decision } from './rules.ts';
@@ -26,11 +27,6 @@ export interface FlowEntry {
   verdict: FlowVerdict;
   reason: FlowReason;
   lastMs: number;
-}
-
-/** One text for each flow. */
-export function flowText(key: FlowKey): string {
-  return `${key.protocol} ${key.local.toString(36)} ${key.localPort} ${key.remote.toString(36)} ${key.remotePort}`;
 }
 
 export class Table {

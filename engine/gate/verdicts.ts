@@ -5,12 +5,13 @@
 //   2. socket: the owner is told; the rules decide for the socket, and with it for the flow
 //   3. redecide: a change of rules cuts what is no longer allowed
 import { PROTOCOL } from '../wire/index.ts';
+import { flowText } from '../datapath/parts.ts';
 import type { FlowKey } from '../datapath/types.ts';
 import type { Dormancy } from './dormancy.ts';
 import type { Questions } from './questions.ts';
 import { reaches } from './rules.ts';
 import type { Decision, RuleBook } from './rules.ts';
-import { flowText, Table } from './table.ts';
+import { Table } from './table.ts';
 import type { FlowEntry } from './table.ts';
 import type {
   Direction,

@@ -78,14 +78,14 @@ export interface NativeDatapath {
   removePeer(address: Ip6): void;
   /** lastReceivedMs, lastSentMs, bytesIn, bytesOut, packetsIn, packetsOut into `into`; false when there is no such peer. */
   readPeer(address: Ip6, into: Float64Array): boolean;
-  /** False when the table is full. */
+  /** `verdict`: 0 pass, 1 drop, 2 wait. False when the table is full. */
   setFlow(
     protocol: number,
     local: Ip6,
     localPort: number,
     remote: Ip6,
     remotePort: number,
-    drop: boolean,
+    verdict: number,
   ): boolean;
   removeFlow(
     protocol: number,

@@ -21,6 +21,9 @@ import type { DatapathOptions, SocketDatapath } from './types.ts';
 const MAX_PEERS = 65_536;
 const MAX_FLOWS = 131_072;
 
+/** In the order of native/datapath/tables.h. */
+const VERDICTS: readonly Verdict[] = ['pass', 'drop', 'wait'];
+
 /** Upcalls taken at once; more are announced by another wake-up, so that timers and other I/O get their turn. */
 const DRAIN_BYTES = 256 * 1024;
 
@@ -139,8 +142,8 @@ class LinuxDatapath implements SocketDatapath {
 
   setFlow(key: FlowKey, verdict: Verdict): void {
     const { protocol, local, localPort, remote, remotePort } = key;
-    const drop = verdict === 'drop';
-    if (!this.#native.setFlow(protocol, local, localPort, remote, remotePort, drop))
+    const number = VERDICTS.indexOf(verdict);
+    if (!this.#native.setFlow(protocol, local, localPort, remote, remotePort, number))
       this.#flowsRefused++;
   }
 
@@ -209,7 +212,6 @@ class LinuxDatapath implements SocketDatapath {
   }
 
   #onWake(): void {
-    if (this.#closed) return;
     const used = this.#native.drain(this.#buffer);
     if (used > 0)
       this.#options.onUpcalls(decodeUpcalls(this.#buffer, used, this.#options.lend ?? false));

@@ -6,8 +6,9 @@
 //   3. settle:          the gate has decided: sent on, dropped, or refused by ICMPv6
 import { ROUTER_ADDRESS } from '../client/core.ts';
 import { PacketQueue, TokenBucket } from '../datapath/limits.ts';
+import { flowText } from '../datapath/parts.ts';
 import type { Datapath, FlowKey } from '../datapath/types.ts';
-import { flowText, Gate, Screen } from '../gate/index.ts';
+import { Gate, Screen } from '../gate/index.ts';
 import type {
   Direction,
   GateInput,
@@ -29,10 +30,11 @@ import type { Ip6 } from '../wire/index.ts';
 
 /** ICMPv6 errors to refused programs, per second: enough for each to notice, too few to be a load. */
 const ERRORS_PER_SECOND = 100;
-/** What waits for the owner of one flow, and for all owners together; TCP sends again by itself. */
-const WAITING_PACKETS = 8;
-const WAITING_BYTES = 64 * 1024;
+/** What waits for the owner of one flow, how many flows do, and their bytes together: more is lost. */
+const WAITING_PACKETS = 64;
+const WAITING_BYTES = 64 * 1280;
 const WAITING_FLOWS = 1_024;
+const WAITING_ALL_BYTES = 4 << 20;
 /** An owner is found within milliseconds; after this long a packet is of no more use, ms. */
 const WAITING_MS = 2_000;
 
@@ -61,6 +63,8 @@ interface Waiting {
   readonly since: number;
 }
 
+const NOTHING_WAITS = { direction: 'out', packets: [] } as const;
+
 export class Gatekeeper {
   readonly gate: Gate;
   readonly discards = new Discards();
@@ -70,6 +74,7 @@ export class Gatekeeper {
   private exposeAll: boolean;
   private readonly screen = new Screen();
   private readonly waiting = new Map<string, Waiting>();
+  private waitingBytes = 0;
   private readonly errors = new TokenBucket(ERRORS_PER_SECOND, ERRORS_PER_SECOND);
   private datapath: Datapath | null = null;
   private owners: Owners | null = null;
@@ -191,18 +196,30 @@ export class Gatekeeper {
         this.discards.count('ownerQueueFull');
         return;
       }
+      this.takeWaiting(text);
       waiting = { direction, queue: new PacketQueue(WAITING_BYTES, WAITING_PACKETS), since: now };
       this.waiting.set(text, waiting);
     }
-    if (!waiting.queue.push(packet)) this.discards.count('ownerQueueFull');
+    const fits = this.waitingBytes + packet.length <= WAITING_ALL_BYTES;
+    if (fits && waiting.queue.push(packet)) this.waitingBytes += packet.length;
+    else this.discards.count('ownerQueueFull');
+  }
+
+  /** What waits for the owner of this flow; nothing does afterwards. */
+  private takeWaiting(text: string): { direction: Direction; packets: Uint8Array[] } | null {
+    const waiting = this.waiting.get(text);
+    if (!waiting) return null;
+    this.waiting.delete(text);
+    this.waitingBytes -= waiting.queue.bytes;
+    return { direction: waiting.direction, packets: waiting.queue.drain() };
   }
 
   /** Lets go of packets whose owner was never found. */
   private dropWaiting(now: number): void {
-    for (const [text, { since, queue }] of this.waiting) {
+    for (const [text, { since }] of this.waiting) {
       if (now - since < WAITING_MS) continue;
-      this.waiting.delete(text);
-      for (let i = queue.length; i > 0; i--) this.discards.count('ownerQueueFull');
+      const dropped = this.takeWaiting(text)?.packets.length ?? 0;
+      for (let i = dropped; i > 0; i--) this.discards.count('ownerQueueFull');
     }
   }
 
@@ -271,6 +288,8 @@ export class Gatekeeper {
   }
 
   private resolve(flow: FlowKey, direction: Direction): void {
+    // More of what comes in would only wait here, each at a price.
+    if (direction === 'in') this.datapath?.setFlow(flow, 'wait');
     const nobody = { cookie: null, owner: null };
     const answer = (found: Awaited<ReturnType<Owners['resolve']>>): void =>
       this.input({ kind: 'socket', flow, direction, ...found });
@@ -303,17 +322,14 @@ export class Gatekeeper {
   // ---- 3. verdicts
 
   private settle({ flow, verdict }: GateOutput & { kind: 'flow' }): void {
-    const text = flowText(flow);
-    const waiting = this.waiting.get(text);
-    this.waiting.delete(text);
-    const packets = waiting?.queue.drain() ?? [];
+    const { direction, packets } = this.takeWaiting(flowText(flow)) ?? NOTHING_WAITS;
     if (verdict === 'pass') {
-      this.whenApplied(() => this.passAll(flow, packets, waiting?.direction ?? 'out'));
+      this.whenApplied(() => this.passAll(flow, packets, direction));
       return;
     }
     this.release(flow);
     for (const packet of packets) {
-      this.refused(waiting!.direction);
+      this.refused(direction);
       if (verdict === 'refuse') this.refuse(packet, UNREACHABLE.prohibited);
     }
   }
@@ -327,8 +343,8 @@ export class Gatekeeper {
   private passAll(flow: FlowKey, packets: readonly Uint8Array[], direction: Direction): void {
     // A rule may have ended meanwhile.
     if (!this.datapath || !this.gate.passes(flow)) return;
-    this.datapath.setFlow(flow, 'pass');
     for (const packet of packets) this.pass(packet, direction);
+    this.datapath.setFlow(flow, 'pass');
   }
 
   private release(flow: FlowKey): void {

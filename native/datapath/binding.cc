@@ -121,7 +121,7 @@ napi_value readPeer(napi_env env, napi_callback_info info) {
 
 napi_value setFlow(napi_env env, napi_callback_info info) {
   const Call call(env, info);
-  return makeBoolean(env, !call || call->setFlow(call.flowKey(), call.boolean(5)));
+  return makeBoolean(env, !call || call->setFlow(call.flowKey(), static_cast<Verdict>(call.u32(5))));
 }
 
 napi_value removeFlow(napi_env env, napi_callback_info info) {

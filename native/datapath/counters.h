@@ -20,6 +20,7 @@ namespace shipworm {
   X(lostServer)     /* ring was full */                                   \
   X(lostAdapter)                                                          \
   X(lostOther)      /* or a stranger's budget was used up */              \
+  X(restingDropped) /* the verdict it rested for was no, or came too late, or there was no room to rest */ \
   X(transmitted)    /* calls of transmit and deliver that succeeded */    \
   X(delivered)                                                            \
   X(transmitErrors) /* failed sends and writes, of calls and packets */   \

@@ -224,12 +224,43 @@ bool Datapath::setPeer(const Address& address, EndpointKey endpoint, double rece
   }) != nullptr;
 }
 
-bool Datapath::setFlow(const FlowKey& key, bool drop) {
-  if (Flow* flow = state_.flows.find(key)) {
-    flow->drop.store(drop, std::memory_order_relaxed);
+// What rests for a verdict is judged anew, and before whatever comes after the change.
+template <class Change>
+auto Datapath::changeFlows(Change change) {
+  state_.flowChanges.fetch_add(1);
+  const auto result = change();
+  state_.flowChanges.fetch_add(1);
+  for (const auto& lane : inward_)
+    if (lane->rests()) lane->poke();
+  return result;
+}
+
+bool Datapath::setFlow(const FlowKey& key, Verdict verdict) {
+  return changeFlows([&] {
+    const auto fill = [&](Flow& flow) {
+      flow.sinceMs.store(clockBits(bootMs()), std::memory_order_relaxed);
+      flow.verdict.store(verdict, std::memory_order_release);
+    };
+    Flow* flow = state_.flows.find(key);
+    if (!flow) return state_.flows.insert(key, fill) != nullptr;
+    fill(*flow);
     return true;
-  }
-  return state_.flows.insert(key, [&](Flow& flow) { flow.drop.store(drop, std::memory_order_relaxed); }) != nullptr;
+  });
+}
+
+void Datapath::removeFlow(const FlowKey& key) {
+  changeFlows([&] { return state_.flows.erase(key); });
+}
+
+void Datapath::clearFlows() {
+  changeFlows([&] {
+    state_.flows.clear();
+    return true;
+  });
+}
+
+void Datapath::setDefaultPass(bool pass) {
+  changeFlows([&] { return state_.defaultPass.exchange(pass); });
 }
 
 void Datapath::transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length) {

@@ -27,10 +27,10 @@ class Datapath {
   bool setPeer(const Address& address, EndpointKey endpoint, double receivedMs);
   void removePeer(const Address& address) { state_.peers.erase(address); }
   const Peer* readPeer(const Address& address) const { return state_.peers.find(address); }
-  bool setFlow(const FlowKey& key, bool drop);
-  void removeFlow(const FlowKey& key) { state_.flows.erase(key); }
-  void clearFlows() { state_.flows.clear(); }
-  void setDefaultPass(bool pass) { state_.defaultPass.store(pass); }
+  bool setFlow(const FlowKey& key, Verdict verdict);
+  void removeFlow(const FlowKey& key);
+  void clearFlows();
+  void setDefaultPass(bool pass);
   void setProbeId(uint16_t identifier) { state_.probeId.store(identifier); }
   void transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t length);
   void deliver(const uint8_t* bytes, size_t length);
@@ -62,6 +62,8 @@ class Datapath {
   bool startLanes(SystemFailure& failure);
   void stopLanes();
   void closeSockets();
+  template <class Change>
+  auto changeFlows(Change change);
   void chooseAdapterOffloads();
   void chooseSocketOffloads();
 

@@ -1,6 +1,7 @@
 // 1. readSocket: one recvmmsg; what the kernel joined is taken apart
 // 2. classify:   by the tables: joined with its neighbours and written to the adapter (pass), away (drop), or up
-// 3. readErrors: ICMPv4 errors from the socket's error queue go up
+// 3. release:    what rested until the engine knew of its flow goes on, before anything newer
+// 4. readErrors: ICMPv4 errors from the socket's error queue go up
 #include "inward.h"
 
 #include <errno.h>
@@ -42,6 +43,8 @@ std::unique_ptr<Inward> Inward::open(State& state, int tun) {
 
 bool Inward::use(int socket) {
   socket_ = socket;
+  resting_.clear();
+  rests_.store(false);
   return watch(socket, EPOLLIN, kSocket, EPOLL_CTL_ADD);
 }
 
@@ -70,6 +73,7 @@ void Inward::readSocket() {
   }
   state_.counters.add(Counter::receiveCalls);
   const double now = bootMs();
+  if (resting_.empty()) seenChanges_ = state_.flowChanges.load();
   size_t datagrams = 0;
   refused_ = 0;
   for (size_t i = 0; i < static_cast<size_t>(count); i++) {
@@ -102,11 +106,10 @@ void Inward::take(uint8_t* bytes, size_t length, EndpointKey from, double now) {
   if (state_.tap.on()) state_.tap.add(false, from, bytes, length);
   const Outcome outcome = classify(bytes, length, from, now);
   if (outcome == Outcome::dropped) state_.counters.add(Counter::droppedIn);
+  if (outcome == Outcome::waits) return rest(bytes, length, from);
   if (outcome == Outcome::passed) {
-    if (coalescer_.allowed())
-      coalescer_.add(bytes, length);
-    else if (state_.writePlain(tun_, bytes, length))
-      state_.counters.add(Counter::packetsIn);
+    if (!resting_.empty() && state_.flowChanges.load() != seenChanges_) release();
+    pass(bytes, length);
   }
   if (outcome != Outcome::up && outcome != Outcome::stranger) return;
   if (state_.servers.read().contains(from))
@@ -120,13 +123,44 @@ void Inward::take(uint8_t* bytes, size_t length, EndpointKey from, double now) {
   raise(otherRing, {Counter::upcallsOther, Counter::lostOther}, upcallHead(Upcall::otherDatagram, length, from), bytes);
 }
 
+void Inward::pass(uint8_t* bytes, size_t length) {
+  if (coalescer_.allowed())
+    coalescer_.add(bytes, length);
+  else if (state_.writePlain(tun_, bytes, length))
+    state_.counters.add(Counter::packetsIn);
+}
+
+void Inward::rest(const uint8_t* bytes, size_t length, EndpointKey from) {
+  if (!resting_.add(bytes, length, from)) state_.counters.add(Counter::restingDropped);
+  // Either the writer sees that something rests here, or this thread sees that a flow has changed.
+  rests_.store(true);
+  if (state_.flowChanges.load() != seenChanges_) release();
+}
+
+void Inward::release() {
+  seenChanges_ = state_.flowChanges.load();
+  const double now = bootMs();
+  resting_.each(
+      [&](uint8_t* bytes, size_t length, EndpointKey from) {
+        const Outcome outcome = classify(bytes, length, from, now);
+        if (outcome == Outcome::waits) return true;
+        if (outcome == Outcome::passed)
+          pass(bytes, length);
+        else
+          state_.counters.add(Counter::restingDropped);
+        return false;
+      },
+      [&] { coalescer_.flush(); });
+  rests_.store(!resting_.empty());
+}
+
 Outcome Inward::classify(const uint8_t* bytes, size_t length, EndpointKey from, double now) {
   Packet packet;
   if (!readPacket(bytes, length, packet) || !state_.isOurs(packet.destination)) return Outcome::stranger;
   Peer* peer = state_.peers.find(packet.source);
   if (!peer || peer->endpoint.load(std::memory_order_relaxed) != from) return Outcome::stranger;
   if (packet.echoReply && packet.destinationPort == state_.probeId.load(std::memory_order_relaxed)) return Outcome::up;
-  const Outcome outcome = state_.verdict(packet, true);
+  const Outcome outcome = state_.verdict(packet, true, now);
   if (outcome != Outcome::passed) return outcome;
   peer->lastReceivedMs.store(now, std::memory_order_relaxed);
   peer->packetsIn.fetch_add(1, std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 
 #include "coalesce.h"
 #include "lane.h"
+#include "resting.h"
 
 namespace shipworm {
 
@@ -25,6 +26,8 @@ class Inward : public Lane {
   void allow(bool tcp, bool udp) { coalescer_.allow(tcp, udp); }
   // While the thread is stopped: the socket to read. False with errno set.
   bool use(int socket);
+  // Packets rest here until a flow changes.
+  bool rests() const { return rests_.load(); }
 
  private:
   static constexpr size_t kBatch = 32;
@@ -37,8 +40,12 @@ class Inward : public Lane {
   };
 
   void ready(uint64_t id, uint32_t events) override;
+  void poked() override { release(); }
   void readSocket();
   void take(uint8_t* bytes, size_t length, EndpointKey from, double now);
+  void pass(uint8_t* bytes, size_t length);
+  void rest(const uint8_t* bytes, size_t length, EndpointKey from);
+  void release();
   Outcome classify(const uint8_t* bytes, size_t length, EndpointKey from, double now);
   void readErrors();
   void deliver(const Write& write);
@@ -48,6 +55,9 @@ class Inward : public Lane {
   size_t refused_ = 0;  // strangers of this batch without a budget
   std::unique_ptr<Batch> in_;
   Coalescer coalescer_;
+  Resting resting_;
+  std::atomic<bool> rests_{false};
+  uint64_t seenChanges_ = 0;  // of flows, when what rests was judged last
 };
 
 }  // namespace shipworm

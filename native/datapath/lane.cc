@@ -43,13 +43,13 @@ void askForShortTurns() {
 
 Lane::~Lane() {
   if (epoll_ >= 0) close(epoll_);
-  if (stop_ >= 0) close(stop_);
+  if (told_ >= 0) close(told_);
 }
 
 bool Lane::prepare() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  stop_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  return epoll_ >= 0 && stop_ >= 0 && watch(stop_, EPOLLIN, kStop, EPOLL_CTL_ADD);
+  told_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return epoll_ >= 0 && told_ >= 0 && watch(told_, EPOLLIN, kTold, EPOLL_CTL_ADD);
 }
 
 bool Lane::watch(int fd, uint32_t events, uint64_t id, int operation) {
@@ -79,10 +79,19 @@ bool Lane::start(SystemFailure& failure) {
 void Lane::stop() {
   if (!thread_.joinable()) return;
   stopping_.store(true);
-  uint64_t one = 1;
-  while (write(stop_, &one, sizeof one) < 0 && errno == EINTR) continue;
+  poke();
   thread_.join();
-  while (read(stop_, &one, sizeof one) < 0 && errno == EINTR) continue;
+  heed();
+}
+
+void Lane::poke() {
+  const uint64_t one = 1;
+  while (write(told_, &one, sizeof one) < 0 && errno == EINTR) continue;
+}
+
+void Lane::heed() {
+  uint64_t times;
+  while (read(told_, &times, sizeof times) < 0 && errno == EINTR) continue;
 }
 
 void Lane::run() {
@@ -92,8 +101,14 @@ void Lane::run() {
     const int count = epoll_wait(epoll_, events, kEvents, -1);
     if (count < 0 && errno != EINTR) state_.fail("The datapath can't wait for packets any more; start again.");
     reader_.enter();
-    for (int i = 0; i < count && !state_.failed(); i++)
-      if (events[i].data.u64 != kStop) ready(events[i].data.u64, events[i].events);
+    for (int i = 0; i < count && !state_.failed(); i++) {
+      if (events[i].data.u64 != kTold) {
+        ready(events[i].data.u64, events[i].events);
+      } else if (!stopping_.load()) {
+        heed();
+        poked();
+      }
+    }
     reader_.leave();
     if (raised_) {
       raised_ = false;

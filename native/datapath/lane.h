@@ -22,6 +22,8 @@ class Lane {
   bool start(SystemFailure& failure);
   // Ends it; it may be started again. Idempotent.
   void stop();
+  // Has `poked` called soon.
+  void poke();
 
  protected:
   struct Kind {
@@ -29,22 +31,25 @@ class Lane {
   };
   // Makes what the thread waits by; false with errno set.
   bool prepare();
-  // `id` comes back in `ready`; kStop is taken.
+  // `id` comes back in `ready`; kTold is taken.
   bool watch(int fd, uint32_t events, uint64_t id, int operation);
   // Thread only, inside a grace period: `events` of the descriptor `id`.
   virtual void ready(uint64_t id, uint32_t events) = 0;
+  // Thread only, inside a grace period: after `poke`.
+  virtual void poked() {}
   // Thread only: into the ring, or counted as lost; one wake-up for the whole batch.
   void raise(Ring& ring, Kind kind, const Upcall& head, const uint8_t* payload);
 
   State& state_;
 
  private:
-  static constexpr uint64_t kStop = UINT64_MAX;
+  static constexpr uint64_t kTold = UINT64_MAX;
   void run();
+  void heed();
 
   Grace::Reader& reader_;
   const char* const name_;
-  int epoll_ = -1, stop_ = -1;
+  int epoll_ = -1, told_ = -1;
   std::thread thread_;
   std::atomic<bool> stopping_{false};
   bool raised_ = false;  // since the last wake

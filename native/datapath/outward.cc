@@ -110,7 +110,7 @@ Outcome Outward::classify(const uint8_t* bytes, size_t length, size_t packets, d
   // RFC 4380 §5.2.4: valid while the last reception is less than the validity time ago; 0 is never.
   const double received = peer->lastReceivedMs.load(std::memory_order_relaxed);
   if (received == 0 || now - received >= state_.config.validMs) return Outcome::up;
-  const Outcome outcome = state_.verdict(packet, false);
+  const Outcome outcome = state_.verdict(packet, false, now);
   if (outcome != Outcome::passed) return outcome;
   to = peer->endpoint.load(std::memory_order_relaxed);
   peer->lastSentMs.store(now, std::memory_order_relaxed);

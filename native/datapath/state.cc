@@ -19,6 +19,9 @@ HashKey randomKey() {
   return key;
 }
 
+// An owner is found within milliseconds. After this long a verdict that never came is asked for again.
+constexpr uint32_t kWaitMs = 2'000;
+
 }  // namespace
 
 State::State(DatapathConfig given)
@@ -29,7 +32,7 @@ State::State(DatapathConfig given)
       ranges(grace),
       servers(grace) {}
 
-Outcome State::verdict(const Packet& packet, bool inward) const {
+Outcome State::verdict(const Packet& packet, bool inward, double now) const {
   if (packet.named) {
     const FlowKey key{
         .local = inward ? packet.destination : packet.source,
@@ -38,8 +41,12 @@ Outcome State::verdict(const Packet& packet, bool inward) const {
         .remotePort = packet.echo ? uint16_t{0} : inward ? packet.sourcePort : packet.destinationPort,
         .protocol = packet.protocol,
     };
-    if (const Flow* flow = flows.find(key))
-      return flow->drop.load(std::memory_order_relaxed) ? Outcome::dropped : Outcome::passed;
+    if (const Flow* flow = flows.find(key)) {
+      const Verdict verdict = flow->verdict.load(std::memory_order_acquire);
+      if (verdict != Verdict::wait) return verdict == Verdict::drop ? Outcome::dropped : Outcome::passed;
+      const uint32_t waited = clockBits(now) - flow->sinceMs.load(std::memory_order_relaxed);
+      if (inward && waited < kWaitMs) return Outcome::waits;
+    }
   }
   return defaultPass.load(std::memory_order_relaxed) ? Outcome::passed : Outcome::up;
 }

@@ -19,6 +19,8 @@ namespace shipworm {
 
 // Milliseconds of CLOCK_BOOTTIME: never steps back, counts suspend.
 double bootMs();
+// As many of its bits as tell two moments of one day apart.
+inline uint32_t clockBits(double ms) { return static_cast<uint32_t>(static_cast<uint64_t>(ms)); }
 
 // A system call that failed.
 struct SystemFailure {
@@ -43,15 +45,15 @@ inline constexpr size_t kPacketBytes = 4096;
 // The most that one read gives: a super-packet and its header; datagrams of one sender that the kernel joined.
 inline constexpr size_t kSuperBytes = kVnetHeader + 65535 + 1;
 
-// passed: the tables let it through. up: to the engine. stranger: up, from nobody that the tables know.
-enum class Outcome { passed, dropped, up, stranger };
+// passed: the tables let it through. up: to the engine. stranger: up, from nobody that the tables know. waits: the engine knows of its flow.
+enum class Outcome { passed, dropped, up, stranger, waits };
 
 class State {
  public:
   explicit State(DatapathConfig config);
 
   // By the flow table, or by the default. Any thread inside a grace period.
-  Outcome verdict(const Packet& packet, bool inward) const;
+  Outcome verdict(const Packet& packet, bool inward, double now) const;
   bool isOurs(const Address& address) const;
   // One packet is one write, and the kernel keeps them apart. Any thread; false with errno set, and counted, when the adapter refuses.
   bool writeAdapter(int tun, iovec* parts, int count);
@@ -74,6 +76,8 @@ class State {
   Published<std::unordered_set<EndpointKey>> servers;
   std::atomic<bool> defaultPass{false};
   std::atomic<int> probeId{-1};
+  // Moves on before and after each change of a flow.
+  std::atomic<uint64_t> flowChanges{0};
   std::atomic<bool> wakePending{false};
   std::atomic<const char*> failure{nullptr};
   Counters counters;

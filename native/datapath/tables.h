@@ -48,10 +48,14 @@ struct Peer {
   static uint64_t hash(const Key& key, const HashKey& secret) { return hashAddress(key, secret); }
 };
 
+// As engine/datapath/types.ts has them; the numbers come from JavaScript.
+enum class Verdict : uint8_t { pass, drop, wait };
+
 struct Flow {
   using Key = FlowKey;
   Key key;
-  std::atomic<bool> drop;
+  std::atomic<Verdict> verdict;
+  std::atomic<uint32_t> sinceMs;  // of the verdict; the low bits of the clock
 
   static uint64_t hash(const Key& key, const HashKey& secret) {
     const uint64_t ports = static_cast<uint64_t>(key.localPort) << 32 |

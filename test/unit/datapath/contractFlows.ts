@@ -50,6 +50,69 @@ export function contractFlows(bench: Bench): void {
       expect((await bench.harness.take()).upcalls).toEqual([packet(bytes)]);
     });
 
+    it('lets what comes in rest while a flow waits, and delivers it in order once it passes', async () => {
+      bench.open();
+      bench.datapath.setFlow(DNS, 'wait');
+      const early = [1, 2, 3].map((size) => udp(IN, 53, 4000, size));
+      for (const bytes of early) bench.harness.fromSocket(bench.home, bytes);
+      expect(await bench.harness.take()).toEqual(NOTHING);
+      expect(bench.datapath.readPeer(PEER)).toMatchObject({ packetsIn: 0, bytesIn: 0 });
+      // Another flow's verdict is none for this one.
+      bench.datapath.setFlow({ ...DNS, localPort: 1 }, 'pass');
+      expect(await bench.harness.take()).toEqual(NOTHING);
+      bench.datapath.setFlow(DNS, 'pass');
+      const late = udp(IN, 53, 4000, 4);
+      bench.harness.fromSocket(bench.home, late);
+      expect(await bench.harness.take()).toEqual({ ...NOTHING, delivered: [...early, late] });
+      expect(bench.datapath.readPeer(PEER)).toMatchObject({ packetsIn: 4 });
+      expect(bench.datapath.counters()).toMatchObject({ restingDropped: 0 });
+    });
+
+    it.each([
+      ['is to be dropped', () => bench.datapath.setFlow(DNS, 'drop')],
+      ['is removed', () => bench.datapath.removeFlow({ ...DNS })],
+      ['is cleared with all others', () => bench.datapath.clearFlows()],
+    ])('drops and counts what rested when its flow %s', async (_, change) => {
+      bench.open();
+      bench.datapath.setFlow(DNS, 'wait');
+      bench.harness.fromSocket(bench.home, udp(IN, 53, 4000));
+      expect(await bench.harness.take()).toEqual(NOTHING);
+      change();
+      expect(await bench.harness.take()).toEqual(NOTHING);
+      expect(bench.datapath.counters()).toMatchObject({ restingDropped: 1 });
+      bench.datapath.setFlow(DNS, 'pass');
+      expect(await bench.harness.take()).toEqual(NOTHING);
+    });
+
+    it('sends up what programs send while a flow waits, and what has no flow', async () => {
+      bench.open();
+      bench.datapath.setFlow(DNS, 'wait');
+      bench.harness.fromAdapter(udp(OUT, 4000, 53));
+      bench.harness.fromSocket(bench.home, udp(IN, 54, 4000));
+      bench.harness.fromSocket(bench.elsewhere, udp(IN, 53, 4000));
+      const taken = await bench.harness.take();
+      expect(taken).toMatchObject({ transmitted: [], delivered: [] });
+      expect(taken.upcalls).toHaveLength(3);
+    });
+
+    it('rests a bounded number of bytes, and counts what there is no room for', async () => {
+      bench.open();
+      bench.datapath.setFlow(DNS, 'wait');
+      const counted = (): number => bench.datapath.counters()['restingDropped']!;
+      const bytes = udp(IN, 53, 4000, 4_000);
+      const room = 8 << 20;
+      for (let batch = 0; batch < 25 && counted() === 0; batch++) {
+        for (let i = 0; i < 100; i++) bench.harness.fromSocket(bench.home, bytes);
+        await bench.harness.take();
+      }
+      expect(counted()).toBeGreaterThan(0);
+      bench.datapath.setFlow(DNS, 'pass');
+      await bench.harness.take();
+      const { bytesIn } = bench.datapath.readPeer(PEER)!;
+      expect(bytesIn).toBeGreaterThan(room * 0.9);
+      expect(bytesIn).toBeLessThanOrEqual(room);
+    });
+
     it('pass does not make up for an unknown peer or a foreign address', async () => {
       bench.open();
       bench.datapath.setDefaultVerdict('pass');

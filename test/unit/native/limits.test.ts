@@ -137,10 +137,10 @@ describe('tables', () => {
           expect([...stamps]).toEqual([Number(i) + 1, 0, 0, 0, 0, 0]);
         }
       }
-      for (let i = 0; i < 10; i++) expect(native.setFlow(17, 1n, i, 2n, 2, false)).toBe(true);
-      expect(native.setFlow(17, 1n, 10, 2n, 2, false)).toBe(false);
+      for (let i = 0; i < 10; i++) expect(native.setFlow(17, 1n, i, 2n, 2, 0)).toBe(true);
+      expect(native.setFlow(17, 1n, 10, 2n, 2, 0)).toBe(false);
       native.clearFlows();
-      expect(native.setFlow(17, 1n, 10, 2n, 2, false)).toBe(true);
+      expect(native.setFlow(17, 1n, 10, 2n, 2, 0)).toBe(true);
     } finally {
       native.close();
       nativeAddon().closeFd(far);

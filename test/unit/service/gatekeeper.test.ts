@@ -1,6 +1,7 @@
 // What stands between programs and the tunnel: what local programs are told, what the Internet is not told, what waits for an owner.
 import { beforeEach, expect, it } from 'vitest';
 import { MemoryDatapath } from '../../../engine/datapath/memory.ts';
+import type { FlowKey } from '../../../engine/datapath/types.ts';
 import type { Owner } from '../../../engine/gate/index.ts';
 import type { Owners } from '../../../engine/host/types.ts';
 import { Gatekeeper } from '../../../engine/service/gatekeeper.ts';
@@ -64,8 +65,22 @@ class SlowOwners {
 /** Whatever was waiting for a promise has run. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function keeper(exposeAll: boolean, owners: Owners | null = null): Gatekeeper {
-  const datapath = new MemoryDatapath({
+function keeper(
+  exposeAll: boolean,
+  owners: Owners | null = null,
+  told: (verdict: string) => void = () => undefined,
+): Gatekeeper {
+  class Told extends MemoryDatapath {
+    override setFlow(...[flow, verdict]: Parameters<MemoryDatapath['setFlow']>): void {
+      told(verdict);
+      super.setFlow(flow, verdict);
+    }
+    override removeFlow(flow: FlowKey): void {
+      told('removed');
+      super.removeFlow(flow);
+    }
+  }
+  const datapath = new Told({
     now: () => now,
     validMs: 30_000,
     transmit: () => undefined,
@@ -146,7 +161,7 @@ it('limits the errors, not the refusals (RFC 4443 §2.4 f)', () => {
 it('holds the first packets of a flow until its owner is known, a few of them', async () => {
   const slow = new SlowOwners();
   const open = keeper(false, slow.owners);
-  const packets = Array.from({ length: 20 }, () => udp(OWN, PEER, 4_000));
+  const packets = Array.from({ length: 80 }, () => udp(OWN, PEER, 4_000));
   for (const packet of packets) open.outward(packet);
   expect(sent).toEqual([]);
   expect(delivered).toEqual([]);
@@ -155,8 +170,8 @@ it('holds the first packets of a flow until its owner is known, a few of them', 
   // An answer that came before the kernel has the verdict would be dropped there.
   expect(sent).toEqual([]);
   await slow.applied();
-  expect(sent).toEqual(packets.slice(0, 8));
-  expect(open.discards.snapshot()).toEqual({ ownerQueueFull: 12 });
+  expect(sent).toEqual(packets.slice(0, 64));
+  expect(open.discards.snapshot()).toEqual({ ownerQueueFull: 16 });
   // An error that quotes the flow passes now.
   const error = buildIcmp6Error({
     type: 1,
@@ -184,6 +199,38 @@ it('refuses what waited when its owner may not, or is not found', async () => {
     { value: { type: 1, code: 1 } },
     { value: { type: 1, code: 1 } },
   ]);
+  open.close();
+});
+
+it('bounds what waits for all owners together', () => {
+  const open = keeper(false, new SlowOwners().owners);
+  const packet = new Uint8Array(1280 - 40);
+  const flows = 200;
+  for (let i = 0; i < flows; i++) {
+    new DataView(packet.buffer).setUint16(0, i);
+    const whole = buildIp6Packet(
+      { nextHeader: PROTOCOL.udp, hopLimit: 64, source: OWN, destination: PEER },
+      packet,
+    );
+    for (let n = 0; n < 64; n++) open.outward(whole);
+  }
+  const lost = open.discards.snapshot()['ownerQueueFull']!;
+  // 4 MB in all.
+  expect((flows * 64 - lost) * 1280).toBeLessThanOrEqual(4 << 20);
+  expect((flows * 64 - lost) * 1280).toBeGreaterThan(3 << 20);
+  open.close();
+});
+
+it('lets what comes in rest in the datapath from its second packet on', async () => {
+  const slow = new SlowOwners();
+  const asked: string[] = [];
+  const open = keeper(false, slow.owners, (verdict) => asked.push(verdict));
+  const packet = udp(PEER, OWN, 53);
+  open.inward(packet);
+  expect(asked).toEqual(['wait']);
+  await slow.answer(owner(CURL));
+  expect(delivered).toEqual([]);
+  expect(asked).toEqual(['wait', 'removed']);
   open.close();
 });
 
