@@ -26,6 +26,8 @@ class Adapter {
   Answer open(const Request& request, bool forwards, int filter, bool up, std::vector<int>& queues);
   // Down, it has lost its addresses and routes, and neither gives packets to its user nor takes any.
   Answer setUp(bool up);
+  // Programs of other users can't send by it any more.
+  void admitOnly(const std::vector<uid_t>& users) { barrier_.admitOnly(users); }
   Answer setAddress(const Request& request);
   Answer removeAddress(const Request& request);
   Answer setDefaultRoute(const Request& request);

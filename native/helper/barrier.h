@@ -1,6 +1,10 @@
-// Keeps what is forwarded for others, such as a container behind our own address, out of one interface, both ways.
+// Keeps out of one interface what is forwarded for others, such as a container behind our own address, and what users send who don't belong there.
 #pragma once
+#include <sys/types.h>
+
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace helper {
 
@@ -13,11 +17,16 @@ class Barrier {
   Barrier(const Barrier&) = delete;
   Barrier& operator=(const Barrier&) = delete;
 
-  // In force when it returns 0; else the errno with which the kernel refused it: before Linux 5.12, or without nftables.
+  // What is forwarded is dropped, both ways. In force when it returns 0; else the errno with which the kernel refused it: before
+  // Linux 5.12, or without nftables.
   int raise(uint32_t interface);
+  // From here on what sockets of any other user send is refused; once, and 0 or the errno as for `raise`.
+  int admitOnly(const std::vector<uid_t>& users);
 
  private:
   int fd_ = -1;
+  uint32_t interface_ = 0;
+  std::string table_;
 };
 
 }  // namespace helper

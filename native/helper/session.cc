@@ -167,6 +167,8 @@ class Session {
     if (role_ != Role::adapter) return {Status::badOrder, 0, "This command belongs to another role."};
     uid_t user = 0;
     if (!peerUser(client_, user)) return {Status::system, 0, "The client's user could not be told."};
+    // No verdict of a user's client is about others' programs, and their packets are not its to read.
+    if (user != 0) adapter_.admitOnly({user});
     // Who must obey a policy can't do without the kernel's part.
     owners::Descriptor stream = owners_.begin({adapter_.index(), user, policy_.now().closed || !request.on});
     if (!stream.valid()) return {Status::badOrder, 0, "The owners of sockets are told once a connection; use another connection."};

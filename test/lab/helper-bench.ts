@@ -34,9 +34,8 @@ export const tables = (): string[] =>
     .split('\n')
     .filter((line) => line !== '');
 
-/** IPv6 addresses, IPv6 routes outside the local table, and firewall tables of the namespace. */
+/** IPv6 addresses, and IPv6 routes outside the local table, of the namespace. */
 export const traces = (): unknown[] => [
-  ...tables(),
   ...ip('-6', 'addr', 'show', 'scope', 'global').filter((link) => Object.keys(link).length > 0),
   ...ip('-6', 'route', 'show'),
 ];

@@ -174,11 +174,21 @@ describe.skipIf(reason !== null)('the helper and the machine policy', () => {
       );
     });
 
-    test('nobody but root opens what another user’s program made', async () => {
+    test('nobody but root opens what another user’s program made, nor sees a packet of it', async () => {
       program = field.program('program');
       mkdirSync(directory, { recursive: true });
       await start(STRANGER);
-      await isShut(await sender(program));
+      const others = await sender(program);
+      await others.do('bind u :: 5000');
+      // Not one of those that may wait for an engine.
+      for (let i = 0; i < 3; i++)
+        expect(await others.do(`send u ${FAR} 4000 secret`)).toBe('EPERM');
+      await others.do('tcp t');
+      expect(await others.do(`connect t ${FAR} 4000 5`)).toMatch(/^ECONNREFUSED /);
+      expect(await far.do(`recv u ${QUIET_MS}`)).toBe('nothing');
+      expect(field.asked).toEqual([]);
+      await far.do(`send u ${NEAR} 5000 answer`);
+      expect(await others.do(`recv u ${QUIET_MS}`)).toBe('nothing');
       const own = await field.act('setpriv', false, [
         ...['--reuid', String(STRANGER), '--clear-groups', '--regid', String(STRANGER)],
         program,

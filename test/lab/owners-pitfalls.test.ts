@@ -276,30 +276,52 @@ describe.skipIf(reason !== null)('pitfalls of owners', () => {
   });
 });
 
-describe.skipIf(reason !== null)('the owners of sockets, told to an ordinary user', () => {
+describe.skipIf(reason !== null).each([
+  ['with programs in the kernel', false],
+  ['without them', true],
+] as const)('the owners of sockets, told to an ordinary user %s', (_, withoutPrograms) => {
   const USER = 12_345;
   const field = new Field();
-  beforeAll(() => field.open({ user: USER }));
+  beforeAll(() => field.open({ user: USER, withoutPrograms }));
   afterAll(() => field.close());
 
-  test('his own programs are named, of others only whose they are', async () => {
+  test('his own programs are named; what others send never comes to him, whoever they are', async () => {
     const program = field.program('any');
-    const mine = ['--reuid', String(USER), '--regid', String(USER), '--clear-groups', program];
-    for (const actor of [await field.act(program), await field.act('setpriv', false, mine)]) {
-      await actor.do('udp u');
-      await actor.do(`send u ${FAR} 4000 x`);
+    const as = (user: number): string[] => [
+      ...['--reuid', String(user), '--regid', String(user), '--clear-groups'],
+      program,
+    ];
+    for (const user of [0, USER + 1]) {
+      const other = await field.act('setpriv', false, as(user));
+      await other.do('udp u');
+      expect(await other.do(`send u ${FAR} 4000 x`)).toBe('EPERM');
     }
-    const owners = await eventually('both were asked about', SOON_MS, () => {
-      const found = field.asked.flatMap(({ owner }) => owner ?? []);
-      return found.length >= 2 ? found : null;
-    });
-    const his = owners.find(({ identities }) => identities[0]!.user === USER)!;
-    const other = owners.find(({ identities }) => identities[0]!.user === 0)!;
-    expect(his).toMatchObject({ comm: 'any', identities: [{ path: program }] });
-    expect(other).toMatchObject({
+    const actor = await field.act('setpriv', false, as(USER));
+    await actor.do('udp u');
+    expect(await actor.do(`send u ${FAR} 4000 x`)).toBe('ok');
+    await eventually('it was asked about', SOON_MS, () => field.asked.length > 0);
+    expect(field.asked).toEqual([
+      expect.objectContaining({
+        owner: expect.objectContaining({
+          comm: 'any',
+          identities: [expect.objectContaining({ path: program, user: USER })],
+        }) as unknown,
+      }),
+    ]);
+  });
+
+  test('of others’ listeners he hears only whose they are', async () => {
+    const other = await field.act(field.program('other'));
+    await other.do('tcp l');
+    await other.do('bind l :: 6200');
+    await other.do('listen l');
+    const found = await eventually('it is listed', SOON_MS, async () =>
+      (await field.owners.listeners()).find(({ port }) => port === 6200),
+    );
+    expect(found.owner).toMatchObject({
       comm: '',
       process: null,
-      identities: [{ path: null, file: null, hash: null, group: null, script: null }],
+      identities: [{ user: 0, path: null, file: null, hash: null, group: null, script: null }],
     });
   });
 });
