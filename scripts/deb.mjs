@@ -43,15 +43,35 @@ const packaged = (unit) =>
     .replaceAll('/opt/shipworm/build/native/shipworm-helper', `/${LIB}/shipworm-helper`)
     .replaceAll(/file:\/opt\/shipworm\/docs\/[a-z-]+\.md/g, 'man:shipworm(1)');
 
-/** What the runtime loads when it starts, or when a page asks for it; either name where Debian's releases differ. */
+/** What the runtime is linked with or, as libx11-xcb1 and libnotify4, loads while it runs; either name where Debian's releases differ. */
 const DEPENDS = [
   'libc6 (>= 2.31)',
+  'libgcc-s1',
+  'libglib2.0-0 | libglib2.0-0t64',
   'libgtk-3-0 | libgtk-3-0t64',
+  'libpango-1.0-0',
+  'libcairo2',
   'libnss3',
+  'libnspr4',
   'libasound2 | libasound2t64',
   'libgbm1',
+  'libatk1.0-0 | libatk1.0-0t64',
   'libatk-bridge2.0-0 | libatk-bridge2.0-0t64',
+  'libatspi2.0-0 | libatspi2.0-0t64',
+  'libcups2 | libcups2t64',
+  'libdbus-1-3',
   'libdrm2',
+  'libexpat1',
+  'libudev1',
+  'libx11-6',
+  'libx11-xcb1',
+  'libxcb1',
+  'libxcomposite1',
+  'libxdamage1',
+  'libxext6',
+  'libxfixes3',
+  'libxkbcommon0',
+  'libxrandr2',
   'libxss1',
   'libxtst6',
   'libnotify4',
@@ -66,8 +86,8 @@ Architecture: amd64
 Installed-Size: ${sizeKb}
 Maintainer: The Shipworm developers <shipworm@localhost>
 Depends: ${DEPENDS.join(', ')}
-Recommends: pkexec | policykit-1, libayatana-appindicator3-1
-Suggests: x11-utils
+Recommends: pkexec | policykit-1, xdg-utils, x11-utils
+Suggests: fonts-noto-cjk
 Description: Teredo client with a face
  Shipworm gives a PC behind a home router an IPv6 address and direct paths to
  other such PCs, for the applications you allow and no other. With the command

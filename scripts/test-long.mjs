@@ -3,7 +3,7 @@ import { setup } from './setup.mjs';
 import { finish, noLab, tests } from './testing.mjs';
 
 setup();
-const why = noLab(['lab', 'long']);
+const why = noLab(['lab', 'app', 'app-test', 'long']);
 if (why) console.log(`The long tests are skipped: ${why}.`);
 else tests(['long']);
 finish();

@@ -1,10 +1,16 @@
-// The packages as npm run make gives them: fuses read back from the executable, and a .deb that installs, runs its command and leaves no trace.
+// The packages as npm run make gives them: fuses read back from the executable, and a .deb that needs nothing but what it names, on a bare Debian too, and leaves no trace.
 import { spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { FuseState, FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
-import { beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BareRoot } from '../app/kit/bare-root.ts';
+import { ended, openSession } from '../app/kit/session.ts';
+import type { Session } from '../app/kit/session.ts';
+import { soon } from '../app/kit/soon.ts';
+import { TrayHost } from '../app/kit/tray-host.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const MADE = join(ROOT, 'out', 'make');
@@ -82,4 +88,92 @@ find . -path ./var -prune -o -name '*shipworm*' -print -o -type f -print`;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+describe('on a bare Debian', () => {
+  let session: Session;
+  let tray: TrayHost;
+  let machine: BareRoot;
+  /** Why there is none. */
+  let missing = '';
+  /** The machine with what the package depends on, but without it. */
+  let before: readonly string[];
+  let app: ChildProcess | null = null;
+  let said = '';
+  const opened: (() => unknown)[] = [];
+  beforeAll(async () => {
+    session = await openSession();
+    opened.push(() => session.close());
+    tray = await TrayHost.open(session.bus);
+    opened.push(() => tray.close());
+    const made = await BareRoot.open(session);
+    if (typeof made === 'string') {
+      missing = made;
+      return;
+    }
+    machine = made;
+    opened.push(() => machine.close());
+  }, 600_000);
+  afterAll(async () => {
+    if (app) await ended(app);
+    for (const close of opened.splice(0).reverse()) await close();
+  });
+
+  it('what it depends on is all that it needs to be installed', ({ skip }) => {
+    skip(missing !== '', missing);
+    const [depends] = run('dpkg-deb', ['-f', deb, 'Depends']).split('\n');
+    machine.install('update');
+    machine.install(`satisfy --no-install-recommends '${depends!}'`);
+    before = machine.files();
+    machine.put(deb, '/shipworm.deb');
+    machine.install('install --no-install-recommends /shipworm.deb');
+    expect(machine.run("dpkg-query -W -f '${Status}' shipworm")).toBe('install ok installed');
+  });
+
+  it('the command, its page and the units are in their places, and nothing that they name is missing', ({
+    skip,
+  }) => {
+    skip(missing !== '', missing);
+    const decoded = machine.run('shipworm address decode 2001:0:c000:201:2811:3c3d:39cc:9bf8');
+    expect(decoded).toContain('Client   198.51.100.7, UDP port 50114');
+    expect(machine.run('zcat /usr/share/man/man1/shipworm.1.gz')).toMatch(/^\.TH SHIPWORM 1 /);
+    const named =
+      machine.run(`sed -n 's/^Exec[A-Za-z]*=\\([^ ]*\\).*/\\1/p' /usr/lib/systemd/system/shipworm-* \\
+/usr/share/applications/shipworm.desktop
+sed -n 's/.*exec.path">\\(.*\\)<.*/\\1/p' /usr/share/polkit-1/actions/org.shipworm.helper.policy`);
+    const programs = named.trim().split('\n');
+    expect(programs.length).toBeGreaterThanOrEqual(7);
+    for (const program of programs) machine.run(`command -v ${program}`);
+    const lost = machine.run(
+      'find /usr/lib/shipworm -maxdepth 1 -type f -perm -1 -exec ldd {} + | grep "not found" || :',
+    );
+    expect(lost).toBe('');
+  });
+
+  it('the app starts for an ordinary user, with its window and its tray', async ({ skip }) => {
+    skip(missing !== '', missing);
+    app = machine.start('shipworm-desktop', '--disable-gpu');
+    app.stderr!.on('data', (text: Buffer) => (said += text.toString()));
+    await soon(async () => expect(await tray.tip()).toMatch(/^Shipworm: (Working|Asleep)/), 60_000);
+    const labels = (await tray.menu()).map(({ label }) => label);
+    expect(labels).toEqual(expect.arrayContaining(['Open Shipworm', 'Quit']));
+    const windows = run('xwininfo', ['-display', session.display, '-root', '-tree']);
+    expect(windows).toMatch(/"Shipworm — built-in network": \("shipworm" "Shipworm"\)/i);
+    // A page that is not drawn has one colour, or two.
+    const picture = process.env['SHIPWORM_PICTURE'] ?? join(session.folder, 'screen.png');
+    await soon(() => {
+      run('import', ['-display', session.display, '-window', 'root', picture]);
+      expect(Number(run('identify', ['-format', '%k', picture]))).toBeGreaterThan(200);
+    });
+    expect(said).not.toMatch(/error while loading|cannot open shared object/);
+  });
+
+  it('purging it ends the app and leaves no file, user, unit or process', async ({ skip }) => {
+    skip(missing !== '', missing);
+    machine.install('purge shipworm');
+    await soon(() => expect(app!.exitCode).toBe(0));
+    machine.run('rm /shipworm.deb');
+    await soon(() => expect(machine.processes()).toEqual([]));
+    expect(machine.files()).toEqual(before);
+  });
 });

@@ -51,9 +51,11 @@ mount --bind "$home/group" /etc/group
 ${REVEAL}
 exec setpriv --reuid ${GUEST} --regid ${GUEST} --clear-groups "$@"`;
 
-/** The words before a command that make it the guest's. */
-export const asGuest = (folder: string): string[] =>
-  isRoot ? ['unshare', '-m', 'sh', '-c', BECOME, 'sh', folder, ROOT, hiddenFolder(ROOT)] : [];
+/** The words before a command that make it the guest's. `repository`: a folder that it shall see; another machine has none. */
+export const asGuest = (folder: string, repository: string | null = ROOT): string[] => {
+  const places = repository === null ? ['', ''] : [repository, hiddenFolder(repository)];
+  return isRoot ? ['unshare', '-m', 'sh', '-c', BECOME, 'sh', folder, ...places] : [];
+};
 
 /** The command of a message bus at `address`. Nothing is started by name there: what is not there is not there. */
 export function busCommand(folder: string, name: string, address: string): string[] {
