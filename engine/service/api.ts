@@ -4,6 +4,7 @@ import { builtInCalls } from './builtin/calls.ts';
 import { captureCalls } from './capture/calls.ts';
 import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
+import { hookCalls } from './hook/calls.ts';
 import { pcCalls } from './pc-calls.ts';
 import { reportCalls } from './report/calls.ts';
 import { settingsCalls } from './settings-calls.ts';
@@ -146,6 +147,7 @@ export const calls = {
   ...pcCalls,
   ...settingsCalls,
   ...captureCalls,
+  ...hookCalls,
   ...reportCalls,
   ...aboutServers,
   ...builtInCalls,

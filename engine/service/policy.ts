@@ -152,6 +152,7 @@ export function readPolicy(directory: string = policyDirectory()): MachinePolicy
       ...lockedSettings,
       ...(serverName !== undefined && { server: serverName }),
       ...(clientPort !== undefined && { port: clientPort }),
+      ...(merged.refreshRate !== undefined && { refreshInterval: merged.refreshRate }),
     },
     refreshRate: merged.refreshRate ?? null,
     files: files.sort((a, b) => (a.path < b.path ? -1 : 1)),

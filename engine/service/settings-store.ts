@@ -30,7 +30,11 @@ const documentSchema = z.strictObject({
 });
 
 /** Policy's names of what the settings call otherwise. */
-const POLICY_NAMES: Readonly<Record<string, string>> = { server: 'serverName', port: 'clientPort' };
+const POLICY_NAMES: Readonly<Record<string, string>> = {
+  server: 'serverName',
+  port: 'clientPort',
+  refreshInterval: 'refreshRate',
+};
 
 type Values = Readonly<Record<string, unknown>>;
 

@@ -46,6 +46,7 @@ type WatchedApi = Pick<
   | 'pcs'
   | 'settings'
   | 'captureState'
+  | 'hookState'
 >;
 
 /** The slices of one client. While nobody watches it has no timer and asks for nothing. */
@@ -176,6 +177,7 @@ export class SliceFeed {
       knownPcs: await api.pcs(none),
       settings: await api.settings(none),
       capture: await api.captureState(none),
+      hook: await api.hookState(none),
       log: this.log.list(),
       traffic: {
         at,

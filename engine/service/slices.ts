@@ -6,6 +6,8 @@ import type { CallResult, PeerEntry, Status } from './api.ts';
 import type { BuiltInState } from './builtin/calls.ts';
 import type { CaptureState } from './capture/calls.ts';
 import type { DoctorState } from './doctor-calls.ts';
+import type { HookState } from './hook/calls.ts';
+import { NOTHING_TOLD } from './hook/state.ts';
 import type { KnownPc } from './pc-calls.ts';
 import type { LogLevel } from './log.ts';
 import { NOT_ASKED } from './portmap/state.ts';
@@ -64,6 +66,8 @@ export interface EngineSnapshot {
   readonly knownPcs: readonly KnownPc[];
   readonly settings: SettingsState;
   readonly capture: CaptureState;
+  /** What was told of the address outside. */
+  readonly hook: HookState;
   readonly log: readonly LogRow[];
   readonly traffic: Traffic;
 }
@@ -240,6 +244,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
       ...{ running: false, packets: 0, bytes: 0, dropped: 0, limitBytes: 0 },
       ...{ startedAt: null, end: null, text: null },
     },
+    hook: NOTHING_TOLD,
     log,
     traffic: { at: 0, bytesIn: 0, bytesOut: 0 },
   };

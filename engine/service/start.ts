@@ -199,13 +199,14 @@ export async function startClient(
     const owners = settings.exposeAll ? null : await openOwners();
     const lastAddress = state.value.address;
     const wanted = settings.addressCommand !== null || settings.dnsUpdate !== null;
-    const told = wanted ? new AddressHook({ settings, lastAddress, log }) : null;
+    const onTold = (): void => hooks.onChange?.();
+    const told = new AddressHook({ settings, lastAddress, log, onChange: onTold });
     const running = new ClientService(host, settings, adapter, owners, state, {
       ...hooks,
       log,
       onChange: () => {
         hooks.onChange?.();
-        if (service) told?.look(service.summary());
+        if (wanted && service) told.look(service.summary());
       },
       ...(settings.portMapping && {
         openMapper: (moved) => mapperFor(host, { ...hooks, log }, moved),
@@ -215,7 +216,8 @@ export async function startClient(
     const metrics = await start(running, settings);
     const stopWatching = watchPolicy(() => void reload().catch(() => undefined));
     const around = aroundClient({ host, settings, service: running, state, hooks });
-    const offered = { ...running.api, ...around, ...store.api, reload };
+    const hook = told.api(() => running.summary());
+    const offered = { ...running.api, ...around, ...store.api, ...hook, reload };
     const { dnsKey } = settings.given;
     const secrets = [...Object.values(settings.credentials ?? {}), ...(dnsKey ? [dnsKey] : [])];
     const api: Api = {
@@ -233,7 +235,7 @@ export async function startClient(
       close: async () => {
         stopWatching();
         metrics.close();
-        told?.close();
+        told.close();
         await running.close();
         control.close();
       },

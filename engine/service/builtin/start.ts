@@ -6,6 +6,7 @@ import type { ServiceHooks } from '../client-service.ts';
 import { readSettings } from '../config.ts';
 import { removeLeftover } from '../control-server.ts';
 import { aroundClient } from '../around.ts';
+import { NOTHING_TOLD } from '../hook/state.ts';
 import { ServiceError } from '../errors.ts';
 import { configPaths, controlPath } from '../paths.ts';
 import { reportApi } from '../report/report.ts';
@@ -80,6 +81,7 @@ export async function startBuiltIn(
     ...offered,
     ...reportApi({ api: offered, log: () => feed.log.list(), secrets: [] }),
     ...networkApi(network),
+    ...tellsNobody,
     reload: refuseReload,
   };
   const status = (): Status => network.at(() => client.status());
@@ -119,6 +121,18 @@ function networkApi(network: BuiltInNetwork): Required<Pick<Api, 'builtIn' | 'ch
       ),
   };
 }
+
+/** An address that nobody outside can use is told to nobody. */
+const tellsNobody: Pick<Api, 'hookState' | 'runHook'> = {
+  hookState: () => Promise.resolve(NOTHING_TOLD),
+  runHook: () =>
+    Promise.reject(
+      new ServiceError(
+        'failed',
+        'Nobody is told of an address of the built-in network; use your real network for that.',
+      ),
+    ),
+};
 
 /** There is no configuration that could have changed. */
 function refuseReload(): Promise<ReloadResult> {

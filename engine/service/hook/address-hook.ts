@@ -1,8 +1,11 @@
 // Module hook/address-hook tells of a new Teredo address outside: by the user's command, and by an update of a DNS record.
 import { parseIp6, writeIp6 } from '../../wire/index.ts';
-import type { Status } from '../api.ts';
+import type { Api, Status } from '../api.ts';
 import type { Settings } from '../config.ts';
+import { ServiceError } from '../errors.ts';
 import type { LogEntry } from '../log.ts';
+import type { hookCalls, HookState } from './calls.ts';
+import { NOTHING_TOLD } from './state.ts';
 import { runCommand } from './command.ts';
 import type { AddressChange } from './command.ts';
 import { sendUpdate } from './dns-update.ts';
@@ -15,7 +18,11 @@ export interface AddressHookParts {
   /** Of the last run. */
   readonly lastAddress: string | null;
   readonly log: (entry: LogEntry) => void;
+  /** Its state is another. */
+  readonly onChange?: () => void;
 }
+
+type Whereabouts = Pick<Status, 'address' | 'server' | 'mapped'>;
 
 /** Off unless the settings name a command or a DNS server. */
 export class AddressHook {
@@ -26,6 +33,8 @@ export class AddressHook {
   /** One after the other, and the newest address last. */
   private work: Promise<void> = Promise.resolve();
   private retry: NodeJS.Timeout | null = null;
+  private state: HookState = NOTHING_TOLD;
+  private waiting = 0;
 
   constructor(parts: AddressHookParts) {
     this.parts = parts;
@@ -33,7 +42,7 @@ export class AddressHook {
   }
 
   /** The state may be another. */
-  look({ address, server, mapped }: Pick<Status, 'address' | 'server' | 'mapped'>): void {
+  look({ address, server, mapped }: Whereabouts): void {
     if (this.closed || address === null) return;
     const { addressCommand, dnsUpdate } = this.parts.settings;
     const oldAddress = this.last;
@@ -42,13 +51,36 @@ export class AddressHook {
     this.first = false;
     this.last = address;
     const change: AddressChange = { address, oldAddress, server, mapped };
-    if (changed && addressCommand)
-      this.work = this.work.then(() => this.command(addressCommand, change));
+    if (changed && addressCommand) void this.queue(() => this.command(addressCommand, change));
     // A record that could not be set in the last run is set in this one.
-    if ((changed || first) && dnsUpdate) {
-      if (this.retry) clearTimeout(this.retry);
-      this.work = this.work.then(() => this.update(address, 0));
-    }
+    if ((changed || first) && dnsUpdate) this.startUpdate(address);
+  }
+
+  /** The calls of hook/calls. */
+  api(whereabouts: () => Whereabouts): Pick<Api, keyof typeof hookCalls> {
+    return {
+      hookState: () => Promise.resolve(this.state),
+      runHook: async () => {
+        const { addressCommand, dnsUpdate } = this.parts.settings;
+        const { address, server, mapped } = whereabouts();
+        if (!addressCommand && !dnsUpdate)
+          throw new ServiceError(
+            'failed',
+            'Nothing is told of a new address; set addressCommand or dnsUpdate, and start the tunnel anew.',
+          );
+        if (address === null)
+          throw new ServiceError(
+            'failed',
+            'There is no address yet that could be told; wait until the tunnel has one.',
+          );
+        const change: AddressChange = { address, oldAddress: this.last, server, mapped };
+        this.last = address;
+        if (addressCommand) void this.queue(() => this.command(addressCommand, change));
+        if (dnsUpdate) this.startUpdate(address);
+        await this.work;
+        return this.state;
+      },
+    };
   }
 
   /** What runs ends by itself; nothing new begins. */
@@ -57,9 +89,30 @@ export class AddressHook {
     if (this.retry) clearTimeout(this.retry);
   }
 
+  private queue(work: () => Promise<void>): Promise<void> {
+    this.waiting += 1;
+    this.become({});
+    this.work = this.work.then(work).finally(() => {
+      this.waiting -= 1;
+      this.become({});
+    });
+    return this.work;
+  }
+
+  private startUpdate(address: string): void {
+    if (this.retry) clearTimeout(this.retry);
+    void this.queue(() => this.update(address, 0));
+  }
+
+  private become(change: Partial<HookState>): void {
+    this.state = { ...this.state, ...change, busy: this.waiting > 0 };
+    this.parts.onChange?.();
+  }
+
   private async command(command: readonly string[], change: AddressChange): Promise<void> {
     if (this.closed) return;
     const failure = await runCommand(command, change);
+    this.become({ command: { at: Date.now(), address: change.address, failure } });
     this.parts.log(
       failure === null
         ? { level: 'info', text: `The command for a new address has run: ${command[0]}` }
@@ -74,13 +127,17 @@ export class AddressHook {
     try {
       const bytes = addressBytes(address);
       await sendUpdate(server, port, { zone, name, ttl, key, address: bytes });
+      this.become({ update: { at: Date.now(), address, failure: null, retryAt: null } });
       this.parts.log({ level: 'info', text: `${name} leads to ${address} now, says ${server}.` });
     } catch (error) {
       const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]!;
-      const text = `The address of ${name} could not be updated at ${server}: ${(error as Error).message}. Trying again in ${wait / 1000} s.`;
+      const failure = (error as Error).message;
+      const at = Date.now();
+      this.become({ update: { at, address, failure, retryAt: at + wait } });
+      const text = `The address of ${name} could not be updated at ${server}: ${failure}. Trying again in ${wait / 1000} s.`;
       if (attempt === 0) this.parts.log({ level: 'warning', text });
       this.retry = setTimeout(() => {
-        this.work = this.work.then(() => this.update(address, attempt + 1));
+        void this.queue(() => this.update(address, attempt + 1));
       }, wait).unref();
     }
   }

@@ -107,6 +107,62 @@ describe('it is told', () => {
   });
 });
 
+describe('its state', () => {
+  const place = { address: A, server: '192.0.2.1:3544', mapped: null };
+  const open = (path: string): AddressHook =>
+    new AddressHook({
+      settings: { addressCommand: [path, join(folder, 'out')], dnsUpdate: null },
+      lastAddress: A,
+      log: () => undefined,
+    });
+
+  test('is how the last run went; it can be run for the address that there is', async () => {
+    const path = program('echo "$SHIPWORM_OLD_ADDRESS > $SHIPWORM_ADDRESS" >>"$1"');
+    const { hookState, runHook } = open(path).api(() => place);
+    expect(await hookState({})).toEqual({ busy: false, command: null, update: null });
+    const before = Date.now();
+    const asked = runHook({});
+    expect(await hookState({})).toMatchObject({ busy: true });
+    const { busy, command } = await asked;
+    expect(busy).toBe(false);
+    expect(command).toMatchObject({ address: A, failure: null });
+    expect(command!.at).toBeGreaterThanOrEqual(before);
+    expect(readFileSync(join(folder, 'out'), 'utf8')).toBe(`${A} > ${A}\n`);
+    writeFileSync(path, '#!/bin/sh\nexit 4\n');
+    expect((await runHook({})).command).toMatchObject({ failure: 'ended with exit code 4' });
+  });
+
+  test('says when an update that failed is tried again', async () => {
+    const dnsUpdate = {
+      ...{ server: '127.0.0.1', port: 1, zone: 'example.net', name: 'home.example.net', ttl: 60 },
+      key: { name: 'key', secret: Buffer.alloc(32) },
+    };
+    const settings = { addressCommand: null, dnsUpdate };
+    const hook = new AddressHook({ settings, lastAddress: A, log: () => undefined });
+    const { update } = await hook.api(() => place).runHook({});
+    hook.close();
+    expect(update).toMatchObject({
+      address: A,
+      failure: expect.stringMatching(/ECONNREFUSED/) as string,
+    });
+    expect(update!.retryAt! - update!.at).toBe(15_000);
+  });
+
+  test('nothing set, or no address: one sentence', async () => {
+    const none = { addressCommand: null, dnsUpdate: null };
+    const hook = new AddressHook({ settings: none, lastAddress: A, log: () => undefined });
+    await expect(hook.api(() => place).runHook({})).rejects.toThrow(
+      /set addressCommand or dnsUpdate/,
+    );
+    const noAddress = { ...place, address: null };
+    await expect(
+      open('/bin/true')
+        .api(() => noAddress)
+        .runHook({}),
+    ).rejects.toThrow(/no address yet/);
+  });
+});
+
 describe('the update', () => {
   const KEY = { name: 'Home.Key', secret: Buffer.alloc(32, 7) };
   const UPDATE = {

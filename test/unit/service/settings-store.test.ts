@@ -132,11 +132,19 @@ describe('a change', () => {
     const policy = join(policies, 'a.json');
     chmodSync(folder, 0o755);
     mkdirSync(policies, { mode: 0o755 });
-    writeFileSync(policy, '{"clientPort": 4545, "lockedSettings": {"answerEcho": false}}');
+    writeFileSync(
+      policy,
+      '{"clientPort": 4545, "refreshRate": 90, "lockedSettings": {"answerEcho": false}}',
+    );
     process.env['SHIPWORM_POLICY'] = policies;
     const store = open();
     expect(row(store, 'port')).toMatchObject({ value: 4545, source: policy, locked: true });
-    for (const values of [{ port: 1 }, { answerEcho: true }])
+    expect(row(store, 'refreshInterval')).toMatchObject({
+      value: 90,
+      source: policy,
+      locked: true,
+    });
+    for (const values of [{ port: 1 }, { refreshInterval: 30 }, { answerEcho: true }])
       await expect(set(store, values)).rejects.toMatchObject({ code: 'locked' });
   });
 

@@ -131,6 +131,7 @@ it('nobody is told more than ten times a second, and nothing runs when nobody wa
       failover: () => Promise.resolve(empty.servers.failover),
       pcs: () => Promise.resolve([]),
       captureState: () => Promise.resolve(empty.capture),
+      hookState: () => Promise.resolve(empty.hook),
       settings: () => Promise.resolve(empty.settings),
       doctorState: () => Promise.resolve(empty.doctor),
     },
