@@ -1,7 +1,7 @@
 // Module service/client-service wires adapter, socket, network watch, gate and tunnel into one running client.
 import { PEER_VALID_MS, REFRESH_INTERVAL_MS } from '../client/config.ts';
 import type { Upcall } from '../datapath/types.ts';
-import type { GateSettings, NetworkChoice, Rule } from '../gate/index.ts';
+import type { GateSettings, Rule } from '../gate/index.ts';
 import { HostError } from '../host/types.ts';
 import type {
   Adapter,
@@ -14,7 +14,7 @@ import type {
 import { formatEndpoint, formatIp6, parseIp6 } from '../wire/index.ts';
 import type { Endpoint, Ip6 } from '../wire/index.ts';
 import { AdapterAddress } from './adapter-address.ts';
-import type { Api, ClientApi, PeerEntry, Status } from './api.ts';
+import type { Api, CallResult, ClientApi, Params, PeerEntry, Status } from './api.ts';
 import type { LiveClientSettings, Settings } from './config.ts';
 import type { EngineFacts } from './doctor/facts.ts';
 import { exposureOf } from './exposure.ts';
@@ -178,7 +178,7 @@ export class ClientService {
       now: () => this.host.now(),
       input: (input) => this.keeper.input(input),
       policy: () => policyView(this.settings),
-      network: (choice) => this.choice(choice),
+      network: (asked) => this.choice(asked),
       user: process.getuid?.() ?? 0,
     }),
   };
@@ -257,11 +257,15 @@ export class ClientService {
 
   // ---- the gate
 
-  /** What was chosen for this network, after choosing `choice`. */
-  private choice(choice?: NetworkChoice): { id: string | null; choice: NetworkChoice } {
-    if (choice !== undefined && this.network.choose(choice))
+  /** What was chosen for networks, after choosing what `asked` says. */
+  private choice({ choice, id }: Params<'network'>): CallResult<'network'> {
+    const { network } = this;
+    if (choice !== undefined && network.choose(choice, id ?? network.id)) {
       this.keeper.input({ kind: 'settings', settings: this.gateSettings() });
-    return { id: this.network.id, choice: this.network.chosen() ?? this.settings.gate.newNetworks };
+      this.hooks.onChange?.();
+    }
+    const here = network.chosen() ?? this.settings.gate.newNetworks;
+    return { id: network.id, choice: here, remembered: network.remembered() };
   }
 
   private gateSettings(): GateSettings {

@@ -6,7 +6,6 @@ import type {
   GateInput,
   Identity,
   Matcher,
-  NetworkChoice,
   Owner,
   Process,
   Reach,
@@ -16,7 +15,7 @@ import { processStart } from '../host/cgroup.ts';
 import { programAt } from '../host/program.ts';
 import type { Listener, Owners } from '../host/types.ts';
 import { formatIp6, PROTOCOL } from '../wire/index.ts';
-import type { Api } from './api.ts';
+import type { Api, CallResult, Params } from './api.ts';
 import { ServiceError } from './errors.ts';
 import type { gateCalls } from './gate-calls.ts';
 import type { PolicyView } from './policy.ts';
@@ -40,7 +39,7 @@ export interface GateParts {
   readonly now: () => number;
   readonly input: (input: GateInput) => void;
   readonly policy: () => PolicyView;
-  readonly network: (choice?: NetworkChoice) => { id: string | null; choice: NetworkChoice };
+  readonly network: (asked: Params<'network'>) => CallResult<'network'>;
   /** Whose rules are made when the caller names nobody. */
   readonly user: number;
 }
@@ -127,7 +126,7 @@ export function gateApi(parts: GateParts): GateApi {
         .filter(({ from }) => from === 'policy');
       return Promise.resolve({ files: [...files], values: [...values], apps: apps(rules) });
     },
-    network: ({ choice }) => Promise.resolve(parts.network(choice)),
+    network: (asked) => Promise.resolve(parts.network(asked)),
   };
 }
 

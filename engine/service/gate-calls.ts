@@ -87,9 +87,14 @@ const policySchema = z.object({
   apps: z.array(appSchema),
 });
 
+const networkChoice = z.enum(['ask', 'on', 'off']);
+
 const networkSchema = z.object({
+  /** The network that this PC is on. */
   id: z.string().nullable(),
-  choice: z.enum(['ask', 'on', 'off']),
+  choice: networkChoice,
+  /** Every network for which something was chosen, the one here among them. */
+  remembered: z.array(z.object({ id: z.string(), choice: networkChoice })),
 });
 
 const none = z.strictObject({});
@@ -132,7 +137,12 @@ export const gateCalls = {
   },
   policy: { params: none, result: policySchema },
   network: {
-    params: z.strictObject({ choice: z.enum(['ask', 'on', 'off']).optional() }),
+    params: z.strictObject({
+      /** `forget`: what counts on networks that are new counts there, too. */
+      choice: z.enum([...networkChoice.options, 'forget']).optional(),
+      /** One of the remembered networks; else the one here. */
+      id: z.string().max(1_000).optional(),
+    }),
     result: networkSchema,
   },
 } as const;

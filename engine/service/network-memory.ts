@@ -93,11 +93,21 @@ export class NetworkMemory {
     return this.names ? choiceHere(this.state.value.networks, this.names) : undefined;
   }
 
-  /** False where there is no network to choose for. */
-  choose(choice: NetworkChoice): boolean {
-    if (this.id === null) return false;
-    this.state.update({ networks: { ...this.state.value.networks, [this.id]: choice } });
+  /** Remembers `choice` for the network `id`, or forgets what was chosen there. False where there is none to choose for. */
+  choose(choice: NetworkChoice | 'forget', id: string | null = this.id): boolean {
+    const { networks } = this.state.value;
+    if (id === null || (id !== this.id && !(id in networks))) return false;
+    const whole = choice === 'forget' && id === this.id ? this.names : null;
+    const names: string[] = whole ? Object.values(whole) : [id];
+    const rest = Object.entries(networks).filter(([name]) => !names.includes(name));
+    const chosen = choice === 'forget' ? [] : [[id, choice] as const];
+    this.state.update({ networks: Object.fromEntries([...rest, ...chosen]) });
     return true;
+  }
+
+  /** Every network for which something was chosen. */
+  remembered(): { id: string; choice: NetworkChoice }[] {
+    return Object.entries(this.state.value.networks).map(([id, choice]) => ({ id, choice }));
   }
 
   /** What the gate has to know of choices: the one for here. */

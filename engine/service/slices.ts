@@ -231,7 +231,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
     flows: [],
     questions: [],
     policy: { files: [], values: [], apps: [] },
-    network: { id: null, choice: 'ask' },
+    network: { id: null, choice: 'ask', remembered: [] },
     builtIn: null,
     doctor: { report: null, running: [] },
     servers: {

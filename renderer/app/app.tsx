@@ -16,7 +16,7 @@ import { FirstRun } from '../screens/first-run.tsx';
 import { KnownPcsScreen } from '../screens/known-pcs.tsx';
 import { PeersScreen } from '../screens/peers.tsx';
 import { ServersScreen } from '../screens/servers.tsx';
-import { SettingsScreen } from '../screens/settings.tsx';
+import { SettingsScreen } from '../screens/settings/screen.tsx';
 import { StatusScreen, toneOf } from '../screens/status.tsx';
 import { chooseLanguage } from '../words/index.ts';
 import { useMedia } from './media.ts';

@@ -12,8 +12,10 @@ export function Field(props: {
   wrong?: string | null;
   placeholder?: string;
   mono?: boolean;
+  /** What is typed is not shown. */
+  secret?: boolean;
 }): ReactElement {
-  const { label, value, onChange, hint, wrong = null, placeholder, mono } = props;
+  const { label, value, onChange, hint, wrong = null, placeholder, mono, secret } = props;
   const id = useId();
   const says = hint !== undefined || wrong !== null;
   return (
@@ -21,6 +23,7 @@ export function Field(props: {
       <label htmlFor={id}>{label}</label>
       <input
         id={id}
+        type={secret ? 'password' : 'text'}
         className={mono ? 'input mono' : 'input'}
         value={value}
         placeholder={placeholder}
@@ -65,12 +68,14 @@ export function Select<T extends string>(props: {
   value: T;
   options: readonly { value: T; text: string }[];
   onChange: (value: T) => void;
+  disabled?: boolean;
 }): ReactElement {
   return (
     <select
       className="select"
       aria-label={props.label}
       value={props.value}
+      disabled={props.disabled}
       onChange={(event) => props.onChange(event.target.value as T)}
     >
       {props.options.map(({ value, text }) => (

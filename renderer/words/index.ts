@@ -2,6 +2,7 @@
 import i18next from 'i18next';
 import { initReactI18next } from 'react-i18next';
 import * as activity from './activity.ts';
+import * as addressChange from './address-change.ts';
 import * as applications from './applications.ts';
 import * as builtIn from './built-in.ts';
 import * as common from './common.ts';
@@ -11,11 +12,13 @@ import * as knownPcs from './known-pcs.ts';
 import * as peers from './peers.ts';
 import * as servers from './servers.ts';
 import * as settings from './settings.ts';
+import * as single from './single.ts';
 import * as states from './states.ts';
 import * as status from './status.ts';
 
 const areas = {
   activity,
+  addressChange,
   applications,
   builtIn,
   common,
@@ -25,6 +28,7 @@ const areas = {
   peers,
   servers,
   settings,
+  single,
   states,
   status,
 };

@@ -3,7 +3,12 @@ import type { Same } from './shape.ts';
 
 export const en = {
   title: 'Settings',
-  lead: 'Changes count at once.',
+  area: 'Settings of',
+  areas: { app: 'The app', tunnel: 'The tunnel' },
+  areaLead: {
+    app: 'Changes count at once.',
+    tunnel: 'Every single setting, what it means, and who has set it.',
+  },
   look: 'Look',
   theme: 'Theme',
   themes: { system: 'As the system', light: 'Light', dark: 'Dark' },
@@ -14,6 +19,10 @@ export const en = {
   autostartText: 'It begins in the tray, without a window.',
   notifications: 'Notifications',
   notificationsText: 'At most one a day for each application.',
+  networks: 'Networks',
+  onNetwork: 'On the network {{id}}',
+  networkForget: 'Forget the network {{id}}',
+  networkForgot: 'Forgotten: {{id}} ({{choice}}).',
   thisNetwork: 'On this network',
   thisNetworkText: 'What you choose is remembered for this network alone.',
   thisNetworkNone: 'This PC is on no network just now.',
@@ -79,7 +88,12 @@ export const en = {
 
 export const ja: Same<typeof en> = {
   title: '設定',
-  lead: '変更はすぐに反映されます。',
+  area: '設定の対象',
+  areas: { app: 'アプリ', tunnel: 'トンネル' },
+  areaLead: {
+    app: '変更はすぐに反映されます。',
+    tunnel: '一つ一つの設定、その意味、設定した場所です。',
+  },
   look: '外観',
   theme: 'テーマ',
   themes: { system: 'システムに合わせる', light: 'ライト', dark: 'ダーク' },
@@ -90,6 +104,10 @@ export const ja: Same<typeof en> = {
   autostartText: 'ウィンドウを開かず、トレイで始まります。',
   notifications: '通知',
   notificationsText: 'アプリごとに一日一回までです。',
+  networks: '接続先のネットワーク',
+  onNetwork: 'ネットワーク {{id}} で',
+  networkForget: 'ネットワーク {{id}} を忘れる',
+  networkForgot: '忘れました：{{id}}（{{choice}}）',
   thisNetwork: 'このネットワークで',
   thisNetworkText: '選んだ内容はこのネットワークについてだけ覚えます。',
   thisNetworkNone: '今はどのネットワークにもつながっていません。',

@@ -86,6 +86,9 @@ async function goodDay(app: App, camera: Camera): Promise<void> {
     await camera.open(screen);
     await camera.takeAll(screen === 'builtIn' ? 'built-in' : screen);
   }
+  await camera.open('settings');
+  await page.getByRole('radio', { name: en.settings.areas.tunnel }).click();
+  await camera.takeAll('settings-tunnel');
   await camera.open('servers');
   await app.call('addServer', { name: 'teredo.example.org' });
   await app.call('servers', { probe: true });

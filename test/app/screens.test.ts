@@ -128,6 +128,17 @@ describe.each(LOOKS)('$theme, $language', (given) => {
     const { page } = app;
     await page.getByRole('button', { name: words.common.screens[screen] }).first().click();
     await page.locator('#main h1').waitFor();
+    await judge();
+    if (screen !== 'settings') return;
+    await page.getByRole('radio', { name: words.settings.areas.tunnel }).click();
+    for (const button of [words.single.secret.change, words.addressChange.set])
+      await page.getByRole('button', { name: button }).click();
+    await judge();
+  });
+
+  /** The screen as it is: nothing that a reader or a keyboard stumbles over, nothing that is cut. */
+  async function judge(): Promise<void> {
+    const { page } = app;
     expect(await violations()).toEqual([]);
     const { missed, unseen, stops } = await walk();
     expect(missed).toEqual([]);
@@ -139,7 +150,7 @@ describe.each(LOOKS)('$theme, $language', (given) => {
       ),
     );
     expect(wide, 'nothing sticks out').toBe(false);
-  });
+  }
 });
 
 test('no screen, menu or list needs more than the page’s policy gives, and text is no style', async () => {

@@ -4,6 +4,7 @@ import { takeApart } from '../../renderer/app/address.ts';
 import { formatAgo, formatBytes, formatMs, formatRate } from '../../renderer/app/format.ts';
 import { Order } from '../../renderer/app/order.ts';
 import { wayOf } from '../../renderer/app/path.ts';
+import { joinWords, splitWords, textOf, valueOf } from '../../renderer/app/setting-value.ts';
 import { portsOf, setAppOf } from '../../renderer/app/rules.ts';
 import { emptySnapshot } from '../../engine/service/slices.ts';
 import type { PeerRow, StatusSlice } from '../../engine/service/slices.ts';
@@ -174,5 +175,29 @@ describe('rules as calls', () => {
     expect(portsOf(' 80, 443 80')).toEqual([80, 443]);
     expect(portsOf('80、443')).toEqual([80, 443]);
     for (const wrong of ['0', '65536', 'http', '1.5', '-1']) expect(portsOf(wrong)).toBeNull();
+  });
+});
+
+describe('settings as they are typed', () => {
+  test('words with blanks, quotes and backslashes come back as they were', () => {
+    const words = ['/bin/tell me', 'plain', 'a "b" \\ c', '', '\\n', 'ä、ö'];
+    expect(splitWords(joinWords(words))).toEqual(words);
+    expect(joinWords(['/usr/bin/curl', '-d', 'a b'])).toBe('/usr/bin/curl -d "a b"');
+    expect(splitWords('  one   "two three" four"five ')).toEqual([
+      'one',
+      'two three',
+      'four',
+      'five ',
+    ]);
+  });
+
+  test('nothing is no value; what is no number is left to be refused', () => {
+    expect(valueOf({ kind: 'text' }, '  ')).toBeNull();
+    expect(valueOf({ kind: 'number' }, ' 4000 ')).toBe(4000);
+    expect(valueOf({ kind: 'number' }, 'many')).toBe('many');
+    expect(valueOf({ kind: 'list' }, 'a.example b.example')).toEqual(['a.example', 'b.example']);
+    expect(textOf({ kind: 'list', value: ['a', 'b c'] })).toBe('a "b c"');
+    expect(textOf({ kind: 'number', value: 30 })).toBe('30');
+    expect(textOf({ kind: 'text', value: null })).toBe('');
   });
 });

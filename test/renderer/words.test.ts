@@ -1,12 +1,14 @@
 // The words of the app: complete in both languages, none unused, and one for every code that the engine can say.
 import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { CHECKS } from '../../engine/service/doctor/checks.ts';
 import { ACCESS, PROGRAMS } from '../../engine/service/builtin/places.ts';
 import { FAULTS } from '../../engine/service/builtin/faults.ts';
 import { doctorReportSchema } from '../../engine/service/doctor-calls.ts';
 import { pcSchema } from '../../engine/service/pc-calls.ts';
 import { failoverSchema, serverRowSchema } from '../../engine/service/server-list-calls.ts';
+import { settingsSchema } from '../../engine/service/settings-schema.ts';
 import { peerSchema, statusSchema } from '../../engine/service/api.ts';
 import { en, ja, languageOf } from '../../renderer/words/index.ts';
 
@@ -72,6 +74,13 @@ function union(path: string, name: string): string[] {
   return [...found.matchAll(/'([a-z0-9-]+)'/gi)].map((match) => match[1]!);
 }
 
+/** What the settings of a schema can be chosen from. */
+function choicesOf({ shape }: { shape: Readonly<Record<string, unknown>> }): string[] {
+  return Object.values(shape).flatMap((each) =>
+    each instanceof z.ZodEnum ? each.options.map(String) : [],
+  );
+}
+
 test.each([
   ['reasons of the client', union('engine/client/types.ts', 'ClientReason'), en.states.reason],
   [
@@ -102,6 +111,9 @@ test.each([
   ['what the doctor says', doctorReportSchema.shape.verdict.shape.code.options, en.doctor.verdict],
   ['routers of the built-in network', Object.keys(ACCESS), en.builtIn.kinds],
   ['what can fail there', Object.keys(FAULTS), en.builtIn.fault],
+  ['settings', Object.keys(settingsSchema.shape), en.single.name],
+  ['meanings of settings', Object.keys(settingsSchema.shape), en.single.means],
+  ['choices of settings', choicesOf(settingsSchema), en.single.choice],
   ['its programs', PROGRAMS.map(({ name }) => name), en.builtIn.program],
 ])('has words for all %s', (_, codes, words) => {
   expect(codes.length).toBeGreaterThan(2);

@@ -135,6 +135,30 @@ it('remembers what was chosen for a network', async () => {
   expect((await start()).service.status().reason.code).toBe('network-off');
 });
 
+it('lists every network for which something was chosen, changes one that is elsewhere, and forgets', async () => {
+  const { service } = await qualified();
+  const { id: home } = await service.api.network({ choice: 'off' });
+  host.changeNetwork({ ...host.network, suffixes: ['elsewhere.example'] });
+  await vi.waitFor(async () => expect((await service.api.network({})).id).not.toBe(home));
+  const elsewhere = await service.api.network({ choice: 'on' });
+  expect(elsewhere.remembered).toEqual([
+    { id: home, choice: 'off' },
+    { id: elsewhere.id, choice: 'on' },
+  ]);
+  expect(await service.api.network({ id: home!, choice: 'ask' })).toMatchObject({
+    id: elsewhere.id,
+    choice: 'on',
+    remembered: expect.arrayContaining([{ id: home, choice: 'ask' }]) as unknown,
+  });
+  const { remembered } = await service.api.network({ id: home!, choice: 'forget' });
+  expect(remembered).toEqual([{ id: elsewhere.id, choice: 'on' }]);
+  // A network that nobody knows can't be chosen for.
+  expect(await service.api.network({ id: 'nowhere', choice: 'off' })).toMatchObject({ remembered });
+  host.changeNetwork({ ...host.network, suffixes: [] });
+  await vi.waitFor(async () => expect((await service.api.network({})).id).toBe(home));
+  expect(service.status().reason.code).not.toBe('network-off');
+});
+
 /** An address, asleep, and what curl and the others may. */
 async function asleep(): Promise<Run & { address: Ip6 }> {
   host.owners = new MemoryOwners();

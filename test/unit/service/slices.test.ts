@@ -50,14 +50,14 @@ it('a change holds what changed and no more, and unchanged rows stay the same ob
   const before: EngineSnapshot = { ...empty, peers: [peer(1, 1000), peer(2), peer(3)] };
   const after: EngineSnapshot = {
     ...empty,
-    network: { id: 'home', choice: 'on' },
+    network: { id: 'home', choice: 'on', remembered: [] },
     // A little later by the clock is the same; a byte more is not.
     peers: [peer(1, 1200), { ...peer(3), bytesIn: 1 }, peer(4)],
   };
   const change = changeBetween(before, after)!;
   expect(change).toEqual({
     kind: 'change',
-    set: { network: { id: 'home', choice: 'on' } },
+    set: { network: { id: 'home', choice: 'on', remembered: [] } },
     patches: {
       peers: { upsert: [{ ...peer(3), bytesIn: 1 }, peer(4)], remove: [peer(2).address] },
     },

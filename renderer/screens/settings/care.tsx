@@ -1,13 +1,13 @@
-// Module screens/settings-care carries settings over, and gathers what helps when something is wrong: a report without addresses, a capture.
+// Module settings/care carries settings over, and gathers what helps when something is wrong: a report without addresses, a capture.
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ask, call } from '../app/calls.ts';
-import { formatBytes } from '../app/format.ts';
-import { useSlice, useStore } from '../app/store.ts';
-import { Button } from '../parts/button.tsx';
-import { Line } from '../parts/line.tsx';
-import { Card, Note } from '../parts/page.tsx';
+import { ask, call } from '../../app/calls.ts';
+import { formatBytes } from '../../app/format.ts';
+import { useSlice, useStore } from '../../app/store.ts';
+import { Button } from '../../parts/button.tsx';
+import { Line } from '../../parts/line.tsx';
+import { Card, Note } from '../../parts/page.tsx';
 
 /** Tells where something was written, unless the person thought better of it. */
 function useSave(): (what: 'settings' | 'report') => Promise<void> {

@@ -1,16 +1,18 @@
-// Module screens/settings has what the person can choose about the app, and what an administrator has chosen.
+// Module settings/screen has what the person can choose about the app, and what an administrator has chosen.
+import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
-import { call } from '../app/calls.ts';
-import { useSlice } from '../app/store.ts';
-import { Button, Choices, Switch } from '../parts/button.tsx';
-import { Select } from '../parts/field.tsx';
-import { Line } from '../parts/line.tsx';
-import { Card, Facts, Page } from '../parts/page.tsx';
-import { Pill } from '../parts/state.tsx';
-import type { Tone } from '../parts/state.tsx';
-import { CarryOver, Trouble } from './settings-care.tsx';
-import { ServerForm } from './server-form.tsx';
+import { call } from '../../app/calls.ts';
+import { useSlice, useStore } from '../../app/store.ts';
+import { Button, Choices, Switch } from '../../parts/button.tsx';
+import { Select } from '../../parts/field.tsx';
+import { Line } from '../../parts/line.tsx';
+import { Card, Facts, Page } from '../../parts/page.tsx';
+import { Pill } from '../../parts/state.tsx';
+import type { Tone } from '../../parts/state.tsx';
+import { CarryOver, Trouble } from './care.tsx';
+import { ServerForm } from '../server-form.tsx';
+import { TunnelSettings } from './tunnel.tsx';
 
 const THEMES = ['system', 'light', 'dark'] as const;
 const CHOICES = ['ask', 'on', 'off'] as const;
@@ -53,7 +55,6 @@ function Look(): ReactElement {
 function Behaviour(): ReactElement {
   const { t } = useTranslation();
   const { autostart, notifications } = useSlice('shell');
-  const network = useSlice('network');
   return (
     <Card title={t('settings.behaviour')}>
       <Line title={t('settings.autostart')} text={t('settings.autostartText')}>
@@ -70,6 +71,27 @@ function Behaviour(): ReactElement {
           onChange={(on) => void call('setNotifications', { on })}
         />
       </Line>
+    </Card>
+  );
+}
+
+/** Whether the tunnel may run, here and on each network for which that was chosen. */
+function Networks(): ReactElement {
+  const { t } = useTranslation();
+  const network = useSlice('network');
+  const { tell } = useStore.getState();
+  const elsewhere = network.remembered.filter(({ id }) => id !== network.id);
+  const options = CHOICES.map((value) => ({ value, text: t(`settings.choices.${value}`) }));
+  const forget = async (id: string, choice: (typeof CHOICES)[number]): Promise<void> => {
+    if (!(await call('network', { id, choice: 'forget' }))) return;
+    // What is forgotten is none that could be chosen for any more, so it can't be taken back.
+    tell({
+      kind: 'done',
+      text: t('settings.networkForgot', { id, choice: t(`settings.choices.${choice}`) }),
+    });
+  };
+  return (
+    <Card title={t('settings.networks')}>
       <Line
         title={t('settings.thisNetwork')}
         text={network.id === null ? t('settings.thisNetworkNone') : t('settings.thisNetworkText')}
@@ -78,11 +100,28 @@ function Behaviour(): ReactElement {
           <Choices
             label={t('settings.thisNetwork')}
             value={network.choice}
-            options={CHOICES.map((value) => ({ value, text: t(`settings.choices.${value}`) }))}
+            options={options}
             onChange={(choice) => void call('network', { choice })}
           />
         )}
       </Line>
+      {elsewhere.map(({ id, choice }) => (
+        <Line key={id} title={id}>
+          <Select
+            label={t('settings.onNetwork', { id })}
+            value={choice}
+            options={options}
+            onChange={(chosen) => void call('network', { id, choice: chosen })}
+          />
+          <Button
+            small
+            kind="quiet"
+            icon="close"
+            label={t('settings.networkForget', { id })}
+            onPress={() => void forget(id, choice)}
+          />
+        </Line>
+      ))}
     </Card>
   );
 }
@@ -187,20 +226,40 @@ function About(): ReactElement {
   );
 }
 
+const AREAS = ['app', 'tunnel'] as const;
+type Area = (typeof AREAS)[number];
+
 export function SettingsScreen(): ReactElement {
   const { t } = useTranslation();
+  const [area, setArea] = useState<Area>('app');
   return (
-    <Page title={t('settings.title')} lead={t('settings.lead')}>
-      <div className="settings">
-        <Look />
-        <Behaviour />
-        <Network />
-        <Helper />
-        <Policy />
-        <CarryOver />
-        <Trouble />
-        <About />
-      </div>
+    <Page
+      title={t('settings.title')}
+      lead={t(`settings.areaLead.${area}`)}
+      actions={
+        <Choices
+          label={t('settings.area')}
+          value={area}
+          options={AREAS.map((value) => ({ value, text: t(`settings.areas.${value}`) }))}
+          onChange={setArea}
+        />
+      }
+    >
+      {area === 'tunnel' ? (
+        <TunnelSettings />
+      ) : (
+        <div className="settings">
+          <Look />
+          <Behaviour />
+          <Networks />
+          <Network />
+          <Helper />
+          <Policy />
+          <CarryOver />
+          <Trouble />
+          <About />
+        </div>
+      )}
     </Page>
   );
 }

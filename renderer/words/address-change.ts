@@ -1,0 +1,68 @@
+// Module words/address-change has the words of what a new address sets off outside.
+import type { Same } from './shape.ts';
+
+export const en = {
+  title: 'When your address changes',
+  lead: 'A router that restarts gives you a new address. Others still find you if they are told, or if a name follows it.',
+  tryNow: 'Try now',
+  busy: 'Being told',
+  never: 'Not told since the start',
+  went: 'Told, {{ago}}',
+  failed: 'Failed, {{ago}}',
+  retry: 'It is tried again at {{time}}.',
+  record: '{{name}} follows your address; {{server}} is told.',
+  set: 'Set up…',
+  change: 'Change…',
+  remove: 'Remove',
+  save: 'Save the record',
+  keyHint: 'HMAC-SHA256, in base64. Empty: the one that is set stays.',
+  part: {
+    server: 'DNS server',
+    zone: 'Zone',
+    name: 'Name that follows you',
+    keyName: 'Name of the key',
+    port: 'Port',
+    ttl: 'May be remembered for',
+  },
+  partHint: {
+    server: 'The one in charge, e.g. ns1.example.net.',
+    zone: 'For example example.net.',
+    name: 'In that zone, e.g. home.example.net.',
+    keyName: 'As the server knows it.',
+    port: 'Empty: 53.',
+    ttl: 'Seconds. Empty: 300.',
+  },
+} as const;
+
+export const ja: Same<typeof en> = {
+  title: 'アドレスが変わったとき',
+  lead: 'ルーターが再起動すると新しいアドレスになります。知らせるか、名前を追従させれば、相手はあなたを見つけられます。',
+  tryNow: '今試す',
+  busy: '通知中',
+  never: '起動後はまだ知らせていません',
+  went: '知らせました、{{ago}}',
+  failed: '失敗しました、{{ago}}',
+  retry: '{{time}} にもう一度試します。',
+  record: '{{name}} がアドレスに追従します。通知先は {{server}} です。',
+  set: '設定…',
+  change: '変更…',
+  remove: '削除',
+  save: 'レコードを保存',
+  keyHint: 'HMAC-SHA256、base64 です。空なら今の鍵のままです。',
+  part: {
+    server: 'DNS サーバー',
+    zone: 'ゾーン',
+    name: '追従する名前',
+    keyName: '鍵の名前',
+    port: 'ポート',
+    ttl: '記憶してよい時間',
+  },
+  partHint: {
+    server: 'ゾーンを担当するサーバー。例：ns1.example.net',
+    zone: '例：example.net',
+    name: 'そのゾーンの中の名前。例：home.example.net',
+    keyName: 'サーバーが知っている名前です。',
+    port: '空なら 53 です。',
+    ttl: '秒。空なら 300 です。',
+  },
+};
