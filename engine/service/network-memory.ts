@@ -98,7 +98,7 @@ export class NetworkMemory {
     const { networks } = this.state.value;
     if (id === null || (id !== this.id && !(id in networks))) return false;
     const whole = choice === 'forget' && id === this.id ? this.names : null;
-    const names: string[] = whole ? Object.values(whole) : [id];
+    const names = whole ? [whole.id, whole.base, whole.former] : [id];
     const rest = Object.entries(networks).filter(([name]) => !names.includes(name));
     const chosen = choice === 'forget' ? [] : [[id, choice] as const];
     this.state.update({ networks: Object.fromEntries([...rest, ...chosen]) });
