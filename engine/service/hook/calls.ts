@@ -10,7 +10,7 @@ const run = z.object({
   failure: z.string().nullable(),
 });
 
-export const hookStateSchema = z.object({
+const hookStateSchema = z.object({
   /** One of them is at work. */
   busy: z.boolean(),
   /** The last run of the command since the start. */

@@ -13,15 +13,15 @@ import { Single } from './single.tsx';
 import type { SettingName } from './single.tsx';
 
 /** Which setting stands where. Those of `secure` and of the change of address have a card that is more than its lines. */
-export const GROUPS = {
+const GROUPS = {
   server: ['server', 'server2', 'failoverAfter', 'port', 'refreshInterval', 'intervalSearch'],
   running: ['enabled', 'evenWithNativeIpv6', 'newNetworks', 'sleepAfter'],
   ways: ['portMapping', 'localDiscovery', 'birthdayProbing'],
   open: ['exposeAll', 'answerEcho', 'allowPrivate'],
   inside: ['adapter', 'control', 'logLevel', 'metrics', 'offloads', 'workers'],
 } as const satisfies Record<string, readonly SettingName[]>;
-export const SECURE = ['clientId', 'key'] as const satisfies readonly SettingName[];
-export const ON_CHANGE = [
+const SECURE = ['clientId', 'key'] as const satisfies readonly SettingName[];
+const ON_CHANGE = [
   'addressCommand',
   'dnsUpdate',
   'dnsKey',
