@@ -163,7 +163,7 @@ function complete(
     addressCommand: merged.addressCommand ?? null,
     dnsUpdate: dnsTarget(merged, faults),
     credentials: clientId !== undefined && key !== undefined ? { clientId, key } : null,
-    refreshRate: merged.refreshInterval ?? null,
+    refreshRate: policy.refreshRate ?? merged.refreshInterval ?? null,
     policy,
     given,
     sources,
