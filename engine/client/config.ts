@@ -59,6 +59,8 @@ export const GONE_MS = 10_000;
 export const BUBBLES_SAVED = 2;
 /** An entry without trust is forgotten after this time, ms: by then its bubble limit has lapsed. */
 export const PEER_FORGET_MS = BUBBLE_WINDOW_MS + 10_000;
+/** The list is looked over for those at most this often while no peer is in use, ms. */
+export const FORGET_CHECK_MS = 30_000;
 /** Where a quiet peer was reached last is worth a question for so long, ms: few NATs keep a mapping longer (RFC 4787 §4.3). */
 export const FORMER_MS = 300_000;
 /** TeredoDiscoverySolicitations to a quiet peer, and the wait after each, ms (RFC 6081 §5.7.2). */

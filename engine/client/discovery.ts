@@ -67,7 +67,12 @@ export class Discovery {
       return;
     }
     const { header } = parsed.value;
-    if (!this.joined || policy.isOwnInterface(from.ip) || this.core.isOurs(header.source)) return;
+    // Our own comes back to us.
+    if (!this.joined || policy.isOwnInterface(from.ip)) return;
+    if (this.core.isOurs(header.source)) {
+      discards.count('sourceIsUs');
+      return;
+    }
     const judged = policy.judge(header.source);
     if (
       !isBubble(header) ||

@@ -358,9 +358,8 @@ export class Paths {
         peer.asked = true;
       }
     }
-    this.peers.forget(now);
-    if (busy) this.nextCheck = now + PEER_CHECK_MS;
-    else this.nextCheck = this.peers.size > 0 ? now + PEER_FORGET_MS : Infinity;
+    const forgetAt = this.peers.forget(now);
+    this.nextCheck = busy ? now + PEER_CHECK_MS : forgetAt;
   }
 
   private fellSilent(peer: Peer, now: number): void {

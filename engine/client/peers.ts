@@ -11,6 +11,7 @@ import {
   BUBBLE_WINDOW_MS,
   HELD_BYTES,
   HELD_PACKETS,
+  FORGET_CHECK_MS,
   PEER_FORGET_MS,
   PEER_VALID_MS,
 } from './config.ts';
@@ -212,7 +213,8 @@ export class PeerList {
 
   /**
    * Adds an entry, evicting the least recently used one without a valid path if the list is full: those made from outside
-   * first, then those made by local packets (only for a local packet). A valid trusted peer never goes.
+   * first, then those made by local packets (for a packet from outside only what no local packet waits for any more: else a page
+   * with many dead links would shut everybody out). A valid trusted peer never goes.
    */
   add(
     address: Ip6,
@@ -242,13 +244,16 @@ export class PeerList {
     this.entries.set(peer.address, peer);
   }
 
-  /** Drops entries without a path that nobody used for so long that their bubble limit has lapsed. */
-  forget(now: number): void {
+  /** Drops entries without a path that nobody used for so long that their bubble limit has lapsed; returns when to look again. */
+  forget(now: number): number {
+    let next = Infinity;
     for (const peer of this.entries.values()) {
       const stamps = this.stamps(peer.address);
       const last = Math.max(peer.lastUsed, peer.receivedAt(stamps), stamps?.lastSentMs ?? 0);
       if (!peer.attempt && now - last >= PEER_FORGET_MS) this.remove(peer);
+      else next = Math.min(next, last + PEER_FORGET_MS);
     }
+    return Math.max(next, now + FORGET_CHECK_MS);
   }
 
   /** True when a trusted peer was heard at or after `time`. */
@@ -300,8 +305,8 @@ export class PeerList {
       if (++looked > 2_048) break;
       if (peer.isValid(this.stamps(peer.address), now)) continue;
       if (peer.fromOutside) return peer;
-      second ??= peer;
+      if (!fromOutside || !peer.attempt) second ??= peer;
     }
-    return fromOutside ? undefined : second;
+    return second;
   }
 }

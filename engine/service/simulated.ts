@@ -165,13 +165,13 @@ export function simulateClient(
   return made;
 }
 
-/** Puts a server on `host`, which has both of its addresses; pings to native hosts leave by `native`, if there is one. */
+/** Puts a server on `host`, which has both of its addresses, and returns it; pings to native hosts leave by `native`, if there is one. */
 export function simulateServer(
   simulation: Simulation,
   host: Host,
   settings: ServerSettings & { readonly secondary: number },
   native?: Node6,
-): void {
+): TeredoServer {
   const server = new TeredoServer(settings);
   const sockets = {
     primary: host.bind(TEREDO_PORT, {}, settings.primary),
@@ -190,15 +190,16 @@ export function simulateServer(
   };
   listen('primary');
   listen('secondary');
+  return server;
 }
 
-/** Puts a relay on `host`, between it and the native Internet at `native`. */
+/** Puts a relay on `host`, between it and the native Internet at `native`, and returns it. */
 export function simulateRelay(
   simulation: Simulation,
   host: Host,
   config: RelayConfig,
   native: Node6,
-): void {
+): TeredoRelay {
   let cancelTimer = (): void => undefined;
   const { datapath } = openStation(simulation, {
     host,
@@ -229,4 +230,5 @@ export function simulateRelay(
   datapath.setDefaultVerdict('pass');
   input({ kind: 'network', networks: host.networks(), served: [] });
   native.onPacket = (bytes) => datapath.fromAdapter(bytes);
+  return relay;
 }

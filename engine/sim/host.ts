@@ -88,6 +88,8 @@ export class Host implements SegmentNode {
   /** Called after the list of networks changed. */
   onNetworkChange: (() => void) | null = null;
   answersUnreachable: boolean;
+  /** While set the system refuses to send anything (ENOBUFS, EPERM), and networks stay as they are. */
+  sendFails = false;
   readonly #simulation: Simulation;
   readonly #interfaces: HostInterface[] = [];
   readonly #sockets = new Set<UdpSocket>();
@@ -156,6 +158,7 @@ export class Host implements SegmentNode {
   /** Used by the sockets. */
   transmit(socket: UdpSocket, to: Endpoint, bytes: Uint8Array, from: Ip4 | undefined): boolean {
     if (!this.#sockets.has(socket) || to.port === 0 || bytes.length > MAX_DATAGRAM) return false;
+    if (this.sendFails) return false;
     const way =
       this.#interfaces.find((each) => each.up && each.address === to.ip) ??
       this.#route(to.ip, from);

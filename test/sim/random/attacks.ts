@@ -12,34 +12,50 @@ import {
   PROTOCOL,
   teredoPrefix,
 } from '../../../engine/wire/index.ts';
-import type { Endpoint, Ip4, Ip6, Random } from '../../../engine/wire/index.ts';
-import type { Attack } from './scenario.ts';
+import type { SeededRandom } from '../../../engine/sim/index.ts';
+import type { Endpoint, Ip4, Ip6 } from '../../../engine/wire/index.ts';
+import type { LoneAttack } from './scenario.ts';
 
 /** What the attacker knows. */
 export interface Knowledge {
-  readonly random: Random & { between(low: number, high: number): number };
+  readonly random: SeededRandom;
   readonly attacker: Endpoint;
+  /** The one of `servers` that this packet is about. */
   readonly server: Endpoint;
+  readonly servers: readonly Endpoint[];
+  readonly relays: readonly Endpoint[];
   readonly target: {
     readonly address: Ip6;
     readonly mapped: Endpoint;
+    /** Where it is on its own link; null: it has no router. */
+    readonly own: Endpoint | null;
     readonly probeId: number;
+    /** An advertisement that it took a while ago, and where that came from. */
+    readonly advertised: { readonly from: Endpoint; readonly bytes: Uint8Array } | null;
   };
-  /** Addresses of the other clients. */
+  /** Addresses of the other clients, older ones too. */
   readonly others: readonly Ip6[];
+  /** The other clients as they are now. */
+  readonly peers: readonly { readonly address: Ip6; readonly mapped: Endpoint }[];
   readonly natives: readonly Ip6[];
 }
 
-export interface Hostile {
-  readonly to: Endpoint;
-  readonly bytes: Uint8Array;
-}
+/** One packet, and from which side it comes: the Internet or the target's own link with any source, the native Internet, a program there. */
+export type Shot =
+  | {
+      readonly side: 'internet' | 'link';
+      readonly from: Endpoint;
+      readonly to: Endpoint;
+      readonly bytes: Uint8Array;
+    }
+  | { readonly side: 'native'; readonly bytes: Uint8Array }
+  | { readonly side: 'program'; readonly bytes: Uint8Array };
 
 /** Marks the payload of a packet that nobody but the attacker sends. */
 export const FORGED = 0xa7;
 
 /** Addresses that no datagram may ever go to (RFC 4380 §5.2.4; RFC 6890). */
-const PRIVATE: readonly Ip4[] = [
+export const PRIVATE: readonly Ip4[] = [
   '10.1.2.3',
   '192.168.1.1',
   '127.0.0.1',
@@ -52,9 +68,10 @@ const PRIVATE: readonly Ip4[] = [
   '240.0.0.1',
 ].map((text) => parseIp4(text)!);
 
-const forgedUdp = (): Uint8Array => Uint8Array.of(0x30, 0x39, 0, 9, 0, 10, 0, 0, FORGED, FORGED);
+export const forgedUdp = (): Uint8Array =>
+  Uint8Array.of(0x30, 0x39, 0, 9, 0, 10, 0, 0, FORGED, FORGED);
 
-function udpFrom(source: Ip6, destination: Ip6): Uint8Array {
+export function udpFrom(source: Ip6, destination: Ip6): Uint8Array {
   return buildIp6Packet(
     { nextHeader: PROTOCOL.udp, hopLimit: 64, source, destination },
     forgedUdp(),
@@ -66,8 +83,8 @@ function addressOf(server: Ip4, client: Endpoint, flags: number): Ip6 {
   return encodeTeredo({ server, flags, client });
 }
 
-/** One datagram of the attack. */
-export function hostile(attack: Attack, knowledge: Knowledge): Hostile {
+/** One packet of what a lone attacker sends. */
+export function loneShot(attack: LoneAttack, knowledge: Knowledge): Shot {
   const { random, attacker, server, target, others, natives } = knowledge;
   const { address, mapped, probeId } = target;
   const pick = <T>(items: readonly T[]): T => items[random.between(0, items.length - 1)]!;
@@ -84,10 +101,16 @@ export function hostile(attack: Attack, knowledge: Knowledge): Hostile {
   );
   const native = pick(natives.length > 0 ? natives : [0x20010db8_0066_0000_0000_0000_0000_0001n]);
   const peer = pick(others.length > 0 ? others : [stranger]);
-  const toTarget = (bytes: Uint8Array): Hostile => ({ to: mapped, bytes });
+  const send = (to: Endpoint, bytes: Uint8Array): Shot => ({
+    side: 'internet',
+    from: attacker,
+    to,
+    bytes,
+  });
+  const toTarget = (bytes: Uint8Array): Shot => send(mapped, bytes);
   switch (attack) {
     case 'junk':
-      return pick([toTarget, (bytes: Uint8Array): Hostile => ({ to: server, bytes })])(
+      return pick([toTarget, (bytes: Uint8Array): Shot => send(server, bytes)])(
         random.bytes(pick([0, 1, 39, 40, 60, 1400])),
       );
     case 'bubbleFromPrivate':
@@ -127,15 +150,14 @@ export function hostile(attack: Attack, knowledge: Knowledge): Hostile {
         }),
       );
     case 'solicitation':
-      return { to: server, bytes: buildSolicitation(linkLocalFor(random)) };
+      return send(server, buildSolicitation(linkLocalFor(random)));
     case 'viaServer':
-      return {
-        to: server,
-        bytes: buildBubble(pick([privateOne, stranger, peer]), pick([address, privateOne])),
-      };
+      return send(
+        server,
+        buildBubble(pick([privateOne, stranger, peer]), pick([address, privateOne])),
+      );
     case 'viaRelay':
-      // For the native Internet: the player sends it from a native host.
-      return { to: attacker, bytes: udpFrom(native, privateOne) };
+      return { side: 'native', bytes: udpFrom(native, privateOne) };
     case 'fragment': {
       const head = Uint8Array.of(PROTOCOL.udp, 0, 0, random.between(0, 9), ...random.bytes(4));
       const fields = { nextHeader: PROTOCOL.fragment, hopLimit: 64, source: peer };

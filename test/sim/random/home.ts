@@ -22,6 +22,7 @@ export class RandomHome {
   readonly spec: HomeSpec;
   private readonly index: number;
   readonly nat: Nat | null;
+  readonly host: Host;
   /** Its address behind a router. */
   readonly own: Ip4;
   readonly link: Interface;
@@ -34,6 +35,7 @@ export class RandomHome {
     this.spec = spec;
     const { simulation, internet } = world;
     const host = new Host(simulation, this.name);
+    this.host = host;
     const address = ip(`198.51.100.${10 + index}`);
     const own = ip(`192.168.1.${10 + index}`);
     this.own = own;

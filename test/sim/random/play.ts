@@ -2,6 +2,8 @@
 import { relayConfig } from '../../../engine/relay/index.ts';
 import { simulateRelay, simulateServer } from '../../../engine/service/simulated.ts';
 import type { SimulatedClient } from '../../../engine/service/simulated.ts';
+import type { TeredoRelay } from '../../../engine/relay/index.ts';
+import type { TeredoServer } from '../../../engine/server/index.ts';
 import {
   answerFrom,
   Host,
@@ -11,7 +13,7 @@ import {
   Simulation,
   Trace,
 } from '../../../engine/sim/index.ts';
-import type { Interface, Node6, UdpSocket, SeededRandom } from '../../../engine/sim/index.ts';
+import type { Interface, Node6, SeededRandom } from '../../../engine/sim/index.ts';
 import {
   buildIp6Packet,
   decodeTeredo,
@@ -20,19 +22,24 @@ import {
   parseIp4,
   parseIp6,
   PROTOCOL,
+  TEREDO_PORT,
 } from '../../../engine/wire/index.ts';
 import type { Ip4, Ip6 } from '../../../engine/wire/index.ts';
-import { hostile } from './attacks.ts';
+import { loneShot } from './attacks.ts';
+import type { Knowledge } from './attacks.ts';
 import { LIMITS, RandomHome, SERVER, SERVER2 } from './home.ts';
+import { Hostiles, HOSTILE_PORT, isHostile } from './hostiles.ts';
+import type { Account } from './hostiles.ts';
+import { LyingServer } from './lies.ts';
+import { crowdShot } from './row-attacks.ts';
 import { Violation, Watch } from './rules.ts';
 import type { Rule } from './rules.ts';
-import { SUPPORTED } from './scenario.ts';
-import type { HomeSpec, Place, Scenario, Step } from './scenario.ts';
+import { LONE_ATTACKS, SUPPORTED } from './scenario.ts';
+import type { Attack, HomeSpec, LoneAttack, Place, Scenario, Step } from './scenario.ts';
 
 const ip = (text: string): Ip4 => parseIp4(text)!;
-/** The first; the others follow. */
-const ATTACKER = ip('203.0.113.66');
-const isAttacker = (address: Ip4): boolean => address >= ATTACKER && address < ATTACKER + 128;
+/** Bounds of relays, small enough that a crowd reaches them. */
+const RELAY_LIMITS = { maxPending: 64, queueBytesTotal: 65_536 };
 /** See the rule `heals`. */
 const ADDRESS_HEALS_MS = 35_000;
 const SEARCHED_HEALS_MS = 125_000;
@@ -46,6 +53,8 @@ export interface Outcome {
   /** Events of the run; equal for equal runs. */
   readonly hash: string;
   readonly delivered: number;
+  /** What became of the packets of each attack. */
+  readonly accounts: ReadonlyMap<Attack, Account>;
 }
 
 /** Changes a machine as a bug would: for the tests of the rules. */
@@ -58,14 +67,24 @@ function mapsByDestination({ kind }: HomeSpec): boolean {
   return mapping !== 'endpointIndependent' && !overloading;
 }
 
+const isLone = (attack: Attack): attack is LoneAttack =>
+  (LONE_ATTACKS as readonly Attack[]).includes(attack);
+
 export class RandomWorld {
   readonly simulation: Simulation;
   readonly internet: Segment;
   readonly homes: RandomHome[] = [];
   readonly natives: { readonly address: Ip6; readonly node: Node6 }[] = [];
   readonly watch: Watch;
-  readonly attackerPort = 6_666;
-  private readonly attackers: { readonly ip: Ip4; readonly socket: UdpSocket }[];
+  readonly attackerPort = HOSTILE_PORT;
+  readonly hostiles: Hostiles;
+  private readonly machines = new Map<
+    string,
+    { readonly discards: Readonly<Record<string, number>> }
+  >();
+  readonly server: TeredoServer;
+  readonly relays: TeredoRelay[] = [];
+  private readonly lies: LyingServer;
   private readonly serverLinks: readonly Interface[];
   private readonly relayLinks: Interface[] = [];
   private readonly scenario: Scenario;
@@ -80,6 +99,8 @@ export class RandomWorld {
     this.internet = new Segment(simulation, 'internet');
     const relays = Array.from({ length: scenario.relays }, (_, i) => `relay${i}`);
     const names = scenario.homes.map((_, i) => `home${i}`);
+    const native = new Internet6(simulation);
+    this.hostiles = new Hostiles(simulation, this.internet, native, scenario.attackers ?? 1);
     this.watch = new Watch(simulation, {
       machines: new Set(['server', ...relays, ...names]),
       server: 'server',
@@ -89,31 +110,32 @@ export class RandomWorld {
       seeking: new Set(
         names.filter((_, i) => scenario.homes[i]!.settings?.localDiscovery === true),
       ),
-      isAttacker,
+      hostiles: this.hostiles,
+      discardsOf: (node) => this.machines.get(node)!.discards,
       duplicates: scenario.homes.some(({ line }) => (line.duplicate ?? 0) > 0),
     });
-    const native = new Internet6(simulation);
     const host = new Host(simulation, 'server');
     this.serverLinks = [SERVER, SERVER2].map((each) => host.addInterface(this.internet, each));
     const serverNode = native.attach('server', [parseIp6('2001:db8:53::1')!]);
-    simulateServer(simulation, host, { primary: SERVER, secondary: SERVER2 }, serverNode);
+    this.lies = new LyingServer(host);
+    const settings = { primary: SERVER, secondary: SERVER2 };
+    this.server = simulateServer(simulation, host, settings, serverNode);
+    this.machines.set('server', this.server);
     relays.forEach((name, i) => {
       const machine = new Host(simulation, name);
       this.relayLinks.push(machine.addInterface(this.internet, ip(`203.0.113.${20 + i}`)));
       const address = parseIp6(`2001:db8:7e::${i + 1}`)!;
       const node = native.attach(name, [address]);
       native.route(parseIp6('2001::')!, 32, node, i);
-      simulateRelay(simulation, machine, relayConfig({ address }), node);
+      const config = relayConfig({ address, limits: RELAY_LIMITS });
+      const relay = simulateRelay(simulation, machine, config, node);
+      this.relays.push(relay);
+      this.machines.set(name, relay);
     });
     for (let i = 0; i < scenario.natives; i++) this.addNative(native, i);
-    this.attackers = Array.from({ length: scenario.attackers ?? 1 }, (_, i) => {
-      const attackerHost = new Host(simulation, `attacker${i}`, { answersUnreachable: false });
-      const attackerIp = ATTACKER + i;
-      attackerHost.addInterface(this.internet, attackerIp);
-      return { ip: attackerIp, socket: attackerHost.bind(this.attackerPort) };
-    });
     for (const [i, spec] of scenario.homes.entries())
       this.homes.push(new RandomHome(this, i, spec));
+    for (const { name, client } of this.homes) this.machines.set(name, client);
     if (tamper) for (const home of this.homes) tamper(home.simulated, this);
   }
 
@@ -168,20 +190,40 @@ export class RandomWorld {
     const home = this.homes[step.home]!;
     const { address, mapped } = home.client.status();
     if (address === null || mapped === null) return;
-    const others = this.homes.flatMap((each) => (each === home ? [] : each.addresses));
+    const others = this.homes.filter((each) => each !== home);
     const natives = this.natives.map((each) => each.address);
+    const servers = [SERVER, SERVER2].map((each) => ({ ip: each, port: TEREDO_PORT }));
     for (let i = 0; i < step.count; i++) {
-      const attacker = this.random.pick(this.attackers);
-      const { to, bytes } = hostile(step.attack, {
+      const attacker = this.hostiles.pick(this.random);
+      const knowledge: Knowledge = {
         random: this.random,
-        attacker: { ip: attacker.ip, port: this.attackerPort },
-        server: { ip: this.random.chance(0.5) ? SERVER : SERVER2, port: 3_544 },
-        target: { address, mapped, probeId: home.client.probeId },
-        others,
+        attacker,
+        server: servers[this.random.chance(0.5) ? 0 : 1]!,
+        servers,
+        relays: this.relayLinks.map((link) => ({ ip: link.address, port: TEREDO_PORT })),
+        target: {
+          address,
+          mapped,
+          own: home.nat && { ip: home.own, port: home.simulated.station.socket.port },
+          probeId: home.client.probeId,
+          advertised: this.watch.advertisedTo(home.name),
+        },
+        others: others.flatMap((each) => each.addresses),
+        peers: others.flatMap(({ client }) => {
+          const status = client.status();
+          return status.address !== null && status.mapped !== null
+            ? [{ address: status.address, mapped: status.mapped }]
+            : [];
+        }),
         natives,
-      });
-      if (step.attack !== 'viaRelay') attacker.socket.send(to, bytes);
-      else this.natives[0]?.node.send(bytes);
+      };
+      const { attack } = step;
+      const shot = isLone(attack) ? loneShot(attack, knowledge) : crowdShot(attack, knowledge);
+      if (shot?.side === 'program')
+        this.watch.noteProgram(home.name, attack, shot.bytes.length, () =>
+          home.simulated.station.datapath.fromAdapter(shot.bytes),
+        );
+      else if (shot) this.hostiles.send(attack, shot, home.nat);
     }
   }
 
@@ -219,6 +261,12 @@ export class RandomWorld {
       case 'interfaceDown':
         home.link.setUp(!on);
         break;
+      case 'sendFails':
+        home.host.sendFails = on;
+        break;
+      case 'serverLies':
+        this.lies.tell(on ? 'wrongOrigin' : null);
+        break;
     }
   }
 
@@ -250,13 +298,31 @@ export class RandomWorld {
 
   /** What holds at any time. */
   private checkState(): void {
+    for (const relay of this.relays) {
+      const { pending, queuedBytes } = relay.status();
+      if (pending > RELAY_LIMITS.maxPending || queuedBytes > RELAY_LIMITS.queueBytesTotal)
+        this.fail('bounded-state', `a relay waits for ${pending} with ${queuedBytes} bytes`);
+    }
+    const honest = new Set([
+      ...this.homes.flatMap((home) => home.addresses),
+      ...this.natives.map((native) => native.address),
+    ]);
     for (const { name, client, addresses } of this.homes) {
-      const rows = client.peers(this.simulation.now).length;
-      if (rows > LIMITS.maxPeers) this.fail('bounded-state', `${name} keeps ${rows} peers`);
+      const rows = client.peers(this.simulation.now);
+      if (rows.length > LIMITS.maxPeers)
+        this.fail('bounded-state', `${name} keeps ${rows.length} peers`);
+      for (const { trusted, endpoint, kind, address: peer } of rows)
+        if (
+          trusted &&
+          endpoint &&
+          isHostile(endpoint.ip) &&
+          (kind === 'native' || honest.has(peer))
+        )
+          this.fail('trust-is-earned', `${name} believes ${formatIp6(peer)} to be an attacker`);
       const { address, mapped } = client.status();
       if (address === null) continue;
       const decoded = decodeTeredo(address);
-      if (!decoded || decoded.server !== SERVER || isAttacker(decoded.client.ip) || !mapped)
+      if (!decoded || decoded.server !== SERVER || isHostile(decoded.client.ip) || !mapped)
         this.fail('address-from-server', `${name} has ${formatIp6(address)}`);
       if (formatEndpoint(decoded.client) !== formatEndpoint(mapped))
         this.fail('address-from-server', `${name}: ${formatIp6(address)} is not its mapping`);
@@ -340,5 +406,10 @@ export function play(
     else violation = { rule: 'no-exception', text: (error as Error).stack ?? String(error) };
   }
   if (trace) options.trace!.push(...trace.lines());
-  return { violation, hash: trace?.hash() ?? '', delivered: world.watch.deliveredCount };
+  return {
+    violation,
+    hash: trace?.hash() ?? '',
+    delivered: world.watch.deliveredCount,
+    accounts: world.hostiles.accounts,
+  };
 }

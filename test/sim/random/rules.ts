@@ -4,14 +4,21 @@ import {
   DISCOVERY_ADDRESS,
   formatEndpoint,
   formatIp6,
+  parseAdvertisement,
+  parseDatagram,
   parseIcmp6,
   parseIp4,
   parseIp6Header,
   PROTOCOL,
   TEREDO_PORT,
 } from '../../../engine/wire/index.ts';
-import type { Ip4, Ip6 } from '../../../engine/wire/index.ts';
+import type { Endpoint, Ip4, Ip6 } from '../../../engine/wire/index.ts';
 import { FORGED } from './attacks.ts';
+import type { Knowledge } from './attacks.ts';
+import { countIn } from './hostiles.ts';
+import type { Hostiles } from './hostiles.ts';
+import { fateOf } from './rows.ts';
+import type { Attack } from './scenario.ts';
 
 /** What always holds in every random network. */
 export const RULES = [
@@ -26,11 +33,18 @@ export const RULES = [
   'delivered-was-sent',
   /** It gets it once, unless a line of this network makes second copies. */
   'delivered-once',
-  /** A hostile datagram is worth one of ours at most, and no longer one; a server adds 8 bytes of origin, an advertisement is 2.2 times. */
+  /**
+   * A hostile datagram is worth one of ours at most, and no longer one; a server adds 8 bytes of origin, an advertisement is 2.2 times,
+   * and a source gets 40 of these in a second at most (20 a second, and 20 at once).
+   */
   'no-amplification',
   /** A client's address names its server and its mapping, and never the attacker's. */
   'address-from-server',
-  /** No client keeps more peers than its limit. */
+  /** No client trusts an attacker's endpoint for a native host or for another client of this network. */
+  'trust-is-earned',
+  /** A packet of an attack that can mean nothing good (`fateOf` in `random/rows.ts`) is discarded under a name, and answered by nothing. */
+  'refused-by-name',
+  /** No client keeps more peers than its limit, no relay more that it waits for, or more bytes for them. */
   'bounded-state',
   /**
    * 35 s after the last fault (a refresh interval of 30 s, and the answer over the slowest line; 125 s with the longest interval that
@@ -103,6 +117,9 @@ const ATTEMPTS = 4;
 const SOLICITATIONS = 3;
 const REFRESHES = 10;
 
+/** 20 advertisements a second go to one source, and 20 at once. */
+const MOST_ADVERTISED = 40;
+
 /** Bubbles in 300 s to a peer from which nothing comes: 15; 29 with the side ports that only a symmetric NAT calls for. */
 function mostUnanswered(symmetric: boolean): number {
   return symmetric
@@ -111,6 +128,8 @@ function mostUnanswered(symmetric: boolean): number {
 }
 
 const UDP_MARK = 48;
+/** By then every copy of an advertisement has come, and its nonce is spent. */
+const REPLAYED_AFTER_MS = 5_000;
 
 interface Sent {
   readonly source: Ip6;
@@ -121,10 +140,15 @@ interface Sent {
 interface Reaction {
   readonly node: string;
   readonly at: number;
+  readonly attack: Attack;
+  /** What the machine had discarded before. */
+  readonly before: Readonly<Record<string, number>>;
   readonly question: number;
   /** A server's advertisement goes to whoever asked, and is longer by its format. */
   readonly mayAdvertise: boolean;
   readonly source: string;
+  /** A program's packet may make us send more than one. */
+  readonly fromProgram: boolean;
   packets: number;
   bytes: number;
 }
@@ -136,7 +160,9 @@ export interface WatchOptions {
   readonly relays: ReadonlySet<string>;
   /** Clients behind NATs that map by destination. */
   readonly symmetric: ReadonlySet<string>;
-  readonly isAttacker: (ip: Ip4) => boolean;
+  readonly hostiles: Hostiles;
+  /** Counted discards of a machine. */
+  readonly discardsOf: (node: string) => Readonly<Record<string, number>>;
   /** Addresses of the other PCs behind the same router. */
   readonly neighbours: (node: string) => readonly Ip4[];
   /** Clients that look for neighbours by multicast. */
@@ -152,6 +178,15 @@ export class Watch {
   private readonly bubbles = new Map<string, number[]>();
   private readonly ways = new Map<string, number[]>();
   private readonly heard = new Map<string, number>();
+  /** Nodes where a hostile program runs. */
+  private readonly infested = new Set<string>();
+  /** When the server sent advertisements to a third party, by that. */
+  private readonly advertised = new Map<Ip4, number[]>();
+  /** Advertisements that came to each client, the last first. */
+  private readonly answers = new Map<
+    string,
+    readonly { readonly from: Endpoint; readonly bytes: Uint8Array; readonly at: number }[]
+  >();
   private reaction: Reaction | null = null;
   private readonly simulation: Simulation;
 
@@ -206,35 +241,101 @@ export class Watch {
       this.fail('delivered-once', `${node} got packet ${id} ${times} times`);
   }
 
+  /** A hostile program at `node` sends a packet of `length` bytes by `act`. */
+  noteProgram(node: string, attack: Attack, length: number, act: () => void): void {
+    this.infested.add(node);
+    this.options.hostiles.account(attack).sent++;
+    this.begin(node, attack, { length, source: '', fromProgram: true });
+    act();
+    this.settle();
+  }
+
   /** An ICMPv6 error must be about something that a local program sent. */
   private checkError(node: string, packet: Uint8Array): void {
     const icmp = parseIcmp6(packet);
     if (!icmp.ok) this.fail('delivered-was-sent', `${node} got broken ICMPv6`);
     const quoted = icmp.value.body.subarray(4);
     const sent = quoted.length >= UDP_MARK + 2 ? this.sent.get(idOf(quoted, UDP_MARK)) : undefined;
-    if (!sent) this.fail('delivered-was-sent', `${node} got an error about nothing it sent`);
+    if (!sent && !(quoted[UDP_MARK] === FORGED && this.infested.has(node)))
+      this.fail('delivered-was-sent', `${node} got an error about nothing it sent`);
   }
 
   private see(event: TraceEvent): void {
     const { packet, node, kind } = event;
-    if (packet.kind !== 'udp') return;
-    const { machines, isAttacker, server } = this.options;
+    const { machines, hostiles } = this.options;
     if (!machines.has(node)) return;
     if (kind === 'receive') {
-      const hostile = isAttacker(packet.source.ip);
-      this.noteHeard(node, packet);
-      this.reaction = hostile
-        ? {
-            node,
-            at: event.at,
-            question: packet.bytes.length,
-            mayAdvertise: node === server,
-            source: formatEndpoint(packet.source),
-            packets: 0,
-            bytes: 0,
-          }
-        : null;
-    } else if (kind === 'send') this.judgeSent(node, packet);
+      this.settle();
+      if (packet.kind === 'udp') this.noteHeard(node, packet);
+      const attack = hostiles.attackOf(packet.id);
+      if (attack === undefined && packet.kind === 'udp') this.noteAnswer(node, packet);
+      if (attack === undefined || packet.kind === 'icmp4') return;
+      const source = packet.kind === 'udp' ? formatEndpoint(packet.source) : '';
+      this.begin(node, attack, { length: packet.bytes.length, source, fromProgram: false });
+      this.simulation.after(0, () => this.settle());
+    } else if (kind === 'send' && packet.kind === 'udp') this.judgeSent(node, packet);
+  }
+
+  private noteAnswer(node: string, { source, bytes }: Packet4 & { kind: 'udp' }): void {
+    if (source.port !== TEREDO_PORT) return;
+    const datagram = parseDatagram(bytes);
+    if (!datagram.ok || !parseAdvertisement(datagram.value.packet).ok) return;
+    const before = this.answers.get(node) ?? [];
+    this.answers.set(
+      node,
+      [{ from: source, bytes, at: this.simulation.now }, ...before].slice(0, 8),
+    );
+  }
+
+  /** An advertisement that `node` took some seconds ago. */
+  advertisedTo(node: string): Knowledge['target']['advertised'] {
+    const { now } = this.simulation;
+    return this.answers.get(node)?.find(({ at }) => now - at > REPLAYED_AFTER_MS) ?? null;
+  }
+
+  private begin(
+    node: string,
+    attack: Attack,
+    {
+      length,
+      source,
+      fromProgram,
+    }: { readonly length: number; readonly source: string; readonly fromProgram: boolean },
+  ): void {
+    const { server, discardsOf } = this.options;
+    this.reaction = {
+      node,
+      at: this.simulation.now,
+      attack,
+      before: discardsOf(node),
+      question: length,
+      mayAdvertise: node === server,
+      source,
+      fromProgram,
+      packets: 0,
+      bytes: 0,
+    };
+  }
+
+  /** What became of the last hostile packet. */
+  private settle(): void {
+    const { reaction } = this;
+    this.reaction = null;
+    if (!reaction) return;
+    const { node, attack, before, packets } = reaction;
+    const { hostiles, discardsOf } = this.options;
+    const account = hostiles.account(attack);
+    const names = Object.entries(discardsOf(node)).flatMap(([name, count]) =>
+      count > (before[name] ?? 0) ? [name] : [],
+    );
+    if (packets > 0) account.answered++;
+    else if (names.length === 0) account.taken++;
+    for (const name of names) countIn(account.refused, name);
+    if (fateOf(attack) === 'refused' && (packets > 0 || names.length === 0))
+      this.fail(
+        'refused-by-name',
+        `${node} ${packets > 0 ? 'answered' : 'took'} a packet of ${attack}`,
+      );
   }
 
   private judgeSent(node: string, packet: Packet4 & { kind: 'udp' }): void {
@@ -251,12 +352,23 @@ export class Watch {
     reaction.bytes += packet.bytes.length;
     // 1.9 times by its format, and only to the source (with an authentication header less).
     const isAdvertisement = reaction.mayAdvertise && to === reaction.source;
+    if (isAdvertisement) this.noteAdvertised(ip);
     const most = isAdvertisement ? reaction.question * 2.2 : originAllowance(reaction);
+    if (reaction.fromProgram) return;
     if (reaction.packets > 1 || reaction.bytes > most)
       this.fail(
         'no-amplification',
         `${node} answered ${reaction.question} bytes by ${reaction.packets} packets of ${reaction.bytes}`,
       );
+  }
+
+  /** A third party gets no more of them than the server's limit. */
+  private noteAdvertised(victim: Ip4): void {
+    const { now } = this.simulation;
+    const recent = (this.advertised.get(victim) ?? []).filter((at) => now - at < 1_000);
+    this.advertised.set(victim, [...recent, now]);
+    if (recent.length >= MOST_ADVERTISED)
+      this.fail('no-amplification', `a forged source brought ${recent.length + 1} answers in 1 s`);
   }
 
   private judgeBubble(node: string, packet: Packet4 & { kind: 'udp' }): void {

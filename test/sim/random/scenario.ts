@@ -38,8 +38,8 @@ export interface HomeSpec {
 
 export type Place = { readonly home: number } | { readonly native: number };
 
-/** What a hostile host on the Internet sends; it knows every address and endpoint, but no secret. */
-export const ATTACKS = [
+/** What a lone hostile host on the Internet sends; it knows every address and endpoint, but no secret. */
+export const LONE_ATTACKS = [
   'junk',
   'bubbleFromPrivate',
   'bubbleFromStranger',
@@ -54,7 +54,36 @@ export const ATTACKS = [
   'fragment',
   'trailers',
 ] as const;
-export type Attack = (typeof ATTACKS)[number];
+export type LoneAttack = (typeof LONE_ATTACKS)[number];
+
+/** What a crowd sends beside that, from every side and with any source: see `random/rows.ts`. */
+export const CROWD_ATTACKS = [
+  'cut',
+  'looping',
+  'unfit',
+  'toServerItself',
+  'sourceRouting',
+  'guessedBits',
+  'programToPrivate',
+  'insideSource',
+  'everNewSources',
+  'everNewLinks',
+  'largeToDead',
+  'everNewClients',
+  'spoofedAdvertisement',
+  'replayedAdvertisement',
+  'unprovenNative',
+  'guessedPing',
+  'reflection',
+  'forgedSolicitation',
+  'circle',
+  'scan',
+  'discoveryLie',
+  'refusedTrailers',
+  'nested',
+] as const;
+export type CrowdAttack = (typeof CROWD_ATTACKS)[number];
+export type Attack = LoneAttack | CrowdAttack;
 
 /** Faults last from `at` to `until`. */
 export const FAULTS = [
@@ -69,7 +98,9 @@ export const FAULTS = [
   'relayDead',
   'interfaceDown',
 ] as const;
-export type Fault = (typeof FAULTS)[number];
+/** Others, which only some networks draw. */
+export const FURTHER_FAULTS = ['sendFails', 'serverLies'] as const;
+export type Fault = (typeof FAULTS)[number] | (typeof FURTHER_FAULTS)[number];
 
 export type Step =
   | { readonly kind: 'send'; readonly at: number; readonly from: Place; readonly to: Place }
@@ -141,6 +172,8 @@ function drawOptions(homes: readonly HomeSpec[], random: SeededRandom): HomeSpec
 /** Hostile hosts of a crowd, and how often they set out together. */
 const CROWD = 100;
 const CROWD_STEPS = 150;
+/** States of the network that are rows of the list of attacks. */
+const CROWD_FAULTS: readonly Fault[] = ['sendFails', 'serverLies', 'relayDead', 'blocked3544'];
 
 /** The scenario of `seed` among a hundred hostile hosts, who send everything to everybody at any time, also while nothing is wrong. */
 export function drawCrowd(seed: number): Scenario {
@@ -148,12 +181,19 @@ export function drawCrowd(seed: number): Scenario {
   const random = new SeededRandom(seed).fork('crowd');
   const attacks = Array.from({ length: CROWD_STEPS }, (): Step => ({
     kind: 'attack',
-    at: random.between(0, scenario.quietAt),
-    attack: random.pick(ATTACKS),
+    // Not just when a timer is due: what that makes a machine send is no answer.
+    at: random.float() * scenario.quietAt,
+    attack: random.pick([...LONE_ATTACKS, ...CROWD_ATTACKS]),
     home: random.between(0, scenario.homes.length - 1),
     count: random.pick([1, 10, 100]),
   }));
-  return { ...scenario, attackers: CROWD, steps: [...scenario.steps, ...attacks] };
+  const faults = Array.from({ length: random.between(0, 3) }, (): Step => {
+    const at = random.between(0, scenario.quietAt);
+    const until = Math.min(scenario.quietAt, at + random.between(50, LONGEST_FAULT_MS));
+    const home = random.between(0, scenario.homes.length - 1);
+    return { kind: 'fault', at, until, fault: random.pick(CROWD_FAULTS), home };
+  });
+  return { ...scenario, attackers: CROWD, steps: [...scenario.steps, ...attacks, ...faults] };
 }
 
 /** The scenario of `seed`. */
@@ -197,7 +237,7 @@ export function drawScenario(seed: number): Scenario {
     steps.push({
       kind: 'attack',
       at: random.between(0, quietAt),
-      attack: random.pick(ATTACKS),
+      attack: random.pick(LONE_ATTACKS),
       home: random.between(0, count - 1),
       count: random.pick([1, 1, 3, 40]),
     });

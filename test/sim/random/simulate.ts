@@ -1,7 +1,8 @@
-// Plays many random networks on all cores: simulate [--runs N] [--from SEED]; a progress bar, and each failure shrunk.
+// Plays many random networks on all cores: simulate [--runs N] [--from SEED] [--crowd]; a progress bar, and each failure shrunk.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { CrowdReport } from './crowd-report.ts';
 import type { News, Work } from './worker.ts';
 
 const BAR = 30;
@@ -9,10 +10,17 @@ const BAR = 30;
 const MOST_FAILURES = 10;
 
 const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '100000' }, from: { type: 'string', default: '1' } },
+  options: {
+    runs: { type: 'string', default: '100000' },
+    from: { type: 'string', default: '1' },
+    // Among a hundred hostile hosts, with a report for each row of docs/security.md.
+    crowd: { type: 'boolean', default: false },
+  },
 });
 const runs = Number(values.runs);
 const from = Number(values.from);
+const { crowd } = values;
+const rows = new CrowdReport();
 if (!Number.isSafeInteger(runs) || !Number.isSafeInteger(from) || runs < 1 || from < 0) {
   process.stderr.write(
     'simulate: --runs and --from take whole numbers; for example --runs 1000 --from 1\n',
@@ -43,8 +51,13 @@ function take(news: News): void {
     showProgress();
     return;
   }
+  if (news.kind === 'rows') {
+    rows.merge(news.rows);
+    return;
+  }
   failures++;
-  say(`\n${news.text}\nrepeat: npm run simulate -- --runs 1 --from ${news.seed}\n`);
+  const how = `--runs 1 --from ${news.seed}${crowd ? ' --crowd' : ''}`;
+  say(`\n${news.text}\nrepeat: npm run simulate -- ${how}\n`);
   if (failures >= MOST_FAILURES) {
     say(`${failures} failures: enough.`);
     process.exit(1);
@@ -54,7 +67,7 @@ function take(news: News): void {
 const threads = Math.min(availableParallelism(), runs);
 await Promise.all(
   Array.from({ length: threads }, (_, i) => {
-    const workerData: Work = { from: from + i, to: from + runs, step: threads };
+    const workerData: Work = { from: from + i, to: from + runs, step: threads, crowd };
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData });
     worker.on('message', take);
     return new Promise<void>((resolve, reject) => {
@@ -67,4 +80,5 @@ const seconds = (Date.now() - started) / 1000;
 say(
   `\n${played} random networks, ${delivered} packets delivered, ${failures} broke a rule; ${seconds.toFixed(0)} s`,
 );
+if (crowd) say(rows.lines().join('\n'));
 process.exitCode = failures > 0 ? 1 : 0;

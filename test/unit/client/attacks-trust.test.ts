@@ -89,6 +89,36 @@ describe('H-cache: packets to many dead addresses', () => {
     bench.pass(400_000);
     expect(bench.client.peers(bench.now)).toEqual([]);
   });
+
+  test('a list full of what programs asked for in vain lets in who comes from outside, and what is waited for stays', () => {
+    const bench = Bench.qualified({ limits: { maxPeers: 16, newPeersPerSecondOut: 1_000_000 } });
+    for (let i = 1; i <= 16; i++) bench.fromProgram(udp(bench.address, NATIVE + BigInt(i)));
+    const ask = (): boolean => {
+      bench.receive(PEER_ENDPOINT, bubble(PEER, bench.address));
+      return bench.client.peers(bench.now).some(({ address }) => address === PEER);
+    };
+    expect(ask()).toBe(false);
+    bench.pass(15_000);
+    bench.fromProgram(udp(bench.address, NATIVE + 1n));
+    expect(ask()).toBe(true);
+    const kept = bench.client.peers(bench.now).map(({ address }) => address);
+    expect(kept).toContain(NATIVE + 1n);
+    expect(kept).not.toContain(NATIVE + 2n);
+  });
+
+  test('they are forgotten 310 s after their last use, half a minute more at most, whenever others came', () => {
+    const bench = Bench.qualified();
+    bench.fromProgram(udp(bench.address, NATIVE + 1n));
+    bench.pass(100_000);
+    bench.fromProgram(udp(bench.address, NATIVE + 2n));
+    const kept = (): number => bench.client.peers(bench.now).length;
+    bench.pass(200_000);
+    expect(kept()).toBe(2);
+    bench.pass(40_000);
+    expect(kept()).toBe(1);
+    bench.pass(100_000);
+    expect(kept()).toBe(0);
+  });
 });
 
 describe('R-spoofed-server: advertisements that nobody may believe', () => {
