@@ -135,11 +135,12 @@ std::string perform(std::istringstream& words, const std::string& verb) {
     return "ok";
   }
   if (verb == "fork") {
-    // The child takes over the conversation, the parent waits.
+    // The child takes over the conversation, the parent waits, or ends (`fork away`).
     std::cout << std::flush;
     const pid_t child = fork();
     if (child > 0) {
-      while (true) pause();
+      while (name != "away") pause();
+      _exit(0);
     }
     return "ok";
   }

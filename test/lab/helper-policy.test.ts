@@ -97,8 +97,8 @@ describe.skipIf(reason !== null)('the helper and the machine policy', () => {
     test('a policy that comes while it runs takes it down, a stranger’s does not', async () => {
       await open();
       expect(await setAddress()).toEqual({ status: 0, text: '' });
-      chownSync(write('10-strangers.json', { state: 'disabled' }), STRANGER, STRANGER);
-      write('20-harmless.json', { state: 'client' });
+      chownSync(write('20-strangers.json', { state: 'disabled' }), STRANGER, STRANGER);
+      write('10-harmless.json', { state: 'client' });
       expect(await setAddress()).toEqual({ status: 0, text: '' });
       expect(isUp()).toBe(true);
       write('30-site.json', { state: 'disabled' });

@@ -69,6 +69,12 @@ describe.skipIf(reason !== null)('the owners of sockets, by sock_diag', () => {
 
   test('a sender that is gone when it is looked for stays closed', async () => {
     await start();
+    // Somebody who may was the last to be named.
+    const good = await field.act(allowed);
+    await good.do('udp u');
+    await good.do(`send u ${FAR} 4000 good`);
+    expect(await far.do(`recv u ${SOON_MS}`)).toBe('good');
+    field.asked.length = 0;
     const actor = await field.act(forbidden);
     const shots = 20;
     for (let i = 0; i < shots; i++) await actor.do(`shot - ${FAR} 4000 gone`);
@@ -79,6 +85,11 @@ describe.skipIf(reason !== null)('the owners of sockets, by sock_diag', () => {
     for (const { owner } of asked)
       expect([undefined, forbidden]).toContain(owner?.identities[0]?.path);
     expect(await far.do(`recv u ${QUIET_MS}`)).toBe('nothing');
+  });
+
+  test('a stranger to a connected socket, and a listener elsewhere, are nobody', async () => {
+    await start();
+    await field.callNobody(far, await field.act(allowed));
   });
 
   test('of programs that share a port or a socket all must be allowed', async () => {

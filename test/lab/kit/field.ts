@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   statSync,
   chmodSync,
@@ -88,7 +89,9 @@ export class Actor {
     return this.heard();
   }
 
+  /** Whoever reads its input ends, too: a child that it left behind. */
   kill(): void {
+    this.child.stdin!.destroy();
     this.child.kill('SIGKILL');
   }
 }
@@ -258,6 +261,39 @@ export class Field {
     const first = await actor.heard();
     if (first !== 'ready') throw new Error(`${command} said ${first}`);
     return actor;
+  }
+
+  /** Does `act` while the near helper’s process for owners can look at nothing. */
+  async unseen(act: () => Promise<void>): Promise<void> {
+    const { pid } = this.near.helper;
+    const owners = Number(readFileSync(`/proc/${pid!}/task/${pid!}/children`, 'utf8'));
+    process.kill(owners, 'SIGSTOP');
+    try {
+      await act();
+    } finally {
+      process.kill(owners, 'SIGCONT');
+    }
+  }
+
+  /** Calls from outside, from another port than `far` has, sockets of `actor` that such calls are not for: nobody is to be named. */
+  async callNobody(far: Actor, actor: Actor): Promise<void> {
+    this.decide = () => ({ out: 'allow', in: 'all' });
+    const lines = [
+      ['udp c', 'bind c :: 5100', `connect c ${FAR} 4000 1`],
+      ['udp l', 'bind l ::1 5101'],
+      ['udp4 f', 'bind4 f 5102'],
+    ];
+    for (const line of lines.flat()) await actor.do(line);
+    await far.do('udp v');
+    const ports = [5100, 5101, 5102];
+    for (const port of ports) await far.do(`send v ${NEAR} ${port} hello`);
+    const owners = await eventually('all were asked about', 3_000, () => {
+      const found = ports.map((port) => this.asked.find(({ flow }) => flow.localPort === port));
+      return found.every(Boolean) ? found : null;
+    });
+    for (const each of owners) if (each!.cookie !== null) throw new Error('somebody was named');
+    for (const name of ['c', 'l', 'f'])
+      if ((await actor.do(`recv ${name} 50`)) !== 'nothing') throw new Error(`${name} heard it`);
   }
 
   /** Ends the actors and forgets what was seen. */

@@ -11,7 +11,7 @@ import type {
   Rule,
 } from '../../../engine/gate/index.ts';
 import type { FlowKey } from '../../../engine/datapath/types.ts';
-import { parseIp6, PROTOCOL } from '../../../engine/wire/index.ts';
+import { buildIp6Packet, parseIp6, PROTOCOL } from '../../../engine/wire/index.ts';
 
 export const OWN = parseIp6('2001:0:c000:201::1')!;
 export const PEER = parseIp6('2001:db8::80')!;
@@ -73,6 +73,45 @@ export const ALLOW_CURL = rule('1', { path: '/usr/bin/curl' });
 
 export function tcp(localPort: number, remotePort = 443): FlowKey {
   return { protocol: PROTOCOL.tcp, local: OWN, localPort, remote: PEER, remotePort };
+}
+
+/** A packet from us to the peer (or back), with these bytes after its IPv6 header. */
+export function packet(
+  nextHeader: number,
+  payload: Uint8Array,
+  direction: Direction = 'out',
+): Uint8Array {
+  const [source, destination] = direction === 'out' ? [OWN, PEER] : [PEER, OWN];
+  return buildIp6Packet({ nextHeader, hopLimit: 64, source, destination }, payload);
+}
+
+export function ports(source: number, destination: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  new DataView(bytes.buffer).setUint16(0, source);
+  new DataView(bytes.buffer).setUint16(2, destination);
+  return bytes;
+}
+
+/** A fragment of a UDP datagram (RFC 8200 §4.5): `next 8 | 0 8 | offset 13 | 0 2 | more 1 | id 32`. */
+export function fragment(
+  offset: number,
+  more: boolean,
+  length: number,
+  id = 1,
+  from: Direction = 'in',
+) {
+  const data = offset === 0 ? ports(...sides(from), length) : new Uint8Array(length);
+  const payload = new Uint8Array(8 + length);
+  payload[0] = PROTOCOL.udp;
+  const view = new DataView(payload.buffer);
+  view.setUint16(2, offset | (more ? 1 : 0));
+  view.setUint32(4, id);
+  payload.set(data, 8);
+  return packet(PROTOCOL.fragment, payload, from);
+}
+
+function sides(from: Direction): [number, number] {
+  return from === 'in' ? [53, 5000] : [5000, 53];
 }
 
 /** A gate on a network without a domain controller, that is told so when it looks. */

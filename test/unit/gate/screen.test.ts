@@ -1,7 +1,6 @@
 // Module test/unit/gate/screen.test checks to which flow a packet belongs: errors by what they quote, fragments by their first.
 import { describe, expect, test } from 'vitest';
 import { Screen } from '../../../engine/gate/index.ts';
-import type { Direction } from '../../../engine/gate/index.ts';
 import {
   buildEcho,
   buildIcmp6,
@@ -10,7 +9,7 @@ import {
   parseIp6,
   PROTOCOL,
 } from '../../../engine/wire/index.ts';
-import { OWN, PEER, tcp } from './harness.ts';
+import { fragment, OWN, packet, PEER, ports, tcp } from './harness.ts';
 
 const UDP_FLOW = {
   protocol: PROTOCOL.udp,
@@ -19,35 +18,6 @@ const UDP_FLOW = {
   remote: PEER,
   remotePort: 53,
 };
-
-/** A packet from us to the peer (or back), with these bytes after its IPv6 header. */
-function packet(nextHeader: number, payload: Uint8Array, direction: Direction = 'out'): Uint8Array {
-  const [source, destination] = direction === 'out' ? [OWN, PEER] : [PEER, OWN];
-  return buildIp6Packet({ nextHeader, hopLimit: 64, source, destination }, payload);
-}
-
-function ports(source: number, destination: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  new DataView(bytes.buffer).setUint16(0, source);
-  new DataView(bytes.buffer).setUint16(2, destination);
-  return bytes;
-}
-
-/** A fragment of a UDP datagram (RFC 8200 §4.5): `next 8 | 0 8 | offset 13 | 0 2 | more 1 | id 32`. */
-function fragment(offset: number, more: boolean, length: number, id = 1, from: Direction = 'in') {
-  const data = offset === 0 ? ports(...sides(from), length) : new Uint8Array(length);
-  const payload = new Uint8Array(8 + length);
-  payload[0] = PROTOCOL.udp;
-  const view = new DataView(payload.buffer);
-  view.setUint16(2, offset | (more ? 1 : 0));
-  view.setUint32(4, id);
-  payload.set(data, 8);
-  return packet(PROTOCOL.fragment, payload, from);
-}
-
-function sides(from: Direction): [number, number] {
-  return from === 'in' ? [53, 5000] : [5000, 53];
-}
 
 describe('packets', () => {
   test('are named from our side, whichever way they go', () => {

@@ -14,7 +14,7 @@ import {
   PROTOCOL,
 } from '../../../engine/wire/index.ts';
 import type { Ip6 } from '../../../engine/wire/index.ts';
-import { ALLOW_CURL, CURL, OWN, owner, PEER, PYTHON, SETTINGS } from '../gate/harness.ts';
+import { ALLOW_CURL, CURL, fragment, OWN, owner, PEER, PYTHON, SETTINGS } from '../gate/harness.ts';
 
 let delivered: Uint8Array[];
 let sent: Uint8Array[];
@@ -184,6 +184,32 @@ it('holds the first packets of a flow until its owner is known, a few of them', 
   open.inward(error);
   expect(delivered).toEqual([error]);
   open.close();
+});
+
+it('lets a later fragment pass neither way before the first of its packet, and with it only if that may', async () => {
+  const slow = new SlowOwners();
+  const gate = keeper(false, slow.owners);
+  const piece = (first: boolean, id: number, way: 'in' | 'out'): Uint8Array =>
+    first ? fragment(0, true, 1_200, id, way) : fragment(1_200, false, 100, id, way);
+  gate.outward(piece(false, 1, 'out'));
+  gate.inward(piece(false, 2, 'in'));
+  expect([sent, delivered]).toEqual([[], []]);
+  gate.outward(piece(true, 1, 'out'));
+  await slow.answer(owner(CURL));
+  await slow.applied();
+  expect(sent).toEqual([piece(true, 1, 'out'), piece(false, 1, 'out')]);
+  // The answer to what was sent may come in, in pieces too.
+  gate.inward(piece(true, 2, 'in'));
+  expect(delivered).toEqual([piece(true, 2, 'in'), piece(false, 2, 'in')]);
+  gate.close();
+  // What nobody may have does not come by its pieces either.
+  const refusing = keeper(false, slow.owners);
+  refusing.inward(piece(true, 3, 'in'));
+  await slow.answer(owner(PYTHON));
+  refusing.inward(piece(false, 3, 'in'));
+  expect(delivered).toHaveLength(2);
+  expect(refusing.discards.snapshot()).toEqual({ notAllowedIn: 2 });
+  refusing.close();
 });
 
 it('refuses what waited when its owner may not, or is not found', async () => {
