@@ -65,6 +65,13 @@ interface Waiting {
 
 const NOTHING_WAITS = { direction: 'out', packets: [] } as const;
 
+/** Packets that may pass once the kernel has the verdict. */
+interface Granted {
+  readonly text: string;
+  readonly direction: Direction;
+  readonly packets: readonly Uint8Array[];
+}
+
 export class Gatekeeper {
   readonly gate: Gate;
   readonly discards = new Discards();
@@ -75,6 +82,7 @@ export class Gatekeeper {
   private readonly screen = new Screen();
   private readonly waiting = new Map<string, Waiting>();
   private waitingBytes = 0;
+  private readonly granted = new Set<Granted>();
   private readonly errors = new TokenBucket(ERRORS_PER_SECOND, ERRORS_PER_SECOND);
   private datapath: Datapath | null = null;
   private owners: Owners | null = null;
@@ -126,6 +134,7 @@ export class Gatekeeper {
   close(): void {
     this.cancelTimer();
     this.waiting.clear();
+    this.granted.clear();
     this.datapath = null;
     this.owners = null;
   }
@@ -269,8 +278,11 @@ export class Gatekeeper {
       case 'timeout':
         this.wakeAt(output.at);
         break;
-      case 'wake':
       case 'sleep':
+        this.withdraw();
+        this.hooks.act(output);
+        break;
+      case 'wake':
       case 'state':
       case 'question':
       case 'save':
@@ -322,11 +334,15 @@ export class Gatekeeper {
   // ---- 3. verdicts
 
   private settle({ flow, verdict }: GateOutput & { kind: 'flow' }): void {
-    const { direction, packets } = this.takeWaiting(flowText(flow)) ?? NOTHING_WAITS;
+    const text = flowText(flow);
+    const { direction, packets } = this.takeWaiting(text) ?? NOTHING_WAITS;
     if (verdict === 'pass') {
-      this.whenApplied(() => this.passAll(flow, packets, direction));
+      const granted: Granted = { text, direction, packets };
+      this.granted.add(granted);
+      this.whenApplied(() => this.passAll(flow, granted));
       return;
     }
+    this.withdraw(text);
     this.release(flow);
     for (const packet of packets) {
       this.refused(direction);
@@ -340,11 +356,22 @@ export class Gatekeeper {
     else act();
   }
 
-  private passAll(flow: FlowKey, packets: readonly Uint8Array[], direction: Direction): void {
-    // A rule may have ended meanwhile.
-    if (!this.datapath || !this.gate.passes(flow)) return;
-    for (const packet of packets) this.pass(packet, direction);
-    this.datapath.setFlow(flow, 'pass');
+  private passAll(flow: FlowKey, granted: Granted): void {
+    if (!this.datapath || !this.granted.delete(granted)) return;
+    const { direction, packets } = granted;
+    const known = this.gate.passes(flow);
+    // A program that closed its socket has sent all the same; what comes for it is nobody's any more.
+    if (known || direction === 'out') for (const packet of packets) this.pass(packet, direction);
+    if (known) this.datapath.setFlow(flow, 'pass');
+  }
+
+  /** A rule ended before the kernel had the verdict about this flow, or (undefined) the tunnel sleeps. */
+  private withdraw(text?: string): void {
+    for (const granted of this.granted) {
+      if (text !== undefined && granted.text !== text) continue;
+      this.granted.delete(granted);
+      granted.packets.forEach(() => this.refused(granted.direction));
+    }
   }
 
   private release(flow: FlowKey): void {

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CallResult } from '../../engine/service/api.ts';
+import { copyActor } from './kit/field.ts';
 import { Lab, NATIVE, noLab } from './kit/lab.ts';
 import { eventually, sleep, wakeUps } from './kit/processes.ts';
 import type { Program, Result } from './kit/processes.ts';
@@ -120,6 +121,16 @@ describe.skipIf(reason !== null)('least exposure', () => {
     const allowed = await client.cli('apps', 'allow', 'curl');
     expect(allowed.out).toMatch(/^curl may connect out: \/.*curl$/m);
     expect((await client.status()).state).toBe('dormant');
+    // Not a packet is lost to waking, so that what sends once and sends no second time arrives.
+    const once = copyActor(join(lab.folder, 'once'));
+    expect((await client.cli('apps', 'allow', once)).code).toBe(0);
+    const listening = ['-u', 'UDP6-RECV:4000', '-'];
+    const listener = lab.start(lab.native, '/usr/bin/socat', listening);
+    const bound = async () => (await lab.run(lab.native, 'ss', ['-Huln', 'sport = :4000'])).out;
+    await eventually('it listens', 5_000 * SLOW, async () => (await bound()) !== '');
+    expect((await here(once, '--shot', NATIVE, '4000', 'hello')).code).toBe(0);
+    await listener.says(/hello/, 5_000 * SLOW);
+    await asleep();
     const page = await fetch();
     expect(page.err).toBe('');
     expect(page.out).toBe(WEB_PAGE);

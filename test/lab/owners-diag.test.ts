@@ -9,7 +9,7 @@ const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
 const QUIET_MS = 300;
-const SOON_MS = 3_000;
+const SOON_MS = 10_000;
 /** The kernel tells of a closed socket within a millisecond; a lost message is made up for by the look each 5 s. */
 const CLOSED_MS = 1_000;
 

@@ -40,6 +40,8 @@ const ACTOR = 'build/lab/actor';
 export const NEAR = '2001:0:c000:201:1234:56:7890:1';
 export const FAR = '2001:0:c000:201:1234:56:7890:2';
 const NEAR_ADDRESS = parseIp6(NEAR)!;
+/** For what happens at once on a machine that is not busy, ms. */
+const SOON_MS = 10_000;
 const LOOPBACK = 0x7f000001;
 
 /** Builds test/lab/actor.cc if it changed, and makes `path` a copy of it: a program of its own. */
@@ -287,7 +289,7 @@ export class Field {
     await far.do('udp v');
     const ports = [5100, 5101, 5102];
     for (const port of ports) await far.do(`send v ${NEAR} ${port} hello`);
-    const owners = await eventually('all were asked about', 3_000, () => {
+    const owners = await eventually('all were asked about', SOON_MS, () => {
       const found = ports.map((port) => this.asked.find(({ flow }) => flow.localPort === port));
       return found.every(Boolean) ? found : null;
     });
@@ -299,7 +301,7 @@ export class Field {
   /** Ends the actors and forgets what was seen. */
   async clear(): Promise<void> {
     for (const actor of this.actors.splice(0)) actor.kill();
-    await eventually('the actors ended', 3_000, () => pidsIn(this.nearSpace).length <= 2);
+    await eventually('the actors ended', SOON_MS, () => pidsIn(this.nearSpace).length <= 2);
     this.events.length = 0;
     this.asked.length = 0;
     this.decide = () => null;

@@ -212,6 +212,24 @@ it('lets a later fragment pass neither way before the first of its packet, and w
   refusing.close();
 });
 
+it('sends what a program sent that closed its socket before the kernel had the verdict, unless a rule ended', async () => {
+  const slow = new SlowOwners();
+  const open = keeper(false, slow.owners);
+  const packets = [udp(OWN, PEER), udp(OWN, PEER)];
+  open.outward(packets[0]!);
+  await slow.answer(owner(CURL));
+  open.event({ kind: 'closed', cookie: 1n });
+  await slow.applied();
+  expect(sent).toEqual([packets[0]]);
+  open.outward(packets[1]!);
+  await slow.answer(owner(CURL));
+  open.input({ kind: 'forget', id: ALLOW_CURL.id });
+  await slow.applied();
+  expect(sent).toEqual([packets[0]]);
+  expect(open.discards.snapshot()).toEqual({ notAllowedOut: 1 });
+  open.close();
+});
+
 it('refuses what waited when its owner may not, or is not found', async () => {
   const slow = new SlowOwners();
   const open = keeper(false, slow.owners);
