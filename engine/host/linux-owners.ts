@@ -37,6 +37,7 @@ export function openLinuxOwners(fd: number, options: OwnersOptions): Promise<Own
 class LinuxOwners implements Owners {
   mode: Owners['mode'] = 'sock-diag';
   why: string | null = null;
+  decidesFor: readonly number[] | null = [];
   onEarlyEnd: ((error: HostError) => void) | null = null;
   private readonly socket: Socket;
   private readonly options: OwnersOptions;
@@ -162,6 +163,7 @@ class LinuxOwners implements Owners {
       case 'mode':
         this.mode = frame.mode;
         this.why = frame.why;
+        this.decidesFor = frame.decidesFor;
         this.onEarlyEnd = null;
         this.onReady();
         break;

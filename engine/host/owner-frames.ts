@@ -41,7 +41,12 @@ const KIND = {
 
 /** What the helper tells. `id` is that of the question. */
 export type OwnerFrame =
-  | { readonly kind: 'mode'; readonly mode: 'programs' | 'sock-diag'; readonly why: string | null }
+  | {
+      readonly kind: 'mode';
+      readonly mode: 'programs' | 'sock-diag';
+      readonly why: string | null;
+      readonly decidesFor: readonly number[] | null;
+    }
   | {
       readonly kind: 'owner';
       readonly id: number;
@@ -256,7 +261,10 @@ function readBody(kind: number, body: Body): OwnerFrame | null {
     case KIND.mode: {
       const mode = body.u8() === 1 ? 'programs' : 'sock-diag';
       const why = body.text();
-      return { kind: 'mode', mode, why: why === '' ? null : why };
+      const everybody = body.u8() !== 0;
+      const users = Array.from({ length: body.u16() }, () => body.u32());
+      const decidesFor = everybody ? null : users;
+      return { kind: 'mode', mode, why: why === '' ? null : why, decidesFor };
     }
     case KIND.owner: {
       const id = body.u32();

@@ -142,6 +142,8 @@ export interface Owners {
   readonly mode: 'programs' | 'sock-diag';
   /** Why not the programs, one sentence; null with them. */
   readonly why: string | null;
+  /** The users besides the client's own whose programs may be decided about; null: everybody's. */
+  readonly decidesFor: readonly number[] | null;
   /** What the socket of `cookie` may do. Resolves when the kernel judges by it: what is delivered before is lost. */
   setVerdict(cookie: bigint, verdict: SocketVerdict): Promise<void>;
   /** Whose flow is it? `cookie` null: nobody's. */

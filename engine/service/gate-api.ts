@@ -158,7 +158,8 @@ async function setApp(
   };
   for (const { id } of same.slice(1)) input({ kind: 'forget', id });
   input({ kind: 'rule', rule, processes: heldBy(params.pid) });
-  return { app: appOf(rule, now()), warning: warningAbout(gate, rule) };
+  const warning = warningAbout(gate, rule) ?? outOfReach(matcher, user, owners());
+  return { app: appOf(rule, now()), warning };
 }
 
 /** The process whose end ends the rule. Throws ServiceError when it is gone already. */
@@ -204,6 +205,17 @@ function sameMatcher(a: Matcher, b: Matcher): boolean {
     a.group?.kind === b.group?.kind &&
     a.group?.id === b.group?.id
   );
+}
+
+/** What to say of a rule about a user whose programs this client can't decide about. */
+function outOfReach({ user }: Matcher, ownUser: number, owners: Owners | null): string | null {
+  const others = owners?.decidesFor ?? null;
+  if (others === null || user === null || user === ownUser || others.includes(user)) return null;
+  const whom =
+    others.length === 0
+      ? 'its own user alone'
+      : `its own user and ${others.map((other) => `user ${other}`).join(', ')} alone`;
+  return `This client decides about programs of ${whom}, so nothing of user ${user} passes. Root says more by --decides-for of the helper; see docs/run-your-own.md.`;
 }
 
 function warningAbout(gate: Gate, { id, matcher, never }: Rule): string | null {

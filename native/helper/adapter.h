@@ -27,7 +27,7 @@ class Adapter {
   // Down, it has lost its addresses and routes, and neither gives packets to its user nor takes any.
   Answer setUp(bool up);
   // Programs of other users can't send by it any more.
-  void admitOnly(const std::vector<uid_t>& users) { barrier_.admitOnly(users); }
+  void admitOnly(const owners::Subjects& users) { barrier_.admitOnly(users); }
   Answer setAddress(const Request& request);
   Answer removeAddress(const Request& request);
   Answer setDefaultRoute(const Request& request);

@@ -158,14 +158,17 @@ int Barrier::raise(uint32_t interface) {
   return transact(fd_, {table(table_), chain(table_, kForward, NF_INET_FORWARD), drop(NFT_META_IIF), drop(NFT_META_OIF)});
 }
 
-int Barrier::admitOnly(const std::vector<uid_t>& users) {
+int Barrier::admitOnly(const owners::Subjects& users) {
   std::vector<Message> changes{chain(table_, kOutput, NF_INET_LOCAL_OUT)};
-  for (const uid_t user : users)
+  const auto admit = [&](uint32_t user) {
     changes.push_back(rule(table_, kOutput, [&](Message& message) {
       loadEqual(message, NFT_META_OIF, interface_);
       loadEqual(message, NFT_META_SKUID, user);
       decide(message, NF_ACCEPT);
     }));
+  };
+  admit(users.client);
+  for (uint32_t i = 0; i < users.count; i++) admit(users.others[i]);
   const auto refuse = [&](nft_reject_types how) {
     changes.push_back(rule(table_, kOutput, [&](Message& message) {
       loadEqual(message, NFT_META_OIF, interface_);

@@ -1,10 +1,9 @@
 // Keeps out of one interface what is forwarded for others, such as a container behind our own address, and what users send who don't belong there.
 #pragma once
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
-#include <vector>
+
+#include "../owners/subjects.h"
 
 namespace helper {
 
@@ -21,7 +20,7 @@ class Barrier {
   // Linux 5.12, or without nftables.
   int raise(uint32_t interface);
   // From here on what sockets of any other user send is refused; once, and 0 or the errno as for `raise`.
-  int admitOnly(const std::vector<uid_t>& users);
+  int admitOnly(const owners::Subjects& users);
 
  private:
   int fd_ = -1;

@@ -81,11 +81,11 @@ void removeSocket(const std::string& path, const struct stat& made) {
 }
 
 // Only the handlers of the daemon itself are undone: a session sets its own.
-[[noreturn]] void runSession(int client, int alive, bool mayBeServer, const sigset_t& before) {
+[[noreturn]] void runSession(int client, int alive, bool mayBeServer, const std::vector<uid_t>& others, const sigset_t& before) {
   for (const int number : {SIGTERM, SIGINT, SIGCHLD}) signal(number, SIG_DFL);
   sigprocmask(SIG_SETMASK, &before, nullptr);
   closeOthers({std::min(client, alive), std::max(client, alive)});
-  _exit(serve(client, alive, mayBeServer));
+  _exit(serve(client, alive, mayBeServer, others));
 }
 
 }  // namespace
@@ -98,8 +98,8 @@ bool peerUser(int fd, uid_t& user) {
   return true;
 }
 
-int listenAt(const std::string& path, int activated, const std::vector<uid_t>& allowed, const std::vector<uid_t>& servers) {
-  const auto in = [](const std::vector<uid_t>& users, uid_t user) { return std::find(users.begin(), users.end(), user) != users.end(); };
+int listenAt(const std::string& path, int activated, const Users& users) {
+  const auto in = [](const std::vector<uid_t>& list, uid_t user) { return std::find(list.begin(), list.end(), user) != list.end(); };
   struct stat made{};
   const int listener = activated >= 0 ? activated : makeSocket(path, made);
   if (listener < 0) return 1;
@@ -129,14 +129,15 @@ int listenAt(const std::string& path, int activated, const std::vector<uid_t>& a
     if (client < 0) continue;
     uid_t user = 0;
     const bool known = peerUser(client, user);
-    const bool mayBeServer = known && (user == 0 || in(servers, user));
-    const bool may = mayBeServer || (known && in(allowed, user));
+    const bool mayBeServer = known && (user == 0 || in(users.servers, user));
+    const bool may = mayBeServer || (known && in(users.allowed, user));
     if (may && sessions < kMaxSessions) {
       const pid_t child = fork();
       if (child == 0) {
         close(alive[1]);
         close(listener);
-        runSession(client, alive[0], mayBeServer, before);
+        const auto others = users.decidesFor.find(user);
+        runSession(client, alive[0], mayBeServer, others == users.decidesFor.end() ? std::vector<uid_t>() : others->second, before);
       }
       if (child > 0) sessions++;
     }

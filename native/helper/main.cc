@@ -6,12 +6,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "../owners/subjects.h"
 #include "confine.h"
 #include "daemon.h"
 #include "session.h"
@@ -25,8 +27,9 @@ constexpr const char* kDefaultPath = "/run/shipworm-helper/helper.sock";
 constexpr int kActivatedFd = 3;
 
 constexpr const char* kUsage =
-    "Usage: shipworm-helper --listen [PATH] [--allow-uid USER | --allow-server-uid USER]...\n"
-    "                                                            serve root and these users (names or numbers) on a socket\n"
+    "Usage: shipworm-helper --listen [PATH] [--allow-uid USER | --allow-server-uid USER | --decides-for USER:USER[,USER]...]...\n"
+    "                                                            serve root and these users (names or numbers) on a socket;\n"
+    "                                                            the first one's client decides about programs of the others\n"
     "       shipworm-helper --stdin                              serve the user who ran pkexec, on standard input\n"
     "       shipworm-helper --fd N --uid N                       serve one client on an inherited socket\n";
 
@@ -77,15 +80,35 @@ int serveOne(int fd, uid_t user) {
   return helper::serve(client, -1, true);
 }
 
+// "CLIENT:USER,USER". Empty when it is understood, else what is wrong with it.
+std::string readDecidesFor(const std::string& text, helper::Users& users) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos) return "--decides-for takes CLIENT:USER[,USER]...";
+  uid_t client = 0, user = 0;
+  for (size_t from = 0, to = colon; from < text.size(); from = to + 1, to = std::min(text.find(',', from), text.size())) {
+    const std::string name = text.substr(from, to - from);
+    if (!userOf(name.c_str(), user)) return "There is no user " + name + " on this machine.";
+    if (from == 0) client = user;
+    else users.decidesFor[client].push_back(user);
+  }
+  const auto serves = [&](const std::vector<uid_t>& list) { return std::find(list.begin(), list.end(), client) != list.end(); };
+  if (!serves(users.allowed) && !serves(users.servers)) return "Before --decides-for " + text + " comes --allow-uid " + text.substr(0, colon) + ".";
+  if (users.decidesFor[client].size() > owners::kMaxOthers) return "--decides-for names too many users for one client.";
+  return "";
+}
+
 int listenFor(int argc, char** argv) {
   std::string path = kDefaultPath;
-  std::vector<uid_t> allowed, servers;
+  helper::Users users;
   for (int i = 2; i < argc; i++) {
     const std::string_view flag = argv[i];
     if ((flag == "--allow-uid" || flag == "--allow-server-uid") && i + 1 < argc) {
       uid_t user = 0;
       if (!userOf(argv[++i], user)) return stop(kExitUsage, (std::string("There is no user ") + argv[i] + " on this machine.").c_str());
-      (flag == "--allow-uid" ? allowed : servers).push_back(user);
+      (flag == "--allow-uid" ? users.allowed : users.servers).push_back(user);
+    } else if (flag == "--decides-for" && i + 1 < argc) {
+      const std::string wrong = readDecidesFor(argv[++i], users);
+      if (!wrong.empty()) return stop(kExitUsage, wrong.c_str());
     } else if (i == 2 && argv[i][0] == '/') {
       path = argv[i];
     } else {
@@ -98,7 +121,7 @@ int listenFor(int argc, char** argv) {
   if (activated && !seqpacketSocket(kActivatedFd)) return stop(1, "The socket from systemd must be ListenSequentialPacket=.");
   clearenv();
   helper::closeOthers({activated ? kActivatedFd : 0});
-  return helper::listenAt(path, activated ? kActivatedFd : -1, allowed, servers);
+  return helper::listenAt(path, activated ? kActivatedFd : -1, users);
 }
 
 }  // namespace

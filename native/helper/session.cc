@@ -29,7 +29,8 @@ constexpr int kHelloMs = 10'000;
 
 class Session {
  public:
-  Session(int client, int parent, TunDescriptors& descriptors, RawSocket& raw, owners::OwnersProcess& owners, owners::Descriptor filter, bool mayBeServer)
+  Session(int client, int parent, TunDescriptors& descriptors, RawSocket& raw, owners::OwnersProcess& owners, owners::Descriptor filter, bool mayBeServer,
+          const std::vector<uid_t>& others)
       : client_(client),
         parent_(parent),
         descriptors_(descriptors),
@@ -37,7 +38,8 @@ class Session {
         owners_(owners),
         filter_(std::move(filter)),
         adapter_(descriptors),
-        mayBeServer_(mayBeServer) {}
+        mayBeServer_(mayBeServer),
+        others_(others) {}
 
   void run() {
     for (;;) {
@@ -167,10 +169,13 @@ class Session {
     if (role_ != Role::adapter) return {Status::badOrder, 0, "This command belongs to another role."};
     uid_t user = 0;
     if (!peerUser(client_, user)) return {Status::system, 0, "The client's user could not be told."};
+    owners::Subjects subjects{user};
+    for (const uid_t other : others_)
+      if (subjects.count < owners::kMaxOthers) subjects.others[subjects.count++] = other;
     // No verdict of a user's client is about others' programs, and their packets are not its to read.
-    if (user != 0) adapter_.admitOnly({user});
+    if (!subjects.everybody()) adapter_.admitOnly(subjects);
     // Who must obey a policy can't do without the kernel's part.
-    owners::Descriptor stream = owners_.begin({adapter_.index(), user, policy_.now().closed || !request.on});
+    owners::Descriptor stream = owners_.begin({adapter_.index(), subjects, policy_.now().closed || !request.on});
     if (!stream.valid()) return {Status::badOrder, 0, "The owners of sockets are told once a connection; use another connection."};
     for (const Address& address : adapter_.addresses()) owners_.addAddress(address);
     judging_ = true;
@@ -222,13 +227,14 @@ class Session {
   bool judging_ = false;  // owners are told
   bool relaying_ = false;
   const bool mayBeServer_;
+  const std::vector<uid_t> others_;
   bool greeted_ = false;
   Role role_ = Role::adapter;
 };
 
 }  // namespace
 
-int serve(int client, int parent, bool mayBeServer) {
+int serve(int client, int parent, bool mayBeServer, const std::vector<uid_t>& others) {
   TunDescriptors descriptors;
   owners::OwnersProcess owners;
   owners.fork([] { return confine(Keep::owners); });
@@ -240,7 +246,7 @@ int serve(int client, int parent, bool mayBeServer) {
     std::fprintf(stderr, "shipworm-helper: its privileges could not be given up (%s).\n", std::strerror(errno));
     return 1;
   }
-  Session(client, parent, descriptors, raw, owners, std::move(filter), mayBeServer).run();
+  Session(client, parent, descriptors, raw, owners, std::move(filter), mayBeServer, others).run();
   return 0;
 }
 

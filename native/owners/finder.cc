@@ -158,7 +158,7 @@ void Finder::holding(const std::vector<SocketRow>& rows, Found found) {
 void Finder::complete(OwnerPointer owner, Found found) {
   for (size_t i = 0; i < owner->identities.size(); i++) {
     Identity& identity = owner->identities[i];
-    if (client_ != 0 && identity.user != client_) {
+    if (!subjects_.include(identity.user)) {
       const uint32_t user = identity.user;
       identity = Identity{};
       identity.user = user;

@@ -14,6 +14,7 @@
 #include "hash.h"
 #include "holders.h"
 #include "identity.h"
+#include "subjects.h"
 #include "tables.h"
 
 namespace owners {
@@ -35,11 +36,11 @@ struct SeenExec {
   uint64_t atNs = 0;
 };
 
-// `client`: the user who is answered for. Root sees everybody; of another user's processes only the user is told.
+// Of processes of users whom `subjects` does not name only the user is told.
 class Finder {
  public:
-  Finder(const Tables& tables, Diag& diag, Hasher& hasher, uint32_t client)
-      : tables_(tables), diag_(diag), hasher_(hasher), client_(client) {}
+  Finder(const Tables& tables, Diag& diag, Hasher& hasher, const Subjects& subjects)
+      : tables_(tables), diag_(diag), hasher_(hasher), subjects_(subjects) {}
 
   // Called before a maker that is gone is given up: reads what programs were begun.
   void readStartsBy(std::function<void()> read) { readStarts_ = std::move(read); }
@@ -74,7 +75,7 @@ class Finder {
   const Tables& tables_;
   Diag& diag_;
   Hasher& hasher_;
-  const uint32_t client_;
+  const Subjects subjects_;
   std::function<void()> readStarts_;
   SearchBudget budget_;
   std::unordered_map<pid_t, Look> looks_;

@@ -40,7 +40,7 @@ constexpr SocketVerdict kNothing{Out::deny, In::none, {}};
 }  // namespace
 
 Service::Service(int engine, const Start& start)
-    : engine_(engine), start_(start), finder_(tables_, diag_, hasher_, start.client), starts_(finder_) {}
+    : engine_(engine), start_(start), finder_(tables_, diag_, hasher_, start.subjects), starts_(finder_) {}
 
 bool Service::open() {
   if (diag_.open() != 0) return false;
@@ -82,6 +82,9 @@ void Service::run(int session) {
   policy_.open();
   Writer hello(Kind::mode);
   hello.u8(programs_ ? 1 : 2).text(why_);
+  const Subjects& subjects = start_.subjects;
+  hello.u8(subjects.everybody()).u16(static_cast<uint16_t>(subjects.count));
+  for (uint32_t i = 0; i < subjects.count; i++) hello.u32(subjects.others[i]);
   send(hello);
   listenersAtNs_ = bootNs();
   std::vector<pollfd> items;
@@ -230,14 +233,14 @@ void Service::tellApplied(uint32_t id) {
   send(frame);
 }
 
-// Whatever the engine says: nobody but root opens what another user's program made, and nobody what the machine policy forbids.
+// Whatever the engine says: nobody opens what a program of another user made than those he decides for, and nobody what the machine policy forbids.
 void Service::judge(uint64_t root, std::function<void(bool)> then) {
   SocketRecord record;
   const auto recorded = [&](uint64_t cookie) { return tables_.sockets.lookup(&cookie, &record) == 0; };
   // A listener that closed lives on in what it accepted.
   const auto living = living_.find(root);
   if (!recorded(root) && (living == living_.end() || std::none_of(living->second.begin(), living->second.end(), recorded))) return then(false);
-  if (start_.client != 0 && record.user != start_.client) return then(false);
+  if (!start_.subjects.include(record.user)) return then(false);
   if (policy_.now().forbidden.empty()) return then(true);
   finder_.recorded(record, [this, then = std::move(then)](const OwnerPointer& owner) {
     then(owner && std::none_of(owner->identities.begin(), owner->identities.end(), [&](const Identity& one) { return isForbidden(policy_.now(), one); }));

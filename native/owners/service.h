@@ -16,13 +16,14 @@
 #include "programs.h"
 #include "ring.h"
 #include "starts.h"
+#include "subjects.h"
 #include "tables.h"
 
 namespace owners {
 
 struct Start {
   uint32_t interface;
-  uint32_t client;    // user
+  Subjects subjects;
   uint32_t programs;  // 0: do without, as a kernel would that has none
 };
 

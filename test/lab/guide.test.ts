@@ -56,6 +56,7 @@ describe.skipIf(reason !== null)('the guide alone', () => {
     vps = await Machine.make(lab, lab.pub);
     home = await Machine.make(lab, lab.home1.space);
     await vps.shell(FIREWALL);
+    await home.shell('useradd alice; useradd bob');
   });
   afterEach(() => lab.close());
 

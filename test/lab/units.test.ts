@@ -1,11 +1,13 @@
 // The systemd units: systemd finds no fault in them, what they start starts with no more rights than they say, and reload and socket activation work.
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Status } from '../../engine/service/api.ts';
-import { Lab, noLab, SERVER } from './kit/lab.ts';
+import { Lab, NATIVE, noLab, SERVER } from './kit/lab.ts';
 import { Machine } from './kit/machine.ts';
 import { eventually } from './kit/processes.ts';
-import { leavesNothing } from './kit/programs.ts';
+import type { Result } from './kit/processes.ts';
+import { leavesNothing, QUALIFIED_MS } from './kit/programs.ts';
+import { startWebServer, WEB_PAGE } from './kit/traffic.ts';
 
 const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
@@ -152,6 +154,47 @@ describe.skipIf(reason !== null)('the units', () => {
     expect(await address()).toBe(first);
     await home.shell('systemctl stop shipworm-client');
     await eventually('it has ended', 5_000, async () => (await home.run(status)).code === 3);
+  });
+
+  test('the client decides about programs of the users whom root named, and of no others', async () => {
+    const shipworm = '/opt/shipworm/bin/shipworm';
+    const fetch = `/usr/bin/curl -sS -m 20 http://[${NATIVE}]/`;
+    const as = (user: string): Promise<Result> =>
+      home.run(`setpriv --reuid=${user} --regid=${user} --init-groups -- ${fetch}`);
+    const [block] = /^cat > \S*users\.conf[\s\S]*?^systemctl restart .*$/m.exec(
+      readFileSync('docs/run-your-own.md', 'utf8'),
+    )!;
+    await lab.run(lab.native, 'ip', ['-6', 'route', 'add', '2001::/32', 'via', '2001:db8:0:1::1']);
+    await startWebServer(lab, lab.native, NATIVE);
+    await home.shell('useradd alice; useradd bob; useradd carol; systemctl start shipworm-client');
+    const ready = (): Promise<unknown> =>
+      eventually('the client has an address', QUALIFIED_MS, async () => {
+        const { code, out } = await home.run(`${shipworm} status --json`);
+        return code === 0 && (JSON.parse(out) as Status).address;
+      });
+    await ready();
+    const allowed = `${shipworm} apps allow /usr/bin/curl --user $(id -u alice)`;
+    // Nobody but its own user, before root says more.
+    const warned = await home.run(allowed);
+    expect(warned.err + warned.out).toMatch(/its own user alone, so nothing of user \d+ passes/);
+    expect((await as('alice')).code).toBe(7);
+
+    await home.shell(block);
+    await ready();
+    const told = await home.run(allowed);
+    expect(told).toMatchObject({ code: 0, err: '' });
+    expect(await as('alice')).toMatchObject({ code: 0, out: WEB_PAGE });
+    // Nobody has a rule but alice; the service hears of bob besides, and of nobody else.
+    for (const other of ['bob', 'carol', 'root']) expect((await as(other)).code).toBe(7);
+    const asked = JSON.parse(await home.shell(`${shipworm} questions --json`)) as {
+      user: number;
+    }[];
+    expect(asked.map(({ user }) => user)).toEqual([Number(await home.shell('id -u bob'))]);
+    await home.shell('systemctl stop shipworm-client');
+    await eventually('it has ended', 5_000, async () => {
+      const { code } = await home.run(`${shipworm} status`);
+      return code === 3;
+    });
     await home.shell('systemctl stop shipworm-helper.socket');
     await leavesNothing(lab.home1, undefined, home.pids());
   });

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -14,13 +15,13 @@ import { dirname } from 'node:path';
 const FOLDER = '/etc/systemd/system';
 const LOGS = '/run/units';
 
-/** The settings of a unit and of its drop-ins; a name may have several values. */
+/** The settings of a unit and of its drop-ins; a name may have several values, which an empty one takes back. */
 function read(unit) {
   const settings = new Map();
   const files = [`${FOLDER}/${unit}`, ...globSync(`${FOLDER}/${unit}.d/*.conf`)];
   for (const line of files.flatMap((file) => readFileSync(file, 'utf8').split('\n'))) {
     const [, key, value] = /^([A-Za-z]+)=(.*)$/.exec(line) ?? [];
-    if (key) settings.set(key, [...(settings.get(key) ?? []), value]);
+    if (key) settings.set(key, value === '' ? [] : [...(settings.get(key) ?? []), value]);
   }
   const one = (key, otherwise = '') => settings.get(key)?.[0] ?? otherwise;
   return { one, all: (key) => settings.get(key) ?? [] };
@@ -67,6 +68,8 @@ function startSocket(unit) {
   const path = socket.one('ListenSequentialPacket');
   mkdirSync(dirname(path), { recursive: true });
   chmodSync(dirname(path), Number.parseInt(socket.one('DirectoryMode'), 8));
+  // What an earlier start left is not what is waited for.
+  rmSync(path, { force: true });
   const service = command(read(unit.replace('.socket', '.service')));
   background(
     unit,
@@ -99,13 +102,26 @@ function start(unit) {
 
 function stop(unit) {
   process.kill(Number(readFileSync(pidFile(unit), 'utf8')), 'SIGTERM');
-  execFileSync('rm', [pidFile(unit)]);
+  rmSync(pidFile(unit));
+}
+
+/** A service that a socket starts is what its socket's process became. */
+function restart(unit) {
+  const socket = unit.replace('.service', '.socket');
+  const own = existsSync(pidFile(socket)) ? socket : unit;
+  const process = `/proc/${readFileSync(pidFile(own), 'utf8')}`;
+  // It may have ended with what it needs.
+  if (existsSync(process)) stop(own);
+  else rmSync(pidFile(own));
+  for (let n = 0; n < 500 && existsSync(process); n++) execFileSync('sleep', ['0.02']);
+  start(own);
 }
 
 const [verb, ...given] = process.argv.slice(2);
 const units = given.filter((word) => !word.startsWith('-')).map(fullName);
 if ((verb === 'enable' && given.includes('--now')) || verb === 'start') units.forEach(start);
 else if (verb === 'stop') units.forEach(stop);
+else if (verb === 'restart') units.forEach(restart);
 else if (verb === 'reload')
   for (const unit of units) {
     const [file, ...args] = read(unit).one('ExecReload').split(' ');
