@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Lab, NATIVE, noLab } from './kit/lab.ts';
 import {
   leavesNothing,
+  SLOW,
   startMiredoRelay,
   startMiredoServer,
   startShipworm,
@@ -87,7 +88,7 @@ describe.skipIf(reason !== null)('closed by default', () => {
       (await closed.status()).counters.discards['notAllowedIn'] ?? 0;
     await eventually(
       'three pings and a call are counted',
-      3_000,
+      5_000 * SLOW,
       async () => (await refused()) >= 4,
     );
     const pong = await open.cli('ping', closedAddress, '--timeout', '3', '--json');
