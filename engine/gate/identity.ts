@@ -12,7 +12,8 @@ function sameFile(a: FileId, b: FileId): boolean {
  * Does `identity` fit `matcher`? `files` are those that were seen at the matcher's path. Null: it fits.
  *
  * A file that only root can write keeps its rule when it is updated. One that its user can write is pinned by content. One that was
- * replaced while it runs is known by the file that it was. A path means the host's: never that of another mount namespace.
+ * replaced while it runs is known by the file that it was. A path means the host's: never that of another mount namespace. An AppImage
+ * is its file: that of the group, and what is pinned.
  */
 export function mismatch(
   matcher: Matcher,
@@ -30,7 +31,7 @@ export function mismatch(
     if (identity.foreign) return 'foreign-namespace';
   }
   if (hash !== null) return hash === identity.hash ? null : 'file-changed';
-  if (path === null) return null;
+  if (path === null) return group?.kind === 'appimage' && identity.writable ? 'file-changed' : null;
   if (!identity.replaced) return identity.writable ? 'file-changed' : null;
   const known = identity.file !== null && files.some((file) => sameFile(file, identity.file!));
   return known ? null : 'file-changed';
@@ -40,16 +41,20 @@ export function mismatch(
 export function identityKey(identity: Identity): string {
   const { user, group, path, script, writable, hash, foreign } = identity;
   const what = group ? `${group.kind}:${group.id}` : `${foreign ? 'foreign:' : ''}${path ?? '?'}`;
-  return [user, what, script ?? '', writable && !group ? (hash ?? '?') : ''].join('|');
+  const pinned = writable && (!group || group.kind === 'appimage');
+  return [user, what, script ?? '', pinned ? (hash ?? '?') : ''].join('|');
 }
 
 /** The matcher of a rule about exactly this identity; null when too little is known of it to tell it from others. */
 export function matcherFor(identity: Identity): Matcher | null {
   const { user, group, path, script, hash, writable, foreign } = identity;
+  const pin = writable ? hash : null;
+  if (group?.kind === 'appimage')
+    return writable && hash === null ? null : { user, path: null, hash: pin, group, script: null };
   if (group && group.kind !== 'systemd')
-    return { user, path: null, hash: group.kind === 'appimage' ? hash : null, group, script: null };
+    return { user, path: null, hash: null, group, script: null };
   if (path === null || foreign || (writable && hash === null)) return null;
-  return { user, path, hash: writable ? hash : null, group, script };
+  return { user, path, hash: pin, group, script };
 }
 
 /** Name for a person: the script or file, or what its group is called. */

@@ -42,7 +42,7 @@ OwnerPointer Finder::look(const SocketRecord& record) {
     if (!lastExec(after) || after != before || process.startedMs() != started) return nullptr;
     if (looks_.size() >= kMaxLooks) looks_.clear();
     looks_[pid] = {identity, started, before};
-    hashIfDue(identity, process.openFile());
+    hashIfDue(identity, process.openFile(identity));
     owner->identities.push_back(identity);
   }
   owner->identities[0].user = record.user;
@@ -143,7 +143,7 @@ void Finder::holding(const std::vector<SocketRow>& rows, Found found) {
     Identity identity;
     named = named && process.valid() && process.identify(identity);
     if (!named) break;
-    hashIfDue(identity, process.openFile());
+    hashIfDue(identity, process.openFile(identity));
     identity.user = rows[0].user;
     owner->pid = pid;
     owner->startedMs = process.startedMs();

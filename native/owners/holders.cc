@@ -1,7 +1,6 @@
 // Reads the descriptors of processes in /proc.
 #include "holders.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -10,7 +9,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string>
 
 namespace owners {
@@ -20,11 +18,6 @@ namespace {
 // A tenth of a core on the whole, and no more than this at once.
 constexpr uint64_t kShare = 10;
 constexpr uint64_t kAtOnceNs = 200'000'000;
-
-struct Closer {
-  void operator()(DIR* folder) const { closedir(folder); }
-};
-using Folder = std::unique_ptr<DIR, Closer>;
 
 void searchProcess(pid_t pid, const std::set<uint32_t>& inodes, Holders& found) {
   const Folder folder(opendir(("/proc/" + std::to_string(pid) + "/fd").c_str()));

@@ -1,13 +1,20 @@
 // Finds the processes that hold a socket, by its inode in their descriptors: for sockets whose making nobody recorded.
 #pragma once
+#include <dirent.h>
 #include <sys/types.h>
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
 namespace owners {
+
+struct FolderCloser {
+  void operator()(DIR* folder) const { closedir(folder); }
+};
+using Folder = std::unique_ptr<DIR, FolderCloser>;
 
 // Time that searches may take: what is used up comes back by and by, so that a flood of packets can't keep us searching.
 class SearchBudget {

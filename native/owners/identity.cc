@@ -12,6 +12,8 @@
 #include <array>
 #include <cstring>
 
+#include "appimage.h"
+
 namespace owners {
 
 namespace {
@@ -97,14 +99,25 @@ bool ProcessView::user(uint32_t& user) const {
   return true;
 }
 
-Descriptor ProcessView::openFile() const { return Descriptor(openat(directory_.get(), "exe", O_RDONLY | O_CLOEXEC)); }
+Descriptor ProcessView::openFile(const Identity& identity) const {
+  if (identity.content) return ProcessView(identity.content).openFile({});
+  return Descriptor(openat(directory_.get(), "exe", O_RDONLY | O_CLOEXEC));
+}
 
 bool ProcessView::identify(Identity& identity) const {
-  struct stat file{}, again{}, host{};
-  std::string path = link("exe");
-  // What a user mounted for himself (an AppImage) no other user may look at, root neither: then there is a path without a file.
-  identity.hasFile = fstatat(directory_.get(), "exe", &file, 0) == 0;
-  if (path.empty() || (!identity.hasFile && errno != EACCES)) return false;
+  struct stat own{}, again{}, host{};
+  const bool seen = fstatat(directory_.get(), "exe", &own, 0) == 0;
+  // What a user mounted for himself no other user may look at, root neither.
+  if (!seen && errno != EACCES) return false;
+  const std::string ownPath = link("exe");
+  if (ownPath.empty()) return false;
+  identity.content = seen ? 0 : appImageServer(readAll("mountinfo", 1 << 20), ownPath);
+  // An AppImage is the file that serves what runs; else there is a path without a file.
+  const ProcessView image(identity.content ? identity.content : pid_);
+  const ProcessView& shown = identity.content ? image : *this;
+  struct stat file{};
+  std::string path = shown.link("exe");
+  identity.hasFile = fstatat(shown.directory_.get(), "exe", &file, 0) == 0;
   const std::string suffix = kDeleted;
   const bool deleted = path.size() > suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0 && file.st_nlink == 0;
   if (deleted) path.resize(path.size() - suffix.size());
@@ -115,7 +128,7 @@ bool ProcessView::identify(Identity& identity) const {
   identity.writable = identity.replaced || identity.foreign || !identity.hasFile || writableBySomebody(path, file);
   findGroup(identity);
   findScript(identity);
-  return (fstatat(directory_.get(), "exe", &again, 0) == 0) == identity.hasFile && sameFile(file, again);
+  return (fstatat(directory_.get(), "exe", &again, 0) == 0) == seen && sameFile(own, again) && link("exe") == ownPath;
 }
 
 // A mount namespace that only root can have made, with the host's root folder and the host's file at that path, shows what the
@@ -142,25 +155,9 @@ void ProcessView::findGroup(Identity& identity) const {
     return;
   }
   identity.group = groupOf(readAll("cgroup", kBigFile), identity.path, identity.groupId);
-  if (identity.group != GroupKind::none || identity.path.empty()) return;
-  // mountinfo: the 5th word is the place; after "-" kind and source. An AppImage runs from a file system of its own.
-  const std::string mounts = readAll("mountinfo", 1 << 20);
-  for (size_t line = 0, end = 0; line < mounts.size(); line = end + 1) {
-    end = std::min(mounts.find('\n', line), mounts.size());
-    const std::string text = mounts.substr(line, end - line);
-    const size_t dash = text.find(" - fuse.");
-    if (dash == std::string::npos) continue;
-    size_t place = 0;
-    for (int word = 0; word < 4; word++) place = text.find(' ', place) + 1;
-    const std::string mount = text.substr(place, text.find(' ', place) - place);
-    const size_t kind = dash + 3, kindEnd = text.find(' ', kind);
-    if (kindEnd == std::string::npos || !identity.path.starts_with(mount + "/")) continue;
-    const std::string source = text.substr(kindEnd + 1, text.find(' ', kindEnd + 1) - kindEnd - 1);
-    if (source.find(".AppImage") == std::string::npos && text.substr(kind, kindEnd - kind).find(".AppImage") == std::string::npos) continue;
-    identity.group = GroupKind::appimage;
-    identity.groupId = source;
-    return;
-  }
+  if (identity.group != GroupKind::none || !identity.content) return;
+  identity.group = GroupKind::appimage;
+  identity.groupId = identity.path;
 }
 
 // The first argument that is no option, if it is a file. A process can rewrite its arguments: a name to show.

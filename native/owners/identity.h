@@ -24,6 +24,7 @@ struct Identity {
   std::string groupId;
   bool writable = false, replaced = false, foreign = false;
   std::string script;
+  pid_t content = 0;  // the process whose executable `file` is: of an AppImage the one that serves it, else 0
 };
 
 // A process held by its directory in /proc: when it ends, reading fails, and nobody who gets its number is taken for it.
@@ -40,8 +41,8 @@ class ProcessView {
   bool user(uint32_t& user) const;
   // False when it is gone, has no file (a kernel thread, a zombie), or ran another file meanwhile. `identity.user` is left alone.
   bool identify(Identity& identity) const;
-  // Its executable, opened for reading; also when it was deleted.
-  Descriptor openFile() const;
+  // The file that `identify` found, opened for reading; also when it was deleted.
+  Descriptor openFile(const Identity& identity) const;
   const Descriptor& directory() const { return directory_; }
 
  private:

@@ -98,7 +98,7 @@ void Starts::confirm(pid_t pid) {
   if (!process.valid() || !process.identify(identity) || !process.user(identity.user) || !isWatched(identity)) return;
   const uint64_t started = process.startedMs();
   if (!started || !follow(pid, started)) return;
-  finder_.hashIfDue(identity, process.openFile());
+  finder_.hashIfDue(identity, process.openFile(identity));
   auto owner = std::make_shared<Owner>();
   owner->identities.push_back(identity);
   finder_.complete(owner, [this, pid, started](const OwnerPointer& found) {

@@ -182,8 +182,8 @@ describe('identities', () => {
       );
       expect(out([rule('1', matcher)], { ...app, group: null })).toBe('refuse no-rule');
     }
-    const image = program('/tmp/.mount_1/x', {
-      foreign: true,
+    const image = program('/home/u/x.AppImage', {
+      writable: true,
       hash: 'aa',
       group: { kind: 'appimage', id: '/home/u/x.AppImage' },
     });
@@ -191,6 +191,17 @@ describe('identities', () => {
     expect(out([rule('1', matcherFor(image)!)], { ...image, hash: 'bb' })).toBe(
       'refuse file-changed',
     );
+    // What nobody could read, or a rule without content says, pins nothing.
+    expect(matcherFor({ ...image, hash: null })).toBeNull();
+    const loose = { ...matcherFor(image)!, hash: null };
+    expect(out([rule('1', loose)], image)).toBe('refuse file-changed');
+    expect(identityKey(image)).not.toBe(identityKey({ ...image, hash: 'bb' }));
+    // A rule about its file is one about it.
+    const byPath = { ...loose, path: image.path, hash: 'aa', group: null };
+    expect(out([rule('1', byPath)], image)).toBe('pass allowed');
+    expect(out([rule('1', byPath)], { ...image, hash: 'bb' })).toBe('refuse file-changed');
+    const roots = { ...image, writable: false, hash: null };
+    expect(out([rule('1', matcherFor(roots)!)], roots)).toBe('pass allowed');
   });
 
   test('a script is not its interpreter, nor another script', () => {
