@@ -126,7 +126,8 @@ export class Traffic {
     // Case 5: a neighbour where its discovery bubble came from. An open way is not given up for it: on a shared link anybody can
     // send such a bubble.
     const local = via === undefined ? known?.extension.localAt(now) : null;
-    if (known && local && sameEndpoint(local, from) && !this.paths.isValid(known, now)) {
+    const open = known && this.paths.isValid(known, now) && !this.isUnused(known, now);
+    if (known && local && sameEndpoint(local, from) && !open) {
       this.settle(known, from, datagram, via, now);
       return;
     }
@@ -272,6 +273,11 @@ export class Traffic {
     if (moved && (via !== undefined || !sameEndpoint(from, peer.teredo!.client)))
       this.paths.bubbles.confirm(peer, now);
     this.accept(peer, from, datagram, via, now);
+  }
+
+  /** A bubble of the same round came round the router a moment before the neighbour's own: nothing has used that way yet. */
+  private isUnused(peer: Peer, now: number): boolean {
+    return peer.path === 'hairpin' && !peer.extension.hearsUs && now - peer.provenAt < ROUND_MS;
   }
 
   private isNear(endpoint: Endpoint): boolean {

@@ -24,7 +24,7 @@ export interface SimulatedClient {
   /** Starts to qualify. */
   start(): void;
   input(input: ClientInput): void;
-  /** The computer sleeps: nothing comes in, and a timer that is due waits until it wakes. */
+  /** The computer sleeps: nothing comes in; a timer that is due, and the last change of its networks, wait until it wakes. */
   suspend(asleep: boolean): void;
   ping(address: Ip6, timeoutMs: number, done: (result: PingResult) => void): void;
 }
@@ -46,6 +46,7 @@ export function simulateClient(
   let cancelTimer = (): void => undefined;
   let asleep = false;
   let overdue = false;
+  let moved: ClientInput | null = null;
   const pings = new Map<number, (result: PingResult) => void>();
   let nextPing = 1;
   const station: Station = openStation(simulation, {
@@ -136,6 +137,7 @@ export function simulateClient(
   const input = (given: ClientInput): void => {
     if (asleep) {
       overdue ||= given.kind === 'timeout';
+      if (given.kind === 'network') moved = given;
       return;
     }
     client.handleInput(given, simulation.now);
@@ -152,9 +154,14 @@ export function simulateClient(
     },
     suspend: (sleeps) => {
       asleep = sleeps;
-      if (asleep || !overdue) return;
+      if (asleep) return;
+      const missed = [
+        ...(moved ? [moved] : []),
+        ...(overdue ? [{ kind: 'timeout' } as const] : []),
+      ];
+      moved = null;
       overdue = false;
-      input({ kind: 'timeout' });
+      for (const each of missed) input(each);
     },
     ping: (address, timeoutMs, done) => {
       const id = nextPing++;

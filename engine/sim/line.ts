@@ -14,6 +14,8 @@ export interface LineConditions {
   /** The packet is held back by up to `reorderMs`, and later ones overtake it. */
   readonly reorder: number;
   readonly reorderMs: number;
+  /** Largest IPv4 packet that it carries, bytes with all headers; of a larger one nothing arrives, as where fragments are dropped. */
+  readonly mtu: number;
 }
 
 export const GOOD_LINE: LineConditions = {
@@ -23,7 +25,11 @@ export const GOOD_LINE: LineConditions = {
   duplicate: 0,
   reorder: 0,
   reorderMs: 20,
+  mtu: Infinity,
 };
+
+/** IPv4 and UDP headers, bytes. */
+const HEADERS = 28;
 
 /** `out`: from the node to the network; `in`: to the node. */
 export type Direction = 'out' | 'in';
@@ -71,6 +77,10 @@ export class Line {
     const way = this.#ways[direction];
     if (!this.up) {
       this.#simulation.drop(this.name, packet, 'lineDown');
+      return;
+    }
+    if (packet.kind === 'udp' && packet.bytes.length + HEADERS > way.conditions.mtu) {
+      this.#simulation.drop(this.name, packet, 'tooBig');
       return;
     }
     if (way.random.chance(way.conditions.loss)) {

@@ -6,6 +6,7 @@ import type { Packet } from './packet.ts';
 export type DropReason =
   | 'lineDown'
   | 'lost'
+  | 'tooBig'
   | 'noRoute'
   | 'noSocket'
   | 'notForUs'

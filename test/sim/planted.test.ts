@@ -1,7 +1,15 @@
 // Each rule of the random networks is shown to fail once, by a fault planted in every client, and the failure is shrunk.
 import { describe, expect, test } from 'vitest';
-import { PROTOCOL } from '../../engine/wire/index.ts';
-import { RULES } from './random/rules.ts';
+import {
+  formatEndpoint,
+  parseAdvertisement,
+  parseDatagram,
+  PROTOCOL,
+} from '../../engine/wire/index.ts';
+import type { Ip6 } from '../../engine/wire/index.ts';
+import { SERVER } from './random/home.ts';
+import { ELSEWHERE } from './random/lies.ts';
+import { RULES } from './random/rule-list.ts';
 import { report, shrink } from './random/shrink.ts';
 import {
   answers,
@@ -126,6 +134,97 @@ const PLANTED: readonly Planted[] = [
     })),
   },
   {
+    // A timer of the system that runs on while the rest sleeps.
+    rule: 'silent-asleep',
+    says: /sends in its sleep/,
+    tamper: ({ station: { socket } }, { simulation }) => {
+      const tick = (): void => {
+        socket.send({ ip: SERVER, port: 9 }, new Uint8Array(1));
+        simulation.after(5_000, tick);
+      };
+      tick();
+    },
+  },
+  {
+    // Timers that do not count sleep: what was due waits for as long as it had left.
+    rule: 'wakes',
+    says: /slept \d+ ms and asked nobody/,
+    tamper: (client, { simulation }) => {
+      const honest = client.suspend.bind(client);
+      client.suspend = (asleep) => {
+        if (asleep) honest(true);
+        else simulation.after(20_000, () => honest(false));
+      };
+    },
+  },
+  {
+    // All is well as long as there is an address: with a login page, a server that lies, or a system that does not send.
+    rule: 'silence-is-told',
+    says: /says qualified after \d+ ms/,
+    tamper: says((status) =>
+      status.address === null
+        ? status
+        : { ...status, state: 'qualified', reason: { code: 'qualified', text: '' } },
+    ),
+  },
+  {
+    // Takes its prefix from whatever its server says.
+    rule: 'address-from-server',
+    says: /has 2001:0:cb00:71fb:/,
+    tamper: (client, world) => {
+      let told: Ip6 | null = null;
+      receives((bytes) => {
+        const datagram = parseDatagram(bytes);
+        const advertisement = datagram.ok ? parseAdvertisement(datagram.value.packet) : null;
+        if (advertisement?.ok) told = advertisement.value.prefix;
+        return true;
+      })(client, world);
+      says((status) =>
+        status.address === null || told === null
+          ? status
+          : { ...status, address: told | (status.address & 0xffffffff_ffffffffn) },
+      )(client, world);
+    },
+  },
+  {
+    // Keeps what a server said that lied, when it tells the truth again.
+    rule: 'heals',
+    says: /has not noticed its new external address/,
+    tamper: (client, world) => {
+      let lie: Status | null = null;
+      says((status) => {
+        if (status.mapped?.ip === ELSEWHERE.ip) lie ??= status;
+        return lie ? { ...status, address: lie.address, mapped: lie.mapped } : status;
+      })(client, world);
+    },
+  },
+  {
+    // Carries nothing that a line with tunnels of its own would not.
+    rule: 'supported-pair-connects',
+    says: /nothing large arrived/,
+    tamper: ({ station: { socket } }) => {
+      const original = socket.send.bind(socket);
+      socket.send = (to, bytes, from) => bytes.length > 1_200 || original(to, bytes, from);
+    },
+  },
+  {
+    // Gives a way up for good on which a large packet was lost.
+    rule: 'supported-pair-connects',
+    says: /nothing arrived/,
+    tamper: ({ station: { datapath } }, { simulation }) => {
+      const lost = new Set<string>();
+      simulation.onTrace((event) => {
+        const { packet } = event;
+        if (event.kind === 'drop' && event.reason === 'tooBig' && packet.kind === 'udp')
+          lost.add(formatEndpoint(packet.destination));
+      });
+      const original = datapath.transmit.bind(datapath);
+      datapath.transmit = (to, bytes) => {
+        if (!lost.has(formatEndpoint(to))) original(to, bytes);
+      };
+    },
+  },
+  {
     // Sticks to the first address that it got.
     rule: 'heals',
     says: /has not noticed its new external address/,
@@ -174,5 +273,17 @@ describe('each rule is broken by a planted fault', () => {
     const text = report(seed, shrunk);
     expect(text).toContain(`seed ${seed} breaks a rule: delivered-was-sent`);
     expect(text.split('\n').length).toBeGreaterThan(5);
+  });
+
+  test.each(['wakes', 'silent-asleep', 'silence-is-told'])('%s, too', (rule) => {
+    const planted = PLANTED.find((each) => each.rule === rule)!;
+    const { scenario } = firstFailure(planted)!;
+    const { steps, homes } = shrink(scenario, planted.rule, planted.tamper).scenario;
+    expect(homes).toHaveLength(1);
+    expect(homes[0]!.line).toEqual({});
+    // Two that follow each other, if one alone is too short.
+    expect(steps.length).toBeLessThanOrEqual(2);
+    const named = rule === 'silence-is-told' ? {} : { fault: 'asleep' };
+    for (const step of steps) expect(step).toMatchObject({ kind: 'fault', ...named });
   });
 });

@@ -2,7 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import { NAT_KINDS } from '../../engine/sim/index.ts';
 import { play } from './random/play.ts';
-import { drawScenario } from './random/scenario.ts';
+import {
+  drawPlain,
+  drawScenario,
+  FAULTS,
+  FURTHER_FAULTS,
+  LONE_ATTACKS,
+} from './random/scenario.ts';
 import { keepEveryRule } from './random/keep.ts';
 
 describe('random networks', () => {
@@ -11,7 +17,7 @@ describe('random networks', () => {
   test.each([8, 51, 80, 280, 107_270, 114_478, 310_817])(
     'seed %i, which found a fault, keeps every rule',
     (seed) => {
-      expect(play(drawScenario(seed)).violation).toBeNull();
+      expect(play(drawPlain(seed)).violation).toBeNull();
     },
   );
 
@@ -29,13 +35,21 @@ describe('random networks', () => {
       if (seed <= 30) delivered += play(scenario).delivered;
       for (const step of scenario.steps)
         drawn.add(step.kind === 'send' ? 'send' : step.kind === 'fault' ? step.fault : step.attack);
-      for (const { kind, behind, hairpin, settings, sidePorts } of scenario.homes)
+      for (const step of scenario.steps) {
+        if (step.kind === 'send' && step.large) drawn.add('a large packet');
+        if (step.kind === 'fault' && step.until - step.at > 3_600_000) drawn.add('a night');
+      }
+      for (const { kind, behind, hairpin, settings, sidePorts, line } of scenario.homes) {
+        if (line.mtu !== undefined) drawn.add(`an mtu of ${line.mtu}`);
         for (const name of [kind, behind === undefined ? 'alone' : 'neighbours', hairpin])
           drawn.add(`${name} ${sidePorts} ${Object.keys(settings!).join()}`);
+      }
     }
     expect(delivered).toBeGreaterThan(500);
     const count = (of: RegExp): number => [...drawn].filter((name) => of.test(name)).length;
-    expect(count(/^\w+$/)).toBe(1 + 10 + 13);
+    const names = [...FAULTS, ...FURTHER_FAULTS, ...LONE_ATTACKS];
+    expect(names.filter((name) => !drawn.has(name))).toEqual([]);
+    expect(count(/^a large packet|a night|an mtu of (1300|1200|576)$/)).toBe(5);
     // Each kind of access; each option with some of them.
     for (const kind of ['none', ...Object.keys(NAT_KINDS), 'neighbours', 'external', 'internal'])
       expect(count(new RegExp(`^${kind} `)), kind).toBeGreaterThan(2);

@@ -27,6 +27,7 @@ export class RandomHome {
   readonly own: Ip4;
   readonly link: Interface;
   readonly addresses: Ip6[] = [];
+  private readonly downs = new Set<string>();
   readonly simulated: SimulatedClient;
 
   constructor(world: RandomWorld, index: number, spec: HomeSpec) {
@@ -71,6 +72,23 @@ export class RandomHome {
     });
     host.onNetworkChange = () =>
       this.simulated.input({ kind: 'network', networks: host.networks() });
+  }
+
+  /** Keeps its own line down for as long as any `cause` does. */
+  setDown(cause: 'linkDown' | 'asleep' | 'portal', down: boolean): void {
+    if (down) this.downs.add(cause);
+    else this.downs.delete(cause);
+    this.link.line.up = this.downs.size === 0;
+  }
+
+  get isAsleep(): boolean {
+    return this.downs.has('asleep');
+  }
+
+  /** Sleeps or wakes: nothing comes in meanwhile, and timers wait. */
+  sleep(asleep: boolean): void {
+    this.setDown('asleep', asleep);
+    this.simulated.suspend(asleep);
   }
 
   get client(): TeredoClient {

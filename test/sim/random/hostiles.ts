@@ -1,5 +1,6 @@
 // Module random/hostiles is the hostile hosts of a random network, and keeps book of what became of each of their packets.
 import type {
+  Host,
   Internet6,
   Nat,
   Node6,
@@ -107,6 +108,15 @@ export class Hostiles {
     const { segment } = port;
     const direct = to.ip === DISCOVERY_ADDRESS || segment.isOnLink(to.ip);
     port.send(packet, direct ? to.ip : segment.gateway!);
+  }
+
+  /** Something answers in the name of another what `host` sent: it comes in as junk. */
+  answer(host: Host, datagram: { from: Endpoint; to: Endpoint; bytes: Uint8Array }): void {
+    const { from, to, bytes } = datagram;
+    this.account('junk').sent++;
+    const id = this.simulation.packetId();
+    this.attacks.set(id, 'junk');
+    host.receive({ kind: 'udp', id, ttl: TTL, source: from, destination: to, bytes });
   }
 
   private neighbour(nat: Nat): Port {

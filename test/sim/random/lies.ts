@@ -11,7 +11,7 @@ import {
 import type { Endpoint } from '../../../engine/wire/index.ts';
 
 /** A public address that is nobody's here, and a server that is none. */
-const ELSEWHERE: Endpoint = { ip: parseIp4('198.51.100.222')!, port: 40_000 };
+export const ELSEWHERE: Endpoint = { ip: parseIp4('198.51.100.222')!, port: 40_000 };
 const OTHER_SERVER = parseIp4('203.0.113.251')!;
 
 /** It names another origin or prefix, or says again what it said to the same client at first. */
@@ -22,12 +22,19 @@ export class LyingServer {
   private lie: Lie | null = null;
   /** The first advertisement to each client. */
   private readonly first = new Map<string, Uint8Array>();
+  /** What was said with another prefix, or for the second time. */
+  private readonly invalid = new Set<string>();
 
   /** @param host runs an honest server, whose datagrams are changed on their way out */
   constructor(host: Host) {
     const honest = host.transmit.bind(host);
     host.transmit = (socket, to, bytes, from) =>
       honest(socket, to, this.change(to, socket.address ?? 0, bytes), from);
+  }
+
+  /** False for an advertisement that nobody may believe. */
+  isValid(bytes: Uint8Array): boolean {
+    return !this.invalid.has(bytes.join());
   }
 
   /** From now on it tells `lie`; null: the truth. */
@@ -41,8 +48,10 @@ export class LyingServer {
     const { authentication, origin, packet } = datagram.value;
     const parsed = parseAdvertisement(packet);
     if (!parsed.ok || !origin) return bytes;
-    const key = `${from} ${to.ip}`;
-    if (!this.first.has(key)) this.first.set(key, bytes.slice());
+    // One of the same length: it lies, but sends nobody more than was asked for.
+    const key = `${from} ${to.ip} ${bytes.length}`;
+    const isFirst = !this.first.has(key);
+    if (isFirst) this.first.set(key, bytes.slice());
     const { source, destination, prefix, mtu } = parsed.value;
     const build = (named: Endpoint, of: bigint): Uint8Array =>
       buildDatagram({
@@ -56,7 +65,10 @@ export class LyingServer {
         }),
       });
     if (this.lie === 'wrongOrigin') return build(ELSEWHERE, prefix);
-    if (this.lie === 'wrongPrefix') return build(origin, teredoPrefix(OTHER_SERVER));
-    return this.lie === 'replay' ? this.first.get(key)! : bytes;
+    if (this.lie === null || (this.lie === 'replay' && isFirst)) return bytes;
+    const told =
+      this.lie === 'replay' ? this.first.get(key)! : build(origin, teredoPrefix(OTHER_SERVER));
+    this.invalid.add(told.join());
+    return told;
   }
 }

@@ -19,21 +19,24 @@ import {
   decodeTeredo,
   formatEndpoint,
   formatIp6,
+  IP6_HEADER_LENGTH,
   parseIp4,
   parseIp6,
   PROTOCOL,
+  TEREDO_MTU,
   TEREDO_PORT,
 } from '../../../engine/wire/index.ts';
 import type { Ip4, Ip6 } from '../../../engine/wire/index.ts';
 import { loneShot } from './attacks.ts';
 import type { Knowledge } from './attacks.ts';
+import { Faults } from './faults.ts';
 import { LIMITS, RandomHome, SERVER, SERVER2 } from './home.ts';
 import { Hostiles, HOSTILE_PORT, isHostile } from './hostiles.ts';
 import type { Account } from './hostiles.ts';
-import { LyingServer } from './lies.ts';
 import { crowdShot } from './row-attacks.ts';
-import { Violation, Watch } from './rules.ts';
-import type { Rule } from './rules.ts';
+import { Violation } from './rule-list.ts';
+import type { Rule } from './rule-list.ts';
+import { Watch } from './rules.ts';
 import { LONE_ATTACKS, SUPPORTED } from './scenario.ts';
 import type { Attack, HomeSpec, LoneAttack, Place, Scenario, Step } from './scenario.ts';
 
@@ -46,6 +49,9 @@ const SEARCHED_HEALS_MS = 125_000;
 /** See the rule `supported-pair-connects`. */
 const PATH_HEALS_MS = 311_000;
 const CONNECT_MS = 10_000;
+/** See the rule `silence-is-told`. */
+const SILENCE_TOLD_MS = 47_000;
+const SEARCHED_SILENCE_MS = 137_000;
 const CHECK_MS = 5_000;
 
 export interface Outcome {
@@ -67,6 +73,9 @@ function mapsByDestination({ kind }: HomeSpec): boolean {
   return mapping !== 'endpointIndependent' && !overloading;
 }
 
+/** Reasons that speak of a server or network that is not there. */
+const SILENT_REASONS: ReadonlySet<string> = new Set(['server-silent', 'no-network']);
+
 const isLone = (attack: Attack): attack is LoneAttack =>
   (LONE_ATTACKS as readonly Attack[]).includes(attack);
 
@@ -84,11 +93,11 @@ export class RandomWorld {
   >();
   readonly server: TeredoServer;
   readonly relays: TeredoRelay[] = [];
-  private readonly lies: LyingServer;
-  private readonly serverLinks: readonly Interface[];
-  private readonly relayLinks: Interface[] = [];
+  private readonly faults: Faults;
+  readonly serverLinks: readonly Interface[];
+  readonly relayLinks: Interface[] = [];
   private readonly scenario: Scenario;
-  private readonly random: SeededRandom;
+  readonly random: SeededRandom;
   private nextId = 1;
 
   constructor(scenario: Scenario, tamper?: Tamper) {
@@ -111,13 +120,14 @@ export class RandomWorld {
         names.filter((_, i) => scenario.homes[i]!.settings?.localDiscovery === true),
       ),
       hostiles: this.hostiles,
+      isTrue: (bytes) => this.faults.lies.isValid(bytes),
       discardsOf: (node) => this.machines.get(node)!.discards,
       duplicates: scenario.homes.some(({ line }) => (line.duplicate ?? 0) > 0),
     });
     const host = new Host(simulation, 'server');
     this.serverLinks = [SERVER, SERVER2].map((each) => host.addInterface(this.internet, each));
     const serverNode = native.attach('server', [parseIp6('2001:db8:53::1')!]);
-    this.lies = new LyingServer(host);
+    this.faults = new Faults(this, host);
     const settings = { primary: SERVER, secondary: SERVER2 };
     this.server = simulateServer(simulation, host, settings, serverNode);
     this.machines.set('server', this.server);
@@ -166,13 +176,15 @@ export class RandomWorld {
   }
 
   /** A program at `from` sends one packet to `to`; its number, 0 if one of them has no address. */
-  send(from: Place, to: Place): number {
+  send(from: Place, to: Place, large = false): number {
     const source = this.addressOf(from);
     const destination = this.addressOf(to);
     if (source === null || destination === null || source === destination) return 0;
+    if ('home' in from && this.homes[from.home]!.isAsleep) return 0;
     const id = this.nextId++;
     // Never the mark of a forged packet.
-    const payload = Uint8Array.of(0x30, 0x39, 0, 9, 0, 10, 0, 0, (id >> 8) & 0x7f, id & 0xff);
+    const payload = new Uint8Array(large ? TEREDO_MTU - IP6_HEADER_LENGTH : 10);
+    payload.set([0x30, 0x39, 0, 9, 0, 10, 0, 0, (id >> 8) & 0x7f, id & 0xff]);
     const fields = { nextHeader: PROTOCOL.udp, hopLimit: 64, source, destination };
     const packet = buildIp6Packet(fields, payload);
     this.watch.noteSent(id, source, destination);
@@ -227,60 +239,18 @@ export class RandomWorld {
     }
   }
 
-  private fault(step: Step & { kind: 'fault' }, on: boolean): void {
-    const home = this.homes[step.home]!;
-    const normal = home.spec.line;
-    switch (step.fault) {
-      case 'serverSilent':
-        for (const { line } of this.serverLinks) line.set({ loss: on ? 1 : 0 });
-        break;
-      case 'secondarySilent':
-        this.serverLinks[1]!.line.set({ loss: on ? 1 : 0 });
-        break;
-      case 'linkDown':
-        home.line.up = !on;
-        break;
-      case 'lossy':
-        home.line.set({ loss: on ? 0.3 : (normal.loss ?? 0) });
-        break;
-      case 'slow':
-        home.line.set({ delayMs: on ? 900 : (normal.delayMs ?? 5) });
-        break;
-      case 'natReboot':
-        if (on) home.nat?.reboot(step.until - step.at);
-        break;
-      case 'natRenumber':
-        if (on) home.nat?.renumber([ip(`198.51.100.${100 + step.home + (step.at % 20) * 5}`)]);
-        break;
-      case 'blocked3544':
-        home.nat?.setBehaviour({ blockedPorts: on ? [3_544] : [] });
-        break;
-      case 'relayDead':
-        this.relayLinks[0]?.line.set({ loss: on ? 1 : 0 });
-        break;
-      case 'interfaceDown':
-        home.link.setUp(!on);
-        break;
-      case 'sendFails':
-        home.host.sendFails = on;
-        break;
-      case 'serverLies':
-        this.lies.tell(on ? 'wrongOrigin' : null);
-        break;
-    }
-  }
-
   run(): void {
     const { simulation, scenario } = this;
     const start = simulation.now;
     for (const home of this.homes) home.simulated.start();
     for (const step of scenario.steps) {
       const at = start + step.at;
-      if (step.kind === 'send') simulation.schedule(at, () => void this.send(step.from, step.to));
+      if (step.kind === 'send')
+        simulation.schedule(at, () => void this.send(step.from, step.to, step.large));
       else if (step.kind === 'attack') simulation.schedule(at, () => this.attack(step));
       else {
-        simulation.schedule(at, () => this.fault(step, true));
-        simulation.schedule(start + step.until, () => this.fault(step, false));
+        simulation.schedule(at, () => this.faults.set(step, true));
+        simulation.schedule(start + step.until, () => this.faults.set(step, false));
       }
     }
     const check = (): void => {
@@ -307,6 +277,7 @@ export class RandomWorld {
       ...this.homes.flatMap((home) => home.addresses),
       ...this.natives.map((native) => native.address),
     ]);
+    for (const home of this.homes) this.checkSilence(home);
     for (const { name, client, addresses } of this.homes) {
       const rows = client.peers(this.simulation.now);
       if (rows.length > LIMITS.maxPeers)
@@ -330,6 +301,16 @@ export class RandomWorld {
     }
   }
 
+  /** It does not say that all is well while its server is silent. */
+  private checkSilence({ name, client, spec, isAsleep }: RandomHome): void {
+    const { state, reason } = client.status();
+    if (isAsleep || state !== 'qualified' || SILENT_REASONS.has(reason.code)) return;
+    const most = spec.settings?.intervalSearch ? SEARCHED_SILENCE_MS : SILENCE_TOLD_MS;
+    const since = this.simulation.now - this.watch.lastAnswer(name);
+    if (since > most)
+      this.fail('silence-is-told', `${name} says ${reason.code} after ${Math.round(since)} ms`);
+  }
+
   /** From here on nothing is wrong any more: everybody gets an address, and whom RFC 4380 lets talk can talk. */
   private heal(): void {
     const { simulation, homes } = this;
@@ -351,11 +332,17 @@ export class RandomWorld {
       (SUPPORTED as readonly string[]).includes(spec.kind) ? [i] : [],
     );
     for (const a of supported)
-      for (const b of supported) if (a !== b) this.connect({ home: a }, { home: b });
+      for (const b of supported)
+        if (a !== b) {
+          this.connect({ home: a }, { home: b });
+          if (this.carriesLarge(a) && this.carriesLarge(b))
+            this.connect({ home: a }, { home: b }, true);
+        }
     if (this.scenario.relays > 0)
       for (const a of supported) {
         this.connect({ home: a }, { native: 0 });
         this.connect({ native: 0 }, { home: a });
+        if (this.carriesLarge(a)) this.connect({ native: 0 }, { home: a }, true);
       }
     // Each of them was spoken to: nothing speaks against its address any more.
     if (supported.length > 1 || this.scenario.relays > 0)
@@ -378,15 +365,21 @@ export class RandomWorld {
       this.fail('heals', `${name} has not noticed its new external address ${after}`);
   }
 
-  private connect(from: Place, to: Place): void {
-    const id = this.send(from, to);
+  private carriesLarge(home: number): boolean {
+    const { spec } = this.homes[home]!;
+    const { line } = spec.behind === undefined ? spec : this.homes[spec.behind]!.spec;
+    return line.mtu === undefined;
+  }
+
+  private connect(from: Place, to: Place, large = false): void {
+    const id = this.send(from, to, large);
     const end = this.simulation.now + CONNECT_MS;
     while (this.simulation.now < end && !this.watch.wasDelivered(id))
       this.simulation.runUntil(this.simulation.now + 100);
     if (!this.watch.wasDelivered(id))
       this.fail(
         'supported-pair-connects',
-        `${JSON.stringify(from)} to ${JSON.stringify(to)}: nothing arrived in ${CONNECT_MS} ms`,
+        `${JSON.stringify(from)} to ${JSON.stringify(to)}: nothing${large ? ' large' : ''} arrived in ${CONNECT_MS} ms`,
       );
   }
 }

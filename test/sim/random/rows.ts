@@ -1,4 +1,5 @@
 // Module random/rows says for each attack of docs/security.md what the crowd sends for it, and what must become of that.
+import { LIES } from './lies.ts';
 import type { Attack, Fault } from './scenario.ts';
 
 /**
@@ -39,7 +40,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   'H-cache': row(['everNewLinks', 'everNewClients']),
   'B-relay-flood': row(['everNewClients']),
   'R-spoofed-server': row(['advertisement', 'spoofedAdvertisement', 'replayedAdvertisement']),
-  'R-mitm': row([], ['serverLies']),
+  'R-mitm': row([], LIES),
   'H-peer-spoof': row(['forgedPeer', 'forgedNative', 'unprovenNative']),
   'H-ping-guess': row(['echoReply', 'guessedPing']),
   'R-reflection': row(['solicitation', 'reflection', 'forgedSolicitation']),

@@ -1,4 +1,5 @@
 // Watches every packet of a random network and throws at the first that breaks a rule that must always hold.
+import { START_MS } from '../../../engine/sim/index.ts';
 import type { Packet4, Simulation, TraceEvent } from '../../../engine/sim/index.ts';
 import {
   DISCOVERY_ADDRESS,
@@ -18,60 +19,9 @@ import type { Knowledge } from './attacks.ts';
 import { countIn } from './hostiles.ts';
 import type { Hostiles } from './hostiles.ts';
 import { fateOf } from './rows.ts';
+import { Violation } from './rule-list.ts';
+import type { Rule } from './rule-list.ts';
 import type { Attack } from './scenario.ts';
-
-/** What always holds in every random network. */
-export const RULES = [
-  /**
-   * None of our machines sends to an address that RFC 6890 does not call globally reachable (RFC 4380 §5.2.4), but for another PC of
-   * ours behind the same router (RFC 6081 §3.5), and the discovery group where that is set (RFC 4380 §5.2.8).
-   */
-  'global-only',
-  /** RFC 4380 §5.2.6 with what RFC 6081 adds: see `BUBBLE_WINDOW_MS` and the constants after it, and `mostUnanswered`. */
-  'bubble-limits',
-  /** Whatever a local program gets, the source that it names sent to this very address; an ICMPv6 error quotes what was sent. */
-  'delivered-was-sent',
-  /** It gets it once, unless a line of this network makes second copies. */
-  'delivered-once',
-  /**
-   * A hostile datagram is worth one of ours at most, and no longer one; a server adds 8 bytes of origin, an advertisement is 2.2 times,
-   * and a source gets 40 of these in a second at most (20 a second, and 20 at once).
-   */
-  'no-amplification',
-  /** A client's address names its server and its mapping, and never the attacker's. */
-  'address-from-server',
-  /** No client trusts an attacker's endpoint for a native host or for another client of this network. */
-  'trust-is-earned',
-  /** A packet of an attack that can mean nothing good (`fateOf` in `random/rows.ts`) is discarded under a name, and answered by nothing. */
-  'refused-by-name',
-  /** No client keeps more peers than its limit, no relay more that it waits for, or more bytes for them. */
-  'bounded-state',
-  /**
-   * 35 s after the last fault (a refresh interval of 30 s, and the answer over the slowest line; 125 s with the longest interval that
-   * RFC 4380 §5.2.7 may find) every client has an address at the
-   * external address that its router has now, and is qualified; but for one whose peers have all been silent until then, which may
-   * say so (`no-traffic`) until the first of them speaks.
-   */
-  'heals',
-  /**
-   * 311 s after the last fault (the 300 s of RFC 4380 §5.2.6, and an attempt) a packet arrives within 10 s (four bubbles, 2 s apart,
-   * and the slowest lines) between all whom RFC 4380 §3.1 lets talk, whoever starts.
-   */
-  'supported-pair-connects',
-  /** Nothing that comes in makes a machine throw. */
-  'no-exception',
-] as const;
-export type Rule = (typeof RULES)[number];
-
-export class Violation extends Error {
-  readonly rule: Rule;
-  readonly at: number;
-  constructor(rule: Rule, at: number, text: string) {
-    super(`${rule} at ${(at / 1000).toFixed(3)} s: ${text}`);
-    this.rule = rule;
-    this.at = at;
-  }
-}
 
 const block = (text: string): { network: number; mask: number } => {
   const [address, length] = text.split('/') as [string, string];
@@ -167,6 +117,8 @@ export interface WatchOptions {
   readonly neighbours: (node: string) => readonly Ip4[];
   /** Clients that look for neighbours by multicast. */
   readonly seeking: ReadonlySet<string>;
+  /** An advertisement that answers what was asked, with the server's prefix. */
+  readonly isTrue: (bytes: Uint8Array) => boolean;
   /** A line of this network makes second copies. */
   readonly duplicates: boolean;
 }
@@ -187,6 +139,10 @@ export class Watch {
     string,
     readonly { readonly from: Endpoint; readonly bytes: Uint8Array; readonly at: number }[]
   >();
+  /** When each client asked its server last, when that answered, and who sleeps. */
+  private readonly asked = new Map<string, number>();
+  private readonly answered = new Map<string, number>();
+  private readonly sleeping = new Set<string>();
   private reaction: Reaction | null = null;
   private readonly simulation: Simulation;
 
@@ -280,6 +236,7 @@ export class Watch {
     if (source.port !== TEREDO_PORT) return;
     const datagram = parseDatagram(bytes);
     if (!datagram.ok || !parseAdvertisement(datagram.value.packet).ok) return;
+    if (this.options.isTrue(bytes)) this.answered.set(node, this.simulation.now);
     const before = this.answers.get(node) ?? [];
     this.answers.set(
       node,
@@ -338,7 +295,29 @@ export class Watch {
       );
   }
 
+  noteSleep(node: string): void {
+    this.sleeping.add(node);
+  }
+
+  /** From now on it has time to find out whether its server is there. */
+  noteWake(node: string): void {
+    this.sleeping.delete(node);
+    this.answered.set(node, this.simulation.now);
+  }
+
+  /** When `node` sent to a server last. */
+  lastQuestion(node: string): number {
+    return this.asked.get(node) ?? -Infinity;
+  }
+
+  /** When a server answered `node` last, and truly; when it began or woke, before that. */
+  lastAnswer(node: string): number {
+    return this.answered.get(node) ?? START_MS;
+  }
+
   private judgeSent(node: string, packet: Packet4 & { kind: 'udp' }): void {
+    if (this.sleeping.has(node)) this.fail('silent-asleep', `${node} sends in its sleep`);
+    if (packet.destination.port === TEREDO_PORT) this.asked.set(node, this.simulation.now);
     const to = formatEndpoint(packet.destination);
     const { ip, port } = packet.destination;
     const { neighbours, seeking } = this.options;

@@ -2,6 +2,7 @@
 import type { ClientConfig } from '../../../engine/client/types.ts';
 import { SeededRandom } from '../../../engine/sim/index.ts';
 import type { LineConditions, NatBehaviour, NatKindName } from '../../../engine/sim/index.ts';
+import { LIES } from './lies.ts';
 
 /** The kinds behind which RFC 4380 §3.1 promises that clients reach each other; `none` is a PC without a NAT. */
 export const SUPPORTED = [
@@ -98,12 +99,28 @@ export const FAULTS = [
   'relayDead',
   'interfaceDown',
 ] as const;
-/** Others, which only some networks draw. */
-export const FURTHER_FAULTS = ['sendFails', 'serverLies'] as const;
+/** States of a PC, of its network or of the server that need more than a line or a router. */
+export const FURTHER_FAULTS = [
+  /** The system refuses to send. */
+  'sendFails',
+  /** The PC sleeps: it hears nothing, and its timers wait. */
+  'asleep',
+  /** A login page: nothing passes, and something else answers for the server. */
+  'portal',
+  /** The server's advertisements say what is not so: see `random/lies.ts`. */
+  ...LIES,
+] as const;
 export type Fault = (typeof FAULTS)[number] | (typeof FURTHER_FAULTS)[number];
 
 export type Step =
-  | { readonly kind: 'send'; readonly at: number; readonly from: Place; readonly to: Place }
+  | {
+      readonly kind: 'send';
+      readonly at: number;
+      readonly from: Place;
+      readonly to: Place;
+      /** A packet as large as the tunnel carries, and not a small one. */
+      readonly large?: boolean;
+    }
   | {
       readonly kind: 'fault';
       readonly at: number;
@@ -173,11 +190,11 @@ function drawOptions(homes: readonly HomeSpec[], random: SeededRandom): HomeSpec
 const CROWD = 100;
 const CROWD_STEPS = 150;
 /** States of the network that are rows of the list of attacks. */
-const CROWD_FAULTS: readonly Fault[] = ['sendFails', 'serverLies', 'relayDead', 'blocked3544'];
+const CROWD_FAULTS: readonly Fault[] = ['sendFails', ...LIES, 'relayDead', 'blocked3544'];
 
 /** The scenario of `seed` among a hundred hostile hosts, who send everything to everybody at any time, also while nothing is wrong. */
 export function drawCrowd(seed: number): Scenario {
-  const scenario = drawScenario(seed);
+  const scenario = drawPlain(seed);
   const random = new SeededRandom(seed).fork('crowd');
   const attacks = Array.from({ length: CROWD_STEPS }, (): Step => ({
     kind: 'attack',
@@ -196,8 +213,40 @@ export function drawCrowd(seed: number): Scenario {
   return { ...scenario, attackers: CROWD, steps: [...scenario.steps, ...attacks, ...faults] };
 }
 
-/** The scenario of `seed`. */
+/** Networks whose fragments are lost: of what they carry, a datagram with 1,280 bytes inside is larger (1,308). */
+const SMALL_MTUS = [1_300, 1_200, 576];
+/** How long a PC sleeps where it is more than a fault of a minute. */
+const SLEEPS_MS = [600_000, 8 * 3_600_000, 24 * 3_600_000];
+
+/** The scenario of `seed`: with sleep, login pages, lying servers, small path MTUs, and packets of full size. */
 export function drawScenario(seed: number): Scenario {
+  const scenario = drawPlain(seed);
+  const random = new SeededRandom(seed).fork('further');
+  const homes = scenario.homes.map((home) => {
+    const mtu = random.chance(0.12) ? { mtu: random.pick(SMALL_MTUS) } : {};
+    return { ...home, line: { ...home.line, ...mtu } };
+  });
+  const steps = scenario.steps.map((step): Step => {
+    const large = random.chance(0.2);
+    return step.kind === 'send' && large ? { ...step, large } : step;
+  });
+  let { quietAt } = scenario;
+  for (let i = random.pick([0, 0, 1, 1, 2, 3]); i > 0; i--) {
+    const fault = random.pick(FURTHER_FAULTS);
+    const home = random.between(0, homes.length - 1);
+    const at = random.between(0, scenario.quietAt);
+    const long = fault === 'asleep' && random.chance(0.2);
+    const until = long
+      ? at + random.pick(SLEEPS_MS)
+      : Math.min(scenario.quietAt, at + random.between(50, LONGEST_FAULT_MS));
+    quietAt = Math.max(quietAt, until);
+    steps.push({ kind: 'fault', at, until, fault, home });
+  }
+  return { ...scenario, homes, steps, quietAt };
+}
+
+/** The scenario of `seed` without those. */
+export function drawPlain(seed: number): Scenario {
   const random = new SeededRandom(seed).fork('scenario');
   const count = random.between(2, 4);
   const plain = Array.from({ length: count }, (): HomeSpec => ({

@@ -1,7 +1,7 @@
 // Makes a failing random network as small as it can be while it breaks the same rule.
 import { play } from './play.ts';
 import type { Tamper } from './play.ts';
-import type { Rule } from './rules.ts';
+import type { Rule } from './rule-list.ts';
 import type { HomeSpec, Place, Scenario, Step } from './scenario.ts';
 
 export interface Shrunk {
@@ -14,6 +14,8 @@ export interface Shrunk {
 /** Plays at most this many smaller scenarios. */
 const MOST_TRIES = 400;
 const TRACE_LINES = 60;
+/** Faults and networks are not made shorter than this. */
+const SHORT_MS = 20_000;
 
 /** The steps without home `gone`, the later ones renumbered; null if `step` needs it. */
 function withoutHome(step: Step, gone: number): Step | null {
@@ -69,9 +71,19 @@ function* smaller(scenario: Scenario): Generator<Scenario> {
     if (kind !== 'none' && kind !== 'portRestricted')
       yield replaced(i, { ...spec, kind: 'portRestricted' });
   }
-  for (const [i, step] of steps.entries())
-    if (step.kind === 'attack' && step.count > 1)
-      yield { ...scenario, steps: steps.map((s, k) => (k === i ? { ...step, count: 1 } : s)) };
+  const changed = (i: number, step: Step): Scenario => ({
+    ...scenario,
+    steps: steps.map((each, k) => (k === i ? step : each)),
+  });
+  for (const [i, step] of steps.entries()) {
+    if (step.kind === 'attack' && step.count > 1) yield changed(i, { ...step, count: 1 });
+    if (step.kind === 'send' && step.large) yield changed(i, { ...step, large: false });
+    // A night is worth no more than an hour, if that.
+    if (step.kind === 'fault' && step.until - step.at > SHORT_MS)
+      yield changed(i, { ...step, until: step.at + (step.until - step.at) / 2 });
+  }
+  const last = Math.max(SHORT_MS, ...steps.map((s) => (s.kind === 'fault' ? s.until : s.at)));
+  if (last < scenario.quietAt) yield { ...scenario, quietAt: last };
 }
 
 /** The smallest scenario found that still breaks `rule`. */

@@ -5,7 +5,7 @@ import { isTeredo, parseIp4, parseIp6Header, PROTOCOL } from '../../../engine/wi
 import type { Endpoint, Ip6 } from '../../../engine/wire/index.ts';
 import { play } from './play.ts';
 import type { RandomWorld, Tamper } from './play.ts';
-import type { Rule } from './rules.ts';
+import type { Rule } from './rule-list.ts';
 import { drawScenario } from './scenario.ts';
 import type { Scenario } from './scenario.ts';
 
