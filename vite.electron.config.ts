@@ -10,7 +10,19 @@ const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as 
 };
 const [pinned] = /\d+/.exec(devDependencies.electron)!;
 
+/** Parts that a library tries to load and does without; a module of that name anywhere on the machine must not be taken for one. */
+const ABSENT = ['usocket', 'x11'];
+
 export default defineConfig({
+  plugins: [
+    {
+      name: 'absent',
+      enforce: 'pre',
+      resolveId: (id) => (ABSENT.includes(id) ? `\0absent:${id}` : null),
+      load: (id) =>
+        id.startsWith('\0absent:') ? `throw new Error('${id.slice(8)} is not there');` : null,
+    },
+  ],
   define: { __PINNED_ELECTRON__: JSON.stringify(pinned) },
   build: {
     ssr: `electron/${name}.ts`,

@@ -1,11 +1,14 @@
 // Module electron/desktop puts client, window, tray and notifications together into one running app.
 import { join } from 'node:path';
 import { app, Notification, powerMonitor } from 'electron';
+import type { CallResult, Params } from '../engine/service/api.ts';
 import { Autostart } from './autostart.ts';
 import { Engine } from './engine.ts';
 import { isFullScreen } from './full-screen.ts';
 import { Helper } from './helper.ts';
 import { perform, serveWindow } from './ipc.ts';
+import { Notices } from './notices.ts';
+import type { Button } from './notification-service.ts';
 import { Notifier } from './notifier.ts';
 import type { Notice } from './notifier.ts';
 import {
@@ -26,18 +29,18 @@ import { openTray } from './tray.ts';
 import type { TrayApp, TrayView } from './tray-view.ts';
 import { AppWindow, preloadIn } from './window.ts';
 import { WORDS } from './words.ts';
+import type { Words } from './words.ts';
 
 export class Desktop {
   private readonly engine: Engine;
   private readonly settings: SettingsFile;
   private readonly window: AppWindow;
   private readonly shell: Shell;
+  private readonly notices: Notices;
   private readonly notifier: Notifier;
   private tray: AppTray | null = null;
   private readonly switches = new Switches();
   private sleeps = false;
-  /** Notifications that are shown: one that is collected hears no click. */
-  private readonly shown = new Set<Notification>();
 
   /** @param argv may hold `--hidden` (only the tray), `--demo` or `--real` (which network) */
   constructor(argv: readonly string[]) {
@@ -63,12 +66,16 @@ export class Desktop {
       window: () => this.window.current,
       guide: join(docsFolder(), 'guide.md'),
     });
+    this.notices = new Notices({
+      icon: join(iconFolder(), 'app-64.png'),
+      open: () => ({ label: this.words.open, press: () => this.window.show() }),
+    });
     this.notifier = new Notifier({
       now: () => Date.now(),
       enabled: () => this.settings.value.notifications && Notification.isSupported(),
-      windowInFront: () => this.window.current?.isFocused() ?? false,
+      windowInFront: () => this.window.inFront,
       fullScreen: isFullScreen,
-      show: (notice) => this.notify(notice),
+      show: (notice) => void this.notices.show(notice),
     });
     serveWindow({ window: () => this.window.current, engine: this.engine, shell: this.shell });
     this.begin(argv);
@@ -86,6 +93,7 @@ export class Desktop {
   async close(): Promise<void> {
     this.tray?.close();
     this.tray = null;
+    this.notices.close();
     this.window.release();
     await this.engine.close();
   }
@@ -139,8 +147,11 @@ export class Desktop {
 
   private title(): string {
     const { networkKind } = this.settings.value;
-    const { builtIn } = WORDS[this.shell.state.locale];
-    return networkKind === 'built-in' ? `Shipworm — ${builtIn}` : 'Shipworm';
+    return networkKind === 'built-in' ? `Shipworm — ${this.words.builtIn}` : 'Shipworm';
+  }
+
+  private get words(): Words {
+    return WORDS[this.shell.state.locale];
   }
 
   /** Something in the client or around it changed. */
@@ -168,7 +179,9 @@ export class Desktop {
     const { api } = this.engine;
     const { engine, paused, locale } = this.shell.state;
     const status = this.engine.status();
-    const view: TrayView = {
+    const questions = ((await api?.questions({})) ?? []).filter(({ answered }) => !answered);
+    this.offer(questions);
+    return {
       shell: { engine, paused, locale },
       status: status && {
         state: status.state,
@@ -180,42 +193,42 @@ export class Desktop {
           ...{ id, name, path, script, group, user, connectOut, beReached, from },
         }),
       ),
-      questions: ((await api?.questions({})) ?? [])
-        .filter(({ answered }) => !answered)
-        .map(({ id, name }) => ({ id, name })),
+      questions: questions.map(({ id, name }) => ({ id, name })),
     };
-    this.offer(view);
-    return view;
   }
 
   /** What a person may want to be told. */
-  private offer({ shell, questions }: TrayView): void {
-    const words = WORDS[shell.locale];
-    for (const { name } of questions)
-      void this.notifier.offer({
-        subject: `application ${name}`,
-        title: words.asks(name),
-        body: words.asksBody,
-      });
-    if (shell.engine.state === 'failed')
-      void this.notifier.offer({
-        subject: `failure ${shell.engine.code ?? ''}`,
+  private offer(questions: CallResult<'questions'>): void {
+    const { words } = this;
+    const { engine } = this.shell.state;
+    const notices = questions.map((question) => this.asks(question));
+    if (engine.state === 'failed')
+      notices.push({
+        subject: `failure ${engine.code ?? ''}`,
         title: words.failedTitle,
-        body: shell.engine.text ?? '',
+        body: engine.text ?? '',
+        buttons: [],
       });
+    this.notices.settle(new Set(notices.map(({ subject }) => subject)));
+    for (const notice of notices) void this.notifier.offer(notice);
   }
 
-  private notify({ title, body }: Notice): void {
-    const notification = new Notification({
-      title,
-      body,
-      icon: join(iconFolder(), 'app-64.png'),
-      silent: true,
+  private asks({ id, name, path, script, group }: CallResult<'questions'>[number]): Notice {
+    const { words } = this;
+    const button = (label: string, answer: Params<'answer'>['answer']): Button => ({
+      label,
+      press: () => this.perform('answer', { id, answer }),
     });
-    this.shown.add(notification);
-    notification.on('click', () => this.window.show());
-    notification.on('close', () => this.shown.delete(notification));
-    notification.show();
+    return {
+      subject: `application ${group?.id ?? script ?? path ?? name}`,
+      title: words.asks(name),
+      body: words.asksBody,
+      buttons: [
+        button(words.allow, 'allow'),
+        button(words.notNow, 'not-now'),
+        button(words.never, 'never'),
+      ],
+    };
   }
 }
 

@@ -1,4 +1,5 @@
 // Module electron/main starts the desktop app: one instance, the client in this process, tray and window around it; and ends it whole.
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { app, session } from 'electron';
 import { Desktop } from './desktop.ts';
@@ -17,6 +18,7 @@ function refuse(sentence: string): never {
 function main(): void {
   if (process.getuid?.() === 0)
     refuse('The app is never root. Start it as the user who sits there; only its helper is root.');
+  keepsSettings(app.getPath('userData'));
   if (!app.requestSingleInstanceLock()) {
     // The first one shows its window.
     app.exit(0);
@@ -27,6 +29,16 @@ function main(): void {
   app.enableSandbox();
   app.on('web-contents-created', (_event, contents) => protectContents(contents));
   void app.whenReady().then(run, (error: unknown) => refuse(String(error)));
+}
+
+/** Without a folder of its own the app would take itself for a second one, and end without a word. */
+function keepsSettings(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.W_OK);
+  } catch {
+    refuse(`${folder} can't be written to. Make it, and what is above it, yours.`);
+  }
 }
 
 function run(): void {

@@ -2,6 +2,7 @@
 //
 // The policy: none when they are switched off, none while the window is in front, none over a full-screen program, and at most one
 // about the same subject in a day.
+import type { Button } from './notification-service.ts';
 
 /** Something that a person may want to be told. */
 export interface Notice {
@@ -9,6 +10,8 @@ export interface Notice {
   readonly subject: string;
   readonly title: string;
   readonly body: string;
+  /** Where the desktop has buttons, these are shown. */
+  readonly buttons: readonly Button[];
 }
 
 export interface NotifierParts {

@@ -31,6 +31,12 @@ export class AppWindow {
     return this.window && !this.window.isDestroyed() ? this.window : null;
   }
 
+  /** Where no window manager runs, a hidden window keeps the focus. */
+  get inFront(): boolean {
+    const { current } = this;
+    return current !== null && current.isVisible() && current.isFocused();
+  }
+
   /** Shows it, in front of others. */
   show(): void {
     const window = this.current ?? this.make();

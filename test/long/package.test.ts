@@ -1,13 +1,13 @@
 // The packages as npm run make gives them: fuses read back from the executable, and a .deb that needs nothing but what it names, on a bare Debian too, and leaves no trace.
 import { spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { FuseState, FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BareRoot } from '../app/kit/bare-root.ts';
-import { ended, openSession } from '../app/kit/session.ts';
+import { ended, GUEST, openSession } from '../app/kit/session.ts';
 import type { Session } from '../app/kit/session.ts';
 import { soon } from '../app/kit/soon.ts';
 import { TrayHost } from '../app/kit/tray-host.ts';
@@ -101,6 +101,9 @@ describe('on a bare Debian', () => {
   let app: ChildProcess | null = null;
   let said = '';
   const opened: (() => unknown)[] = [];
+  /** What X knows of the window. */
+  const shown = (): string =>
+    run('xwininfo', ['-display', session.display, '-name', 'Shipworm — built-in network']);
   beforeAll(async () => {
     session = await openSession();
     opened.push(() => session.close());
@@ -157,8 +160,7 @@ sed -n 's/.*exec.path">\\(.*\\)<.*/\\1/p' /usr/share/polkit-1/actions/org.shipwo
     await soon(async () => expect(await tray.tip()).toMatch(/^Shipworm: (Working|Asleep)/), 60_000);
     const labels = (await tray.menu()).map(({ label }) => label);
     expect(labels).toEqual(expect.arrayContaining(['Open Shipworm', 'Quit']));
-    const windows = run('xwininfo', ['-display', session.display, '-root', '-tree']);
-    expect(windows).toMatch(/"Shipworm — built-in network": \("shipworm" "Shipworm"\)/i);
+    await soon(() => expect(shown()).toContain('IsViewable'));
     // A page that is not drawn has one colour, or two.
     const picture = process.env['SHIPWORM_PICTURE'] ?? join(session.folder, 'screen.png');
     await soon(() => {
@@ -166,6 +168,26 @@ sed -n 's/.*exec.path">\\(.*\\)<.*/\\1/p' /usr/share/polkit-1/actions/org.shipwo
       expect(Number(run('identify', ['-format', '%k', picture]))).toBeGreaterThan(200);
     });
     expect(said).not.toMatch(/error while loading|cannot open shared object/);
+  });
+
+  it('started without a window it tells of a program that asks, with buttons; a second start shows the window', async ({
+    skip,
+  }) => {
+    skip(missing !== '', missing);
+    await tray.click('Quit').catch(() => undefined);
+    await soon(() => expect(app!.exitCode).toBe(0));
+    const settings = join(session.env['XDG_CONFIG_HOME']!, 'Shipworm', 'shell.json');
+    writeFileSync(settings, '{"firstRun":false}');
+    chownSync(settings, GUEST, GUEST);
+    app = machine.start('shipworm-desktop', '--disable-gpu', '--hidden');
+    await soon(() => expect(tray.notified).toHaveLength(1), 60_000);
+    const { title, actions } = tray.notified[0]!;
+    expect(title).toBe('photos wants to use the tunnel');
+    expect(actions).toEqual(expect.arrayContaining(['Allow', 'Not now', 'Never']));
+    expect(shown).toThrow('No window with name');
+    const second = machine.start('shipworm-desktop', '--disable-gpu');
+    await soon(() => expect(second.exitCode).toBe(0));
+    await soon(() => expect(shown()).toContain('IsViewable'));
   });
 
   it('purging it ends the app and leaves no file, user, unit or process', async ({ skip }) => {

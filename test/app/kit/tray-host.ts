@@ -54,8 +54,10 @@ Watcher.configureMembers({
 /** Desktop Notifications Specification 1.2. */
 class Notifications extends Interface {
   readonly shown: Notified[] = [];
-  constructor() {
+  private readonly capabilities: readonly string[];
+  constructor(capabilities: readonly string[]) {
     super('org.freedesktop.Notifications');
+    this.capabilities = capabilities;
   }
   Notify(
     _app: string,
@@ -69,7 +71,7 @@ class Notifications extends Interface {
     return this.shown.length;
   }
   GetCapabilities(): string[] {
-    return ['body', 'actions'];
+    return [...this.capabilities];
   }
   GetServerInformation(): string[] {
     return ['test', 'shipworm', '1', '1.2'];
@@ -100,13 +102,19 @@ export class TrayHost {
     this.notifications = notifications;
   }
 
-  static async open(address: string): Promise<TrayHost> {
+  /** `capabilities`: what its notification service can do; null leaves notifications to another program. */
+  static async open(
+    address: string,
+    capabilities: readonly string[] | null = ['body', 'actions'],
+  ): Promise<TrayHost> {
     const bus = dbus.sessionBus({ busAddress: address });
-    const [watcher, notifications] = [new Watcher(), new Notifications()];
+    const [watcher, notifications] = [new Watcher(), new Notifications(capabilities ?? [])];
     bus.export('/StatusNotifierWatcher', watcher);
-    bus.export('/org/freedesktop/Notifications', notifications);
     await bus.requestName(WATCHER, 0);
-    await bus.requestName('org.freedesktop.Notifications', 0);
+    if (capabilities) {
+      bus.export('/org/freedesktop/Notifications', notifications);
+      await bus.requestName('org.freedesktop.Notifications', 0);
+    }
     return new TrayHost(bus, watcher, notifications);
   }
 
