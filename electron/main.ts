@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { app, session } from 'electron';
 import { Desktop } from './desktop.ts';
-import { protectContents, protectSession, registerScheme } from './hardening.ts';
+import { protectContents, protectSession, registerScheme, silenceChromium } from './hardening.ts';
 import { bundles, nativeFolder } from './runtime.ts';
 
 /** The client may need so long to leave; then the app ends without it, and what guards the machine cleans up. */
@@ -25,6 +25,7 @@ function main(): void {
     return;
   }
   process.env['SHIPWORM_NATIVE'] ??= join(nativeFolder(), 'shipworm.node');
+  silenceChromium();
   registerScheme();
   app.enableSandbox();
   app.on('web-contents-created', (_event, contents) => protectContents(contents));
