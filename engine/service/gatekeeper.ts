@@ -31,8 +31,8 @@ import type { Ip6 } from '../wire/index.ts';
 /** ICMPv6 errors to refused programs, per second: enough for each to notice, too few to be a load. */
 const ERRORS_PER_SECOND = 100;
 /** What waits for the owner of one flow, how many flows do, and their bytes together: more is lost. */
-const WAITING_PACKETS = 64;
-const WAITING_BYTES = 64 * 1280;
+const WAITING_PACKETS = 256;
+const WAITING_BYTES = 256 * 1280;
 const WAITING_FLOWS = 1_024;
 const WAITING_ALL_BYTES = 4 << 20;
 /** An owner is found within milliseconds; after this long a packet is of no more use, ms. */

@@ -4,9 +4,10 @@ import { Lab, noLab } from '../lab/kit/lab.ts';
 import { clients } from './clients.ts';
 import { distant } from './distant.ts';
 import type { Group, Measured } from './group.ts';
-import { writeDocument } from './document.ts';
+import { writeDocument, writeProfile } from './document.ts';
 import { idle } from './idle.ts';
 import { overload } from './overload.ts';
+import { profile } from './profile.ts';
 import { textTable } from './report.ts';
 import { servers } from './server.ts';
 import { tunnels } from './tunnels.ts';
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
       only: { type: 'string' },
       rounds: { type: 'string' },
       document: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
     },
   });
   const why = noLab();
@@ -43,6 +45,12 @@ async function main(): Promise<void> {
   const lab = new Lab();
   const all: Measured[] = [];
   try {
+    if (values.profile) {
+      const table = await profile(lab);
+      process.stdout.write(`${table}\n`);
+      if (values.document) writeProfile(table);
+      return;
+    }
     for (const group of groups) {
       process.stderr.write(`${group.title}\n`);
       const samples = await group.measure(lab, pace);

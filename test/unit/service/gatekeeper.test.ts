@@ -162,7 +162,7 @@ it('limits the errors, not the refusals (RFC 4443 §2.4 f)', () => {
 it('holds the first packets of a flow until its owner is known, a few of them', async () => {
   const slow = new SlowOwners();
   const open = keeper(false, slow.owners);
-  const packets = Array.from({ length: 80 }, () => udp(OWN, PEER, 4_000));
+  const packets = Array.from({ length: 300 }, () => udp(OWN, PEER, 4_000));
   for (const packet of packets) open.outward(packet);
   expect(sent).toEqual([]);
   expect(delivered).toEqual([]);
@@ -171,8 +171,8 @@ it('holds the first packets of a flow until its owner is known, a few of them', 
   // An answer that came before the kernel has the verdict would be dropped there.
   expect(sent).toEqual([]);
   await slow.applied();
-  expect(sent).toEqual(packets.slice(0, 64));
-  expect(open.discards.snapshot()).toEqual({ ownerQueueFull: 16 });
+  expect(sent).toEqual(packets.slice(0, 256));
+  expect(open.discards.snapshot()).toEqual({ ownerQueueFull: 44 });
   // An error that quotes the flow passes now.
   const error = buildIcmp6Error({
     type: 1,
