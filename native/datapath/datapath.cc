@@ -30,9 +30,10 @@ namespace {
 constexpr unsigned kTunUso = 0x20 | 0x40;
 constexpr size_t kMaxDatagram = 65507;  // largest UDP payload that fits in one IPv4 packet
 
-bool setNonblocking(int fd) {
+// Its thread waits in the call that reads; nobody waits to write.
+bool setBlocking(int fd) {
   const int flags = fcntl(fd, F_GETFL);
-  return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+  return flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0;
 }
 
 }  // namespace
@@ -63,9 +64,9 @@ std::unique_ptr<Datapath> Datapath::open(DatapathConfig config, SystemFailure& f
 bool Datapath::prepare(SystemFailure& failure) {
   if (!openSockets(state_.config.ip, state_.config.port, failure)) return false;
   for (const int tun : state_.config.tun) {
-    if (setNonblocking(tun)) outward_.push_back(Outward::open(state_, tun));
+    if (setBlocking(tun)) outward_.push_back(Outward::open(state_, tun));
     if (outward_.empty() || !outward_.back()) {
-      failure = {errno, "epoll"};
+      failure = {errno, "eventfd"};
       return false;
     }
   }
@@ -73,7 +74,7 @@ bool Datapath::prepare(SystemFailure& failure) {
     const auto& tun = state_.config.tun;
     inward_.push_back(Inward::open(state_, tun.empty() ? -1 : tun[i % tun.size()]));
     if (!inward_.back()) {
-      failure = {errno, "epoll"};
+      failure = {errno, "eventfd"};
       return false;
     }
   }
@@ -117,7 +118,7 @@ bool Datapath::startLanes(SystemFailure& failure) {
   if (!sockets_.empty()) chooseSocketOffloads();
   for (size_t i = 0; i < sockets_.size(); i++)
     if (!inward_[i]->use(sockets_[i])) {
-      failure = {errno, "epoll"};
+      failure = {errno, "fcntl"};
       return false;
     }
   for (size_t i = 0; i < sockets_.size(); i++)
@@ -272,9 +273,21 @@ void Datapath::transmit(uint32_t ip, uint16_t port, const uint8_t* bytes, size_t
       if (state_.tap.on()) state_.tap.add(true, static_cast<EndpointKey>(ip) << 16 | port, bytes, length);
       return state_.counters.add(Counter::transmitted);
     }
-    if (errno == EINTR || (isPendingError(errno) && pendingErrors++ < kPendingErrors)) continue;
-    return countSendError(state_.counters, errno, 1);
+    const int error = errno;
+    if (isPendingError(error)) noteErrors();
+    if (error == EINTR || (isPendingError(error) && pendingErrors++ < kPendingErrors)) continue;
+    return countSendError(state_.counters, error, 1);
   }
+}
+
+// What a send took off the socket, its thread is not told any more.
+void Datapath::noteErrors() {
+  readErrorQueue(sockets_[0], [&](EndpointKey to, uint8_t type, uint8_t code) {
+    const uint8_t none = 0;
+    const bool taken = errors_.push(errorUpcall(to, type, code), &none);
+    state_.counters.add(taken ? Counter::upcallsOther : Counter::lostOther);
+    if (taken) state_.wakeWriter();
+  });
 }
 
 void Datapath::deliver(const uint8_t* bytes, size_t length) {
@@ -303,6 +316,7 @@ size_t Datapath::drain(uint8_t* into, size_t room) {
   const auto other = [](Inward& lane) -> Ring& { return lane.otherRing; };
   const auto adapter = [](Outward& lane) -> Ring& { return lane.ring; };
   each(inward_, server, room);
+  used += errors_.drain(into + used, room - used);
   // What local programs send and what strangers send: half each, and what one leaves over is the other's.
   each(outward_, adapter, (room - used) / 2);
   each(inward_, other, room - used);

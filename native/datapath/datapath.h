@@ -64,6 +64,7 @@ class Datapath {
   void closeSockets();
   template <class Change>
   auto changeFlows(Change change);
+  void noteErrors();
   void chooseAdapterOffloads();
   void chooseSocketOffloads();
 
@@ -72,6 +73,8 @@ class Datapath {
   std::vector<std::unique_ptr<Outward>> outward_;
   std::vector<std::unique_ptr<Inward>> inward_;
   std::vector<int> sockets_;
+  // Of our own sends.
+  Ring errors_{16 << 10, 256};
   std::vector<std::string> offloads_;
   uint64_t socketDrops_ = 0;  // of the sockets before
   bool closed_ = false;

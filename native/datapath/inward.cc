@@ -1,13 +1,12 @@
-// 1. readSocket: one recvmmsg; what the kernel joined is taken apart
-// 2. classify:   by the tables: joined with its neighbours and written to the adapter (pass), away (drop), or up
-// 3. release:    what rested until the engine knew of its flow goes on, before anything newer
-// 4. readErrors: ICMPv4 errors from the socket's error queue go up
+// 1. turn:     one recvmmsg, which waits; what the kernel joined is taken apart
+// 2. classify: by the tables: joined with its neighbours and written to the adapter (pass), away (drop), or up
+// 3. release:  what rested until the engine knew of its flow goes on, before anything newer
 #include "inward.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
+#include <fcntl.h>
 #include <netinet/udp.h>
-#include <sys/epoll.h>
+#include <poll.h>
 #include <time.h>
 
 #include <algorithm>
@@ -23,7 +22,6 @@ namespace shipworm {
 
 namespace {
 
-constexpr uint64_t kSocket = 0;
 // How long more may gather after nothing but refused datagrams. A flood would wake the thread for each of its packets.
 constexpr timespec kGather{0, 100'000};
 
@@ -33,7 +31,7 @@ constexpr timespec kGather{0, 100'000};
 Inward::Inward(State& state, int tun)
     : Lane(state, "shipworm-in"),
       tun_(tun),
-      in_(new Batch),
+      in_(new Datagrams),
       coalescer_([](void* self, const Write& write) { static_cast<Inward*>(self)->deliver(write); }, this) {}
 
 std::unique_ptr<Inward> Inward::open(State& state, int tun) {
@@ -45,16 +43,23 @@ bool Inward::use(int socket) {
   socket_ = socket;
   resting_.clear();
   rests_.store(false);
-  return watch(socket, EPOLLIN, kSocket, EPOLL_CTL_ADD);
+  const int flags = fcntl(socket, F_GETFL);
+  return flags >= 0 && fcntl(socket, F_SETFL, flags & ~O_NONBLOCK) == 0;
 }
 
-void Inward::ready(uint64_t, uint32_t events) {
-  if (events & EPOLLERR) readErrors();
-  if (events & EPOLLIN) readSocket();
+void Inward::turn() {
+  // Only where something rests is a poke to be heard.
+  if (resting_.empty()) return readSocket(MSG_WAITFORONE);
+  const short events = waitFor(socket_, POLLIN);
+  if (state_.flowChanges.load() != seenChanges_) {
+    const Batch batch(*this);
+    release();
+  }
+  if (events) readSocket(MSG_DONTWAIT);
 }
 
-void Inward::readSocket() {
-  Batch& batch = *in_;
+void Inward::readSocket(int flags) {
+  Datagrams& batch = *in_;
   for (size_t i = 0; i < kBatch; i++) {
     batch.parts[i] = {batch.bytes[i], kSuperBytes};
     msghdr& head = batch.messages[i].msg_hdr;
@@ -66,17 +71,25 @@ void Inward::readSocket() {
     head.msg_control = batch.control[i];
     head.msg_controllen = sizeof batch.control[i];
   }
-  const int count = recvmmsg(socket_, batch.messages, kBatch, MSG_DONTWAIT, nullptr);
+  const int count = recvmmsg(socket_, batch.messages, kBatch, flags, nullptr);
   if (count < 0) {
-    if (errno == EBADF || errno == ENOTSOCK) state_.fail("The UDP socket has broken; start again.");
+    if (errno == EBADF || errno == ENOTSOCK) return state_.fail("The UDP socket has broken; start again.");
+    if (errno != EINTR) raiseErrors(socket_, otherRing, {Counter::upcallsOther, Counter::lostOther});
     return;
   }
+  handle(static_cast<size_t>(count));
+  if (refusedAll_) nanosleep(&kGather, nullptr);
+}
+
+void Inward::handle(size_t count) {
+  const Batch grace(*this);
+  Datagrams& batch = *in_;
   state_.counters.add(Counter::receiveCalls);
   const double now = bootMs();
   if (resting_.empty()) seenChanges_ = state_.flowChanges.load();
   size_t datagrams = 0;
   refused_ = 0;
-  for (size_t i = 0; i < static_cast<size_t>(count); i++) {
+  for (size_t i = 0; i < count; i++) {
     msghdr& head = batch.messages[i].msg_hdr;
     const size_t length = batch.messages[i].msg_len;
     // The kernel joins datagrams of one sender that have one length, the last one perhaps shorter (UDP_GRO).
@@ -99,7 +112,7 @@ void Inward::readSocket() {
     } while (at < length);
   }
   coalescer_.flush();
-  if (refused_ == datagrams) nanosleep(&kGather, nullptr);
+  refusedAll_ = refused_ == datagrams;
 }
 
 void Inward::take(uint8_t* bytes, size_t length, EndpointKey from, double now) {
@@ -167,40 +180,6 @@ Outcome Inward::classify(const uint8_t* bytes, size_t length, EndpointKey from, 
   peer->bytesIn.fetch_add(length, std::memory_order_relaxed);
   state_.counters.add(Counter::bytesIn, length);
   return Outcome::passed;
-}
-
-void Inward::readErrors() {
-  for (size_t i = 0; i < kBatch; i++) {
-    uint8_t quoted[64];
-    alignas(cmsghdr) uint8_t control[256];
-    sockaddr_in name{};
-    iovec part{quoted, sizeof quoted};
-    msghdr message{};
-    message.msg_name = &name;
-    message.msg_namelen = sizeof name;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    if (recvmsg(socket_, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
-      // An error whose message found no room in the queue stays on the socket, and epoll would tell it for ever.
-      int lone;
-      socklen_t length = sizeof lone;
-      getsockopt(socket_, SOL_SOCKET, SO_ERROR, &lone, &length);
-      return;
-    }
-    for (cmsghdr* item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
-      if (item->cmsg_level != IPPROTO_IP || item->cmsg_type != IP_RECVERR) continue;
-      sock_extended_err error;
-      std::memcpy(&error, CMSG_DATA(item), sizeof error);
-      if (error.ee_origin != SO_EE_ORIGIN_ICMP) continue;
-      // The kernel found our socket by the quoted datagram; `name` is where that was sent.
-      Upcall head = upcallHead(Upcall::icmp4, 0, endpointKey(name));
-      head.type = error.ee_type;
-      head.code = error.ee_code;
-      raise(otherRing, {Counter::upcallsOther, Counter::lostOther}, head, nullptr);
-    }
-  }
 }
 
 void Inward::deliver(const Write& write) {

@@ -31,7 +31,7 @@ class Inward : public Lane {
 
  private:
   static constexpr size_t kBatch = 32;
-  struct Batch {
+  struct Datagrams {
     uint8_t bytes[kBatch][kSuperBytes];
     mmsghdr messages[kBatch];
     iovec parts[kBatch];
@@ -39,21 +39,21 @@ class Inward : public Lane {
     alignas(cmsghdr) uint8_t control[kBatch][CMSG_SPACE(sizeof(int))];
   };
 
-  void ready(uint64_t id, uint32_t events) override;
-  void poked() override { release(); }
-  void readSocket();
+  void turn() override;
+  void readSocket(int flags);
+  void handle(size_t count);
   void take(uint8_t* bytes, size_t length, EndpointKey from, double now);
   void pass(uint8_t* bytes, size_t length);
   void rest(const uint8_t* bytes, size_t length, EndpointKey from);
   void release();
   Outcome classify(const uint8_t* bytes, size_t length, EndpointKey from, double now);
-  void readErrors();
   void deliver(const Write& write);
 
   const int tun_;
   int socket_ = -1;
   size_t refused_ = 0;  // strangers of this batch without a budget
-  std::unique_ptr<Batch> in_;
+  bool refusedAll_ = false;
+  std::unique_ptr<Datagrams> in_;
   Coalescer coalescer_;
   Resting resting_;
   std::atomic<bool> rests_{false};

@@ -1,23 +1,37 @@
-// 1. run:   epoll says which descriptors have something; each gets its turn
+// 1. run:   turn by turn
 // 2. raise: what the tables don't settle goes into a ring
 // 3. the writer is woken once for all of it
 #include "lane.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <mutex>
 #include <system_error>
+
+#include "socket.h"
 
 namespace shipworm {
 
 namespace {
 
-constexpr int kEvents = 8;
+// Ends a call that waits. Nothing else in the process uses it, and it is ignored where there is no handler.
+constexpr int kNudge = SIGURG;
+
+void handleNudges() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction action{};
+    action.sa_handler = [](int) {};
+    sigaction(kNudge, &action, nullptr);  // without SA_RESTART
+  });
+}
 
 // A packet waits for its thread: one that asks for short turns gets them sooner (sched_setattr(2), Linux 6.12). Its share of the
 // processor is the same. Where a kernel or a sandbox refuses, nothing is different.
@@ -42,25 +56,28 @@ void askForShortTurns() {
 }  // namespace
 
 Lane::~Lane() {
-  if (epoll_ >= 0) close(epoll_);
   if (told_ >= 0) close(told_);
 }
 
 bool Lane::prepare() {
-  epoll_ = epoll_create1(EPOLL_CLOEXEC);
   told_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  return epoll_ >= 0 && told_ >= 0 && watch(told_, EPOLLIN, kTold, EPOLL_CTL_ADD);
+  return told_ >= 0;
 }
 
-bool Lane::watch(int fd, uint32_t events, uint64_t id, int operation) {
-  epoll_event event{};
-  event.events = events;
-  event.data.u64 = id;
-  return epoll_ctl(epoll_, operation, fd, &event) == 0;
+short Lane::waitFor(int fd, short events) {
+  pollfd items[2] = {{fd, events, 0}, {told_, POLLIN, 0}};
+  if (poll(items, 2, -1) < 0) {
+    if (errno != EINTR) state_.fail("The datapath can't wait for packets any more; start again.");
+    return 0;
+  }
+  if (items[1].revents) heed();
+  return items[0].revents;
 }
 
 bool Lane::start(SystemFailure& failure) {
   stopping_.store(false);
+  ended_.store(false);
+  handleNudges();
   // Signals are for the main thread.
   sigset_t all, before;
   sigfillset(&all);
@@ -76,10 +93,15 @@ bool Lane::start(SystemFailure& failure) {
   return failure.error == 0;
 }
 
+// A signal that comes just before the call that waits ends nothing, so that there is another one.
 void Lane::stop() {
   if (!thread_.joinable()) return;
   stopping_.store(true);
   poke();
+  for (useconds_t pause = 10; !ended_.load(); pause = std::min<useconds_t>(2 * pause, 1'000)) {
+    pthread_kill(thread_.native_handle(), kNudge);
+    usleep(pause);
+  }
   thread_.join();
   heed();
 }
@@ -96,31 +118,30 @@ void Lane::heed() {
 
 void Lane::run() {
   askForShortTurns();
-  epoll_event events[kEvents];
+  sigset_t nudge;
+  sigemptyset(&nudge);
+  sigaddset(&nudge, kNudge);
+  pthread_sigmask(SIG_UNBLOCK, &nudge, nullptr);
   while (!stopping_.load() && !state_.failed()) {
-    const int count = epoll_wait(epoll_, events, kEvents, -1);
-    if (count < 0 && errno != EINTR) state_.fail("The datapath can't wait for packets any more; start again.");
-    reader_.enter();
-    for (int i = 0; i < count && !state_.failed(); i++) {
-      if (events[i].data.u64 != kTold) {
-        ready(events[i].data.u64, events[i].events);
-      } else if (!stopping_.load()) {
-        heed();
-        poked();
-      }
-    }
-    reader_.leave();
-    if (raised_) {
-      raised_ = false;
-      state_.wakeWriter();
-    }
+    turn();
+    if (!raised_) continue;
+    raised_ = false;
+    state_.wakeWriter();
   }
+  pthread_sigmask(SIG_BLOCK, &nudge, nullptr);
+  ended_.store(true);
 }
 
 void Lane::raise(Ring& ring, Kind kind, const Upcall& head, const uint8_t* payload) {
   const bool taken = ring.push(head, payload);
   state_.counters.add(taken ? kind.up : kind.lost);
   raised_ = raised_ || taken;
+}
+
+void Lane::raiseErrors(int socket, Ring& ring, Kind kind) {
+  readErrorQueue(socket, [&](EndpointKey to, uint8_t type, uint8_t code) {
+    raise(ring, kind, errorUpcall(to, type, code), nullptr);
+  });
 }
 
 }  // namespace shipworm

@@ -1,4 +1,4 @@
-// One thread of the datapath: it waits for its descriptors, handles what they have, and wakes the writer for what went up.
+// One thread of the datapath: it waits for packets, handles them, and wakes the writer for what went up.
 #pragma once
 #include <atomic>
 #include <thread>
@@ -22,36 +22,47 @@ class Lane {
   bool start(SystemFailure& failure);
   // Ends it; it may be started again. Idempotent.
   void stop();
-  // Has `poked` called soon.
+  // Ends a `waitFor`, the next one if there is none now.
   void poke();
 
  protected:
   struct Kind {
     Counter up, lost;
   };
-  // Makes what the thread waits by; false with errno set.
+  // The grace period of one batch: nothing found in a table outlives it.
+  class Batch {
+   public:
+    explicit Batch(Lane& lane) : lane_(lane) { lane.reader_.enter(); }
+    ~Batch() { lane_.reader_.leave(); }
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+
+   private:
+    Lane& lane_;
+  };
+  // Makes what the thread is told by; false with errno set.
   bool prepare();
-  // `id` comes back in `ready`; kTold is taken.
-  bool watch(int fd, uint32_t events, uint64_t id, int operation);
-  // Thread only, inside a grace period: `events` of the descriptor `id`.
-  virtual void ready(uint64_t id, uint32_t events) = 0;
-  // Thread only, inside a grace period: after `poke`.
-  virtual void poked() {}
+  // Thread only: waits in one call, the cheapest and soonest way, for packets and handles them. A signal ends the call.
+  virtual void turn() = 0;
+  // Thread only: waits until `fd` has one of `events`, or a poke; says which of the events it has.
+  short waitFor(int fd, short events);
   // Thread only: into the ring, or counted as lost; one wake-up for the whole batch.
   void raise(Ring& ring, Kind kind, const Upcall& head, const uint8_t* payload);
+  // Thread only: what ICMPv4 said of earlier datagrams of `socket` goes up. Whichever call meets a pending error takes it off the socket, so
+  // that whoever meets one looks.
+  void raiseErrors(int socket, Ring& ring, Kind kind);
 
   State& state_;
 
  private:
-  static constexpr uint64_t kTold = UINT64_MAX;
   void run();
   void heed();
 
   Grace::Reader& reader_;
   const char* const name_;
-  int epoll_ = -1, told_ = -1;
+  int told_ = -1;
   std::thread thread_;
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, ended_{false};
   bool raised_ = false;  // since the last wake
 };
 
@@ -62,6 +73,14 @@ inline Upcall upcallHead(Upcall::Kind kind, size_t length, EndpointKey endpoint)
   head.kind = kind;
   head.ip = static_cast<uint32_t>(endpoint >> 16);
   head.port = static_cast<uint16_t>(endpoint);
+  return head;
+}
+
+// An ICMPv4 error about a datagram of ours to `to`.
+inline Upcall errorUpcall(EndpointKey to, uint8_t type, uint8_t code) {
+  Upcall head = upcallHead(Upcall::icmp4, 0, to);
+  head.type = type;
+  head.code = code;
   return head;
 }
 

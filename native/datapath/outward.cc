@@ -1,10 +1,11 @@
-// 1. readAdapter: reads up to 64 packets or super-packets
-// 2. classify:    by the tables: to the sender (pass), away (drop), or up; super-packets are cut on their way
-// 3. flush:       the sender's calls for the batch; what the socket won't take waits, and the adapter is not read meanwhile
+// 1. turn:     waits for a packet or super-packet, and reads up to 64 that are there
+// 2. classify: by the tables: to the sender (pass), away (drop), or up; super-packets are cut on their way
+// 3. flush:    the sender's calls for the batch; what the socket won't take waits, and the adapter is not read meanwhile
 #include "outward.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
+#include <poll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,53 +26,68 @@ Outward::Outward(State& state, int tun)
 
 std::unique_ptr<Outward> Outward::open(State& state, int tun) {
   auto lane = std::make_unique<Outward>(state, tun);
-  if (!lane->prepare() || !lane->watch(tun, EPOLLIN, kTun, EPOLL_CTL_ADD)) return nullptr;
-  return lane;
+  return lane->prepare() ? std::move(lane) : nullptr;
 }
 
 void Outward::use(int socket, bool segmentation) {
   sender_.clear();
-  setPaused(false);
   socket_ = socket;
   sender_.use(socket, segmentation);
 }
 
-void Outward::ready(uint64_t id, uint32_t) {
-  if (id == kTun)
-    readAdapter();
-  else
-    flush(bootMs());
+void Outward::turn() {
+  if (!sender_.empty()) {
+    const bool takesMore = waitFor(socket_, POLLOUT) != 0;
+    const Batch grace(*this);
+    if (takesMore) flush(bootMs());
+    return;
+  }
+  ssize_t got = read(tun_, arena_.get(), kSuperBytes);
+  const Batch grace(*this);
+  const double now = bootMs();
+  size_t used = 0, reads = 1;
+  while (got > 0) {
+    used += handle(used, static_cast<size_t>(got), now);
+    if (reads++ == kReads || used + kSuperBytes > kArenaBytes || !sender_.hasRoom(Sender::kMaxPackets)) break;
+    got = readMore(arena_.get() + used);
+  }
+  if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM))
+    state_.fail("The tunnel adapter has vanished; start again to get a new one.");
+  flush(now);
 }
 
-void Outward::readAdapter() {
-  if (!sender_.empty()) return;  // an event from before the pause
-  const size_t skip = state_.config.vnetHeader ? kVnetHeader : 0;
-  const double now = bootMs();
-  size_t used = 0;
-  for (size_t reads = 0; reads < kReads && used + kSuperBytes <= kArenaBytes && sender_.hasRoom(Sender::kMaxPackets); reads++) {
-    uint8_t* bytes = arena_.get() + used;
-    const ssize_t got = read(tun_, bytes, kSuperBytes);
-    if (got <= 0) {
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) break;
-      state_.fail("The tunnel adapter has vanished; start again to get a new one.");
-      break;
-    }
-    const auto length = static_cast<size_t>(got);
-    VnetHeader header{};
-    std::memcpy(&header, bytes, std::min(skip, length));
-    SuperPacket packet;
-    if (length < skip || !packet.read(header, bytes + skip, length - skip) || packet.segments() > Sender::kMaxPackets) {
-      state_.counters.add(Counter::adapterHeader);
-    } else if (packet.plain() && length - skip >= kPacketBytes) {
-      state_.counters.add(Counter::receivedTooBig);
-    } else {
-      take(bytes + skip, packet, length - skip, now);
-      // Each packet begins where words do.
-      used += (length + 15) & ~size_t{15};
-    }
+// What is there already.
+ssize_t Outward::readMore(uint8_t* into) {
+  iovec part{into, kSuperBytes};
+  if (peeks_) {
+    const ssize_t got = preadv2(tun_, &part, 1, -1, RWF_NOWAIT);
+    if (got >= 0 || errno != EOPNOTSUPP) return got;
+    peeks_ = false;  // before Linux 5.12
   }
-  flush(now);
+  pollfd item{tun_, POLLIN, 0};
+  if (poll(&item, 1, 0) > 0) return read(tun_, into, kSuperBytes);
+  errno = EAGAIN;
+  return -1;
+}
+
+// Returns how much of the arena is taken now.
+size_t Outward::handle(size_t at, size_t length, double now) {
+  const size_t skip = state_.config.vnetHeader ? kVnetHeader : 0;
+  uint8_t* bytes = arena_.get() + at;
+  VnetHeader header{};
+  std::memcpy(&header, bytes, std::min(skip, length));
+  SuperPacket packet;
+  if (length < skip || !packet.read(header, bytes + skip, length - skip) || packet.segments() > Sender::kMaxPackets) {
+    state_.counters.add(Counter::adapterHeader);
+    return 0;
+  }
+  if (packet.plain() && length - skip >= kPacketBytes) {
+    state_.counters.add(Counter::receivedTooBig);
+    return 0;
+  }
+  take(bytes + skip, packet, length - skip, now);
+  // Each packet begins where words do.
+  return (length + 15) & ~size_t{15};
 }
 
 void Outward::take(uint8_t* bytes, const SuperPacket& packet, size_t length, double now) {
@@ -120,14 +136,10 @@ Outcome Outward::classify(const uint8_t* bytes, size_t length, size_t packets, d
   return Outcome::passed;
 }
 
-void Outward::flush(double now) { setPaused(!sender_.flush(now)); }
-
-// While the socket takes no more, the thread waits for it alone.
-void Outward::setPaused(bool paused) {
-  if (paused == paused_) return;
-  paused_ = paused;
-  watch(tun_, paused ? 0u : uint32_t{EPOLLIN}, kTun, EPOLL_CTL_MOD);
-  watch(socket_, EPOLLOUT, kSocket, paused ? EPOLL_CTL_ADD : EPOLL_CTL_DEL);
+// While the socket takes no more, the adapter is not read.
+void Outward::flush(double now) {
+  sender_.flush(now);
+  if (sender_.takeMetError()) raiseErrors(socket_, ring, {Counter::upcallsOther, Counter::lostOther});
 }
 
 }  // namespace shipworm

@@ -25,21 +25,20 @@ class Outward : public Lane {
  private:
   // What is read lies one after another in here until it is sent: small enough for the cache.
   static constexpr size_t kArenaBytes = 4 * kSuperBytes;
-  enum : uint64_t { kTun, kSocket };
 
-  void ready(uint64_t id, uint32_t events) override;
-  void readAdapter();
+  void turn() override;
+  ssize_t readMore(uint8_t* into);
+  size_t handle(size_t at, size_t length, double now);
   void take(uint8_t* bytes, const SuperPacket& packet, size_t length, double now);
   Outcome classify(const uint8_t* bytes, size_t length, size_t packets, double now, EndpointKey& to);
   void flush(double now);
-  void setPaused(bool paused);
 
   const int tun_;
   int socket_ = -1;
   Sender sender_;
   // A packet waits here no longer than its batch, but for what the socket won't take yet, while the adapter is not read.
   std::unique_ptr<uint8_t[]> arena_;
-  bool paused_ = false;
+  bool peeks_ = true;
 };
 
 }  // namespace shipworm

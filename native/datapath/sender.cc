@@ -128,6 +128,7 @@ bool Sender::flush(double now) {
 
 // The first message that is left was refused.
 void Sender::failed(int error, double now) {
+  metError_ = metError_ || isPendingError(error);
   const Message& message = room_->messages[sent_];
   // A link with an MTU below a segment's, a route without the means: the datagrams go one by one, and the kernel fragments them.
   if (message.packets > 1 && (error == EMSGSIZE || error == EINVAL || error == EIO)) {
@@ -172,8 +173,10 @@ void Sender::split() {
     head.msg_iovlen = end - part;
     ssize_t sent;
     int pendingErrors = 0;
-    do sent = sendmsg(socket_, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (sent < 0 && (errno == EINTR || (isPendingError(errno) && errno != EMSGSIZE && pendingErrors++ < kPendingErrors)));
+    do {
+      sent = sendmsg(socket_, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
+      metError_ = metError_ || (sent < 0 && isPendingError(errno));
+    } while (sent < 0 && (errno == EINTR || (isPendingError(errno) && errno != EMSGSIZE && pendingErrors++ < kPendingErrors)));
     if (sent >= 0) {
       counters_.add(Counter::sendCalls);
       counters_.add(Counter::packetsOut);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "counters.h"
 #include "segment.h"
@@ -42,6 +43,8 @@ class Sender {
   void append(EndpointKey to, const SuperPacket& packet, double now);
   // Sends what is there. False when the socket takes no more now: the rest waits for the next call.
   bool flush(double now);
+  // Whether a send met an error of an earlier datagram since it was asked last.
+  bool takeMetError() { return std::exchange(metError_, false); }
 
  private:
   static constexpr size_t kRoom = 2 * kMaxPackets;
@@ -81,6 +84,7 @@ class Sender {
   std::unique_ptr<Room> room_;
   size_t messages_ = 0, sent_ = 0, parts_ = 0, packets_ = 0, headers_ = 0;
   int pendingErrors_ = 0;
+  bool metError_ = false;
   std::unordered_map<EndpointKey, double> singles_;
 };
 

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include <functional>
+
 #include "sender.h"
 #include "state.h"
 
@@ -11,6 +13,9 @@ namespace shipworm {
 // A UDP socket bound to the endpoint, sized for bursts, errors queued, DF off; -1 with `failure` set when it can't be had.
 // `shared`: others that say so, too, may have the same endpoint, and the kernel spreads what comes over them.
 int openUdpSocket(uint32_t ip, uint16_t port, SystemFailure& failure, bool shared = false);
+
+// Takes what is in the socket's queue of ICMPv4 errors: `each` gets the endpoint that our datagram went to, ICMP type and code.
+void readErrorQueue(int socket, const std::function<void(EndpointKey to, uint8_t type, uint8_t code)>& each);
 
 inline sockaddr_in socketAddress(EndpointKey endpoint) {
   sockaddr_in address{};
