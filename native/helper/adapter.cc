@@ -80,7 +80,7 @@ Answer Adapter::open(const Request& request, bool forwards, int filter, bool up,
     index_ = 0;
     return answer;
   }
-  queues.assign(descriptors_.fds.begin(), descriptors_.fds.begin() + request.queues);
+  queues.assign(descriptors_.fds.begin(), descriptors_.fds.begin() + queues_);
   answer.index = index_;
   name_ = request.name;
   return answer;
@@ -95,34 +95,49 @@ Answer Adapter::create(const Request& request, int filter) {
     return {Status::noTun, 0, "This system has no TUN device (/dev/net/tun). Load it with: sudo modprobe tun"};
   }
   if (descriptors_.fds[request.queues - 1] < 0) return failed("Opening /dev/net/tun", descriptors_.error);
-  ifreq device{};
-  request.name.copy(device.ifr_name, IFNAMSIZ - 1);
-  const int kind = IFF_TUN | IFF_NO_PI | (request.vnetHeader ? IFF_VNET_HDR : 0);
-  device.ifr_flags = static_cast<short>(kind | IFF_TUN_EXCL | (request.queues > 1 ? IFF_MULTI_QUEUE : 0));
-  for (unsigned queue = 0; queue < request.queues; queue++) {
-    const int fd = descriptors_.fds[queue];
-    if (ioctl(fd, TUNSETIFF, &device) < 0) {
-      if (queue == 0 && (errno == EBUSY || errno == EEXIST || errno == EINVAL))
-        return {Status::busy, 0,
-                "There is a network interface named " + request.name + " already; choose another with --adapter."};
-      return failed("Making the adapter", errno);
-    }
-    if (queue == 0 && ioctl(fd, TUNSETOWNER, 0UL) < 0) return failed("Making root the adapter's owner", errno);
-    if (queue == 0 && filter >= 0 && ioctl(fd, TUNSETFILTEREBPF, &filter) < 0) return failed("Filtering what the adapter takes", errno);
-    device.ifr_flags = static_cast<short>(kind | IFF_MULTI_QUEUE);
+  // A kernel that can't have several queues serves with one.
+  for (queues_ = 0; queues_ < request.queues; queues_++) {
+    Answer answer;
+    if (attach(request, queues_, filter, answer)) continue;
+    if (answer.status != Status::ok) return answer;
+    break;
   }
   index_ = if_nametoindex(request.name.c_str());
   if (!index_) return failed("Finding the adapter", errno);
   return {};
 }
 
+// False with `answer` ok where the kernel refuses another queue.
+bool Adapter::attach(const Request& request, unsigned queue, int filter, Answer& answer) {
+  ifreq device{};
+  request.name.copy(device.ifr_name, IFNAMSIZ - 1);
+  const int kind = IFF_TUN | IFF_NO_PI | (request.vnetHeader ? IFF_VNET_HDR : 0), several = request.queues > 1 ? IFF_MULTI_QUEUE : 0;
+  const int fd = descriptors_.fds[queue];
+  const auto join = [&](int flags) {
+    device.ifr_flags = static_cast<short>(flags);
+    return ioctl(fd, TUNSETIFF, &device) == 0;
+  };
+  if (queue > 0) return join(kind | several);
+  bool joined = join(kind | several | IFF_TUN_EXCL);
+  if (!joined && several && errno == EINVAL) joined = join(kind | IFF_TUN_EXCL);
+  if (!joined && (errno == EBUSY || errno == EEXIST || errno == EINVAL))
+    answer = {Status::busy, 0, "There is a network interface named " + request.name + " already; choose another with --adapter."};
+  else if (!joined)
+    answer = failed("Making the adapter", errno);
+  else if (ioctl(fd, TUNSETOWNER, 0UL) < 0)
+    answer = failed("Making root the adapter's owner", errno);
+  else if (filter >= 0 && ioctl(fd, TUNSETFILTEREBPF, &filter) < 0)
+    answer = failed("Filtering what the adapter takes", errno);
+  return answer.status == Status::ok;
+}
+
 Answer Adapter::configure(const Request& request) {
   if (const int error = netlink_.open()) return failed("Opening netlink", error);
   if (const int error = netlink_.watchLinks()) return failed("Watching the adapter", error);
-  if (request.queues > 1) {
+  if (queues_ > 1) {
     uint32_t queues = 0;
     if (const int error = netlink_.countQueues(index_, queues)) return failed("Counting the adapter's queues", error);
-    if (queues != request.queues) return {Status::busy, 0, "Another program attached itself to the adapter; start again."};
+    if (queues != queues_) return {Status::busy, 0, "Another program attached itself to the adapter; start again."};
   }
   if (readSetting(request.name, "disable_ipv6") != '0')
     return {Status::system, 0,

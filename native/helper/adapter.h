@@ -44,12 +44,14 @@ class Adapter {
 
  private:
   Answer create(const Request& request, int filter);
+  bool attach(const Request& request, unsigned queue, int filter, Answer& answer);
   Answer configure(const Request& request);
 
   TunDescriptors& descriptors_;
   Netlink netlink_;
   Barrier barrier_;
   uint32_t index_ = 0;
+  unsigned queues_ = 0;
   bool tried_ = false;
   bool up_ = false;
   std::string name_;

@@ -1,7 +1,8 @@
 // Preloaded: refuses the datapath add-on, and nobody else, what SHIPWORM_REFUSE names: getrandom, mmap, malloc, or an option that an older
-// kernel lacks: uso6, udp-gso, udp-gro, reuse-port.
+// kernel lacks: uso6, udp-gso, udp-gro, reuse-port; and the helper: multi-queue.
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_tun.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -18,11 +19,13 @@ namespace {
 // Larger than anything that the add-on takes besides its tables, rings and arena.
 constexpr size_t kLarge = 64 << 10;
 
-bool refused(const char* what, const void* caller) {
-  const char* wanted = getenv("SHIPWORM_REFUSE");
+// The helper clears its environment.
+const char* const wanted = getenv("SHIPWORM_REFUSE");
+
+bool refused(const char* what, const void* caller, const char* whom = "shipworm.node") {
   if (!wanted || std::strcmp(wanted, what) != 0) return false;
   Dl_info info;
-  return dladdr(caller, &info) && info.dli_fname && std::strstr(info.dli_fname, "shipworm.node");
+  return dladdr(caller, &info) && info.dli_fname && std::strstr(info.dli_fname, whom);
 }
 
 template <typename Function>
@@ -77,6 +80,11 @@ extern "C" int ioctl(int fd, unsigned long request, ...) noexcept {
   void* argument = va_arg(arguments, void*);
   va_end(arguments);
   if (request == TUNSETOFFLOAD && reinterpret_cast<unsigned long>(argument) & kUso && refused("uso6", __builtin_return_address(0))) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (request == TUNSETIFF && static_cast<ifreq*>(argument)->ifr_flags & IFF_MULTI_QUEUE &&
+      refused("multi-queue", __builtin_return_address(0), "shipworm-helper")) {
     errno = EINVAL;
     return -1;
   }
