@@ -45,22 +45,51 @@ not allowed by this. Ends with the program's exit code.
 Example: shipworm run -- python3 fetch.py`,
     )
     .action(runProgram);
-  verb(root, 'flows', 'list who uses the tunnel, or tried to, and why it passes or not').action(
-    listFlows,
-  );
+  verb(root, 'flows', 'list who uses the tunnel now, or was refused of late, and why')
+    .addHelpText(
+      'after',
+      `
+→ was begun by the application, ← by somebody outside. VERDICT: pass; refuse (the application was told at once); drop (who
+called from outside hears nothing). WHY is explained in docs/codes.md. SURE says how surely the application is known:
+exact (the kernel noted who made the socket), shared (several hold it, and all must be allowed), inferred (a script, which
+its interpreter's arguments name), unknown (nobody was found: it does not pass).`,
+    )
+    .action(listFlows);
   const questions = verb(
     root,
     'questions',
     'list programs that were refused because no rule is about them',
   );
-  questions.action(listQuestions);
-  verb(questions, 'answer', 'allow, until-quit, not-now, never')
-    .argument('<id>')
-    .argument('<answer>')
+  questions
+    .addHelpText(
+      'after',
+      `
+Each program is asked about once, when it is refused the first time; nothing waits for the answer, and none means "not now".
+WHY NOT: no-rule (nobody decided about it), file-changed (it was allowed, and is another file now), foreign-namespace (it
+runs in a container or in mounts of its own).
+Example: shipworm questions answer 1 allow`,
+    )
+    .action(listQuestions);
+  verb(questions, 'answer', 'let it connect out (allow, until-quit), or not (not-now, never)')
+    .argument('<id>', 'of the list of questions')
+    .argument(
+      '<answer>',
+      'allow: from now on; until-quit: until it ends; not-now: ask no more, leave it refused; never: refuse it for good',
+    )
     .action(answerQuestion);
-  verb(root, 'policy', 'show every effective value and where it comes from').action(showPolicy);
+  verb(root, 'policy', 'show every effective value and where it comes from')
+    .addHelpText(
+      'after',
+      `
+An administrator's files are in /etc/shipworm/policy.d; they must belong to root and be writable by nobody else. What they
+set is locked: no user, file or option can change it.`,
+    )
+    .action(showPolicy);
   verb(root, 'network', 'show or choose whether Teredo may run on this network')
-    .argument('[choice]', 'ask, on or off')
+    .argument(
+      '[choice]',
+      'on, off, or ask: off until you switch it on here; remembered for this network',
+    )
     .action(chooseNetwork);
 }
 
@@ -70,7 +99,14 @@ function addApps(root: Command): void {
     'apps',
     'list the applications that may use the tunnel, and what they may',
   );
-  apps.action(listApps);
+  apps
+    .addHelpText(
+      'after',
+      `
+Without a rule an application may do nothing: it is told so at once when it tries, and nobody outside can reach it. MAY:
+"connect out" takes answers, too; "be reached" lets the whole Internet begin. FROM policy: an administrator's, locked.`,
+    )
+    .action(listApps);
   const which = (command: Command): Command =>
     command
       .argument('<program>', 'name or path of a program or script; with --flatpak or --snap its id')

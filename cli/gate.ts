@@ -1,8 +1,9 @@
 // Module cli/gate asks about and rules applications: `shipworm apps`, `flows`, `questions`, `policy` and `network`.
 import { callService } from '../engine/service/control-client.ts';
 import type { CallResult } from '../engine/service/api.ts';
+import { policyFileText } from '../engine/service/policy-view.ts';
 import { locateProgram } from '../engine/service/programs.ts';
-import { EXIT, Exit, print, printError, printJson, table } from './output.ts';
+import { counted, EXIT, Exit, print, printError, printJson, table } from './output.ts';
 import { ask, paths } from './query.ts';
 import type { QueryOptions } from './query.ts';
 
@@ -39,7 +40,7 @@ export async function listApps(options: QueryOptions): Promise<void> {
         app.name,
         app.user === null ? 'everybody' : String(app.user),
         mayText(app),
-        app.until,
+        untilTime(app.until),
         app.from === 'policy' ? `policy (${app.source ?? ''}, locked)` : 'you',
         whatText(app),
       ]),
@@ -106,14 +107,25 @@ async function setApp(
   );
   if (options.json) printJson({ app, warning });
   else {
-    print(`${app.name} may ${mayText(app)}${untilText(app.until)}: ${whatText(app)}`);
+    print(`${permissionText(app)}: ${whatText(app)}`);
     if (warning !== null) printError(warning);
   }
 }
 
+/** `curl may connect out until it quits`. */
+function permissionText(app: App): string {
+  if (app.never) return `${app.name} is refused without asking`;
+  return `${app.name} may ${mayText(app)}${untilText(app.until)}`;
+}
+
 function untilText(until: string): string {
   if (until === 'forever') return '';
-  return until === 'quit' ? ' until it quits' : ` until ${new Date(until).toLocaleString()}`;
+  return until === 'quit' ? ' until it quits' : ` until ${untilTime(until)}`;
+}
+
+/** Local time instead of UTC; what is no time stays. */
+function untilTime(until: string): string {
+  return until === 'forever' || until === 'quit' ? until : new Date(until).toLocaleString();
 }
 
 function whichOf(
@@ -167,7 +179,7 @@ export async function listReachable(options: QueryOptions): Promise<void> {
   }
   const allowed = listeners.filter((each) => each.allowed).length;
   print(
-    `${listeners.length} programs listen where the tunnel could be reached; ${allowed} of them may be.`,
+    `${counted(listeners.length, 'program listens', 'programs listen')} where the tunnel could be reached; ${allowed} of them may be.`,
   );
   if (listeners.length > 0)
     print(
@@ -192,7 +204,7 @@ export async function listFlows(options: QueryOptions): Promise<void> {
     return;
   }
   if (flows.length === 0) {
-    print('No flows: nothing used the tunnel of late, or tried to.');
+    print('No flows: nothing uses the tunnel now, and nothing was refused of late.');
     return;
   }
   print(
@@ -250,7 +262,7 @@ export async function answerQuestion(
   const result = await ask(callService(paths(options), 'answer', { id, answer }));
   if (options.json) printJson(result);
   else if (result.app === null) print('Not now: it stays refused.');
-  else print(`${result.app.name} may ${mayText(result.app)}${untilText(result.app.until)}.`);
+  else print(`${permissionText(result.app)}.`);
 }
 
 /** What a running client does not take from a policy that changed. */
@@ -262,7 +274,7 @@ export async function showPolicy(options: QueryOptions): Promise<void> {
     printJson(policy);
     return;
   }
-  for (const { path, error } of policy.files) print(`${path}: ${error ?? 'in force'}`);
+  for (const file of policy.files) print(policyFileText(file));
   if (policy.files.length === 0) print('There is no machine policy (/etc/shipworm/policy.d).');
   print('');
   print(
@@ -276,7 +288,9 @@ export async function showPolicy(options: QueryOptions): Promise<void> {
     ]),
   );
   for (const app of policy.apps)
-    print(`${whatText(app)}: may ${mayText(app)} (${app.source ?? ''}, locked)`);
+    print(
+      `${whatText(app)}: ${app.never ? 'forbidden' : `may ${mayText(app)}`} (${app.source ?? ''}, locked)`,
+    );
   print(`A change of ${AT_START.join(', ')} counts from the next start of the client.`);
 }
 

@@ -63,6 +63,11 @@ export function wrap(text: string, indent: number, width = columns()): string {
   return [...lines, line].map((each) => ' '.repeat(indent) + each).join('\n');
 }
 
+/** `1 packet`, `2 packets`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** Rows as aligned columns, the first row being the head. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>

@@ -5,7 +5,7 @@ import { ServiceError } from '../engine/service/errors.ts';
 import { controlCandidates } from '../engine/service/paths.ts';
 import { reloadText } from '../engine/service/reload.ts';
 import { parseIp6 } from '../engine/wire/index.ts';
-import { bytesText, EXIT, Exit, print, printJson, table } from './output.ts';
+import { bytesText, counted, EXIT, Exit, print, printJson, table } from './output.ts';
 
 export interface QueryOptions {
   readonly control?: string;
@@ -80,15 +80,24 @@ function textOf(status: AnyStatus): string {
   return status.role === 'server' ? serverText(status) : relayText(status);
 }
 
+/** There is no conversation with a server. */
+const ASLEEP: readonly Status['state'][] = ['dormant', 'managed', 'off', 'unneeded'];
+
 export function statusText(status: Status): string {
   const trusted = status.peers.filter((peer) => peer.trusted).length;
   const refused = Object.values(status.counters.discards).reduce((sum, n) => sum + n, 0);
+  const asleep = ASLEEP.includes(status.state);
+  const awake = (...rows: [string, string][]): [string, string][] => (asleep ? [] : rows);
+  const none = asleep ? 'none' : 'none yet';
+  const kept = status.state === 'dormant' ? ' (kept for when it wakes)' : '';
   const rows: [string, string][] = [
     ['State', `${status.state} (${status.reason.code}): ${status.reason.text}`],
-    ['Address', status.address ?? 'none yet'],
-    ['Server', status.server ?? 'not found yet'],
-    ['Mapped', status.mapped ?? 'unknown'],
-    ['NAT', status.nat],
+    ['Address', status.address === null ? none : `${status.address}${kept}`],
+    ...awake(
+      ['Server', status.server ?? 'not found yet'],
+      ['Mapped', status.mapped ?? 'unknown'],
+      ['NAT', status.nat],
+    ),
     ...(status.portMapping.state === 'off'
       ? []
       : [['Port', status.portMapping.text] as [string, string]]),
@@ -96,9 +105,9 @@ export function statusText(status: Status): string {
       ? [['Network', 'BUILT IN: all of it is inside the client’s process'] as [string, string]]
       : []),
     ['Adapter', `${status.adapter ?? 'none'}${status.mtu === null ? '' : `, MTU ${status.mtu}`}`],
-    ['Peers', `${trusted} with an open path, ${status.peers.length} known`],
+    ...awake(['Peers', `${trusted} with an open path, ${status.peers.length} known`]),
     ['Exposure', status.exposure.text],
-    ['Discarded', `${refused} packets${refused > 0 ? ' (reasons: --json)' : ''}`],
+    ['Discarded', `${counted(refused, 'packet')}${refused > 0 ? ' (reasons: --json)' : ''}`],
   ];
   return table(rows);
 }

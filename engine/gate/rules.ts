@@ -30,6 +30,24 @@ export function allows(rule: Rule): boolean {
   return rule.connectOut || mayBeReached(rule);
 }
 
+/** The rule of the policy about the application of `rule`, one that forbids it first; null: there is none. */
+export function policyAbout({ from, matcher }: Rule, rules: readonly Rule[]): Rule | null {
+  if (from === 'policy') return null;
+  const about = rules.filter((rule) => {
+    const { user, path, group, hash } = rule.matcher;
+    if (rule.from !== 'policy' || (user !== null && user !== matcher.user)) return false;
+    if (hash !== null && hash !== matcher.hash) return false;
+    if (group) return group.kind === matcher.group?.kind && group.id === matcher.group.id;
+    return path === matcher.path;
+  });
+  return about.find(({ never }) => never) ?? about[0] ?? null;
+}
+
+/** Lets something pass, and no policy forbids it. */
+export function counts(rule: Rule, rules: readonly Rule[]): boolean {
+  return allows(rule) && !rule.never && policyAbout(rule, rules)?.never !== true;
+}
+
 function either(a: Reach, b: Reach): Reach {
   if (a === 'all' || b === 'all') return 'all';
   if (a === 'none') return b;
@@ -53,6 +71,10 @@ export class RuleBook {
     return [...this.rules.values()];
   }
 
+  private get policy(): readonly Rule[] {
+    return this.all.filter(({ from }) => from === 'policy');
+  }
+
   get(id: string): Rule | undefined {
     return this.rules.get(id);
   }
@@ -69,8 +91,10 @@ export class RuleBook {
 
   /** Read at every packet, so it is kept until a rule changes. */
   private summary(): { readonly allowsSomething: boolean; readonly nextEnd: number } {
-    this.summed ??= {
-      allowsSomething: this.all.some(allows),
+    if (this.summed) return this.summed;
+    const { policy } = this;
+    this.summed = {
+      allowsSomething: this.all.some((rule) => counts(rule, policy)),
       nextEnd: this.all.reduce(
         (at, { until }) => (until.kind === 'time' ? Math.min(at, until.at) : at),
         Infinity,
@@ -104,7 +128,7 @@ export class RuleBook {
 
   /** Takes the policy's rules instead of those it had before. */
   setPolicy(rules: readonly Rule[]): void {
-    for (const rule of this.all) if (rule.from === 'policy') this.remove(rule.id);
+    for (const { id } of this.policy) this.remove(id);
     for (const rule of rules) this.set(rule);
   }
 

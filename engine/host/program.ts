@@ -27,6 +27,8 @@ export async function programAt(path: string, searchPath: string): Promise<Progr
   const interpreter = interpreterOf(real, searchPath);
   const executable = interpreter === null ? real : realFile(interpreter);
   const stat = statSync(executable, { bigint: true });
+  if ((stat.mode & 0o111n) === 0n)
+    throw new Error(`${path} is no program: nobody may execute it; check the path.`);
   const writable = isWritable(executable);
   return {
     path: executable,

@@ -24,7 +24,7 @@ import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
 import { peerEntry, pingResult, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
 import { NetworkMemory } from './network-memory.ts';
-import { policyView } from './policy-view.ts';
+import { policyFaults, policyView } from './policy-view.ts';
 import { choosePort } from './port.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { PortMapper } from './portmap/mapper.ts';
@@ -125,6 +125,7 @@ export class ClientService {
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
     const { mode, text } = this.exposure();
     this.hooks.log({ level: mode === 'all' ? 'warning' : 'info', text });
+    this.warn(policyFaults(this.settings.policy.files));
     this.keeper.input({ kind: 'policy', policy: this.settings.policy.gate });
     this.tellNetwork();
     if (!this.tunnel.isAwake) this.datapath.sleep();
@@ -136,12 +137,16 @@ export class ClientService {
    */
   configure(fresh: LiveClientSettings): boolean {
     const exposeAll = fresh.exposeAll && this.settings.exposeAll;
-    if (exposeAll !== fresh.exposeAll)
-      this.hooks.log({ level: 'warning', text: 'Exposing everything waits for the next start.' });
+    if (exposeAll !== fresh.exposeAll) this.warn(['Exposing everything waits for the next start.']);
+    this.warn(policyFaults(fresh.policy.files, this.settings.policy.files));
     this.settings = { ...this.settings, ...fresh, exposeAll };
     this.keeper.configure(this.gateSettings(), this.settings.policy.gate);
     this.hooks.onChange?.();
     return !exposeAll && this.owners === null;
+  }
+
+  private warn(texts: readonly string[]): void {
+    for (const text of texts) this.hooks.log({ level: 'warning', text });
   }
 
   /** Programs are judged from now on. */

@@ -1,18 +1,19 @@
 // Module service/exposure says in a sentence who may use the tunnel and who may be reached through it.
-import { allows } from '../gate/index.ts';
+import { counts, mayBeReached } from '../gate/index.ts';
 import type { Rule } from '../gate/index.ts';
 import type { Status } from './api.ts';
 
-const NOBODY = 'No application may use the tunnel or be reached through it.';
+const NOBODY =
+  'No application may use the tunnel or be reached through it. Allow one with: shipworm apps allow PROGRAM';
 const EVERYBODY =
   'EVERY application may use the tunnel, and every one that listens can be reached from the whole Internet (--expose-all).';
 
 /** `closed`: nobody; `allowed`: those that rules name; `all`: everybody, as `--expose-all` says. */
 export function exposureOf(exposeAll: boolean, rules: readonly Rule[]): Status['exposure'] {
   if (exposeAll) return { mode: 'all', text: EVERYBODY };
-  const passing = rules.filter((rule) => allows(rule) && !rule.never);
+  const passing = rules.filter((rule) => counts(rule, rules));
   if (passing.length === 0) return { mode: 'closed', text: NOBODY };
-  const reached = passing.filter(({ beReached }) => beReached !== 'none').length;
+  const reached = passing.filter(mayBeReached).length;
   return {
     mode: 'allowed',
     text: `${count(passing.length)} may use the tunnel, ${reached === 0 ? 'none' : reached} may be reached through it. See: shipworm apps`,

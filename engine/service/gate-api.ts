@@ -1,6 +1,6 @@
 // Module service/gate-api answers the calls about applications, flows and questions from what the gate knows.
 import type { z } from 'zod';
-import { nameOf, reaches } from '../gate/index.ts';
+import { nameOf, policyAbout, reaches } from '../gate/index.ts';
 import type {
   Gate,
   GateInput,
@@ -47,7 +47,7 @@ export interface GateParts {
 type GateApi = Pick<Api, keyof typeof gateCalls>;
 
 export function gateApi(parts: GateParts): GateApi {
-  const { input, now } = parts;
+  const { now } = parts;
   const apps = (rules: readonly Rule[]): App[] => rules.map((rule) => appOf(rule, now()));
   return {
     apps: () => Promise.resolve(apps(parts.gate().allRules())),
@@ -88,36 +88,7 @@ export function gateApi(parts: GateParts): GateApi {
             answered: question.answered,
           })),
       ),
-    answer: ({ id, answer }) => {
-      if (
-        !parts
-          .gate()
-          .allQuestions()
-          .some((question) => question.id === id)
-      )
-        return Promise.reject(
-          new ServiceError('failed', `There is no question ${id}; see: shipworm questions`),
-        );
-      const before = new Set(
-        parts
-          .gate()
-          .allRules()
-          .map((rule) => rule.id),
-      );
-      input({ kind: 'answer', id, answer });
-      const made = parts
-        .gate()
-        .allRules()
-        .find((rule) => !before.has(rule.id));
-      if (!made && answer !== 'not-now')
-        return Promise.reject(
-          new ServiceError(
-            'failed',
-            'Too little is known of this program to tell it from others, so it can’t be allowed; it may run in a container, or be gone already.',
-          ),
-        );
-      return Promise.resolve({ app: made ? appOf(made, now()) : null });
-    },
+    answer: (params) => answerQuestion(parts, params),
     policy: () => {
       const { files, values } = parts.policy();
       const rules = parts
@@ -128,6 +99,43 @@ export function gateApi(parts: GateParts): GateApi {
     },
     network: (asked) => Promise.resolve(parts.network(asked)),
   };
+}
+
+/** Throws ServiceError when there is no such question, or no rule came of it. */
+async function answerQuestion(
+  { gate, owners, input, now }: GateParts,
+  { id, answer }: Params<'answer'>,
+): Promise<CallResult<'answer'>> {
+  const question = gate()
+    .allQuestions()
+    .find((each) => each.id === id);
+  if (!question)
+    throw new ServiceError('failed', `There is no question ${id}; see: shipworm questions`);
+  const before = new Set(
+    gate()
+      .allRules()
+      .map((rule) => rule.id),
+  );
+  const made = (): Rule | undefined =>
+    gate()
+      .allRules()
+      .find((rule) => !before.has(rule.id));
+  input({ kind: 'answer', id, answer });
+  if (answer === 'not-now') return { app: null };
+  if (!made())
+    throw new ServiceError(
+      'failed',
+      'Too little is known of this program to tell it from others, so it can’t be allowed; it may run in a container, or be gone already.',
+    );
+  // Whoever follows processes has told of those that are gone before it answers this.
+  if (answer === 'until-quit') await owners()?.listeners();
+  const rule = made();
+  if (!rule)
+    throw new ServiceError(
+      'failed',
+      `${nameOf(question.identity, question.comm)} has ended already, and its rule with it. Allow it for longer by: shipworm apps allow ${question.identity.path ?? 'PROGRAM'}`,
+    );
+  return { app: appOf(rule, now()) };
 }
 
 type SetApp = z.infer<typeof gateCalls.setApp.params>;
@@ -218,20 +226,16 @@ function outOfReach({ user }: Matcher, ownUser: number, owners: Owners | null): 
   return `This client decides about programs of ${whom}, so nothing of user ${user} passes. Root says more by --decides-for of the helper; see docs/run-your-own.md.`;
 }
 
-function warningAbout(gate: Gate, { id, matcher, never }: Rule): string | null {
+function warningAbout(gate: Gate, rule: Rule): string | null {
+  const { matcher, never } = rule;
+  const locked = policyAbout(rule, gate.allRules());
+  if (locked)
+    return `But the machine policy decides about it, whatever is said here (${locked.source ?? ''}); see: shipworm policy`;
   if (never) return null;
-  const locked = gate
-    .allRules()
-    .find(
-      (rule) =>
-        rule.id !== id &&
-        rule.from === 'policy' &&
-        rule.matcher.path === matcher.path &&
-        rule.matcher.group?.id === matcher.group?.id,
-    );
-  if (locked) return `The machine policy decides about it (${locked.source ?? ''}).`;
   const name = matcher.path?.slice(matcher.path.lastIndexOf('/') + 1) ?? '';
-  return matcher.script === null && INTERPRETER.test(name)
+  if (matcher.script !== null)
+    return `Which script ${name} runs is read from its arguments, which it can change, and the script may be changed, too. Exact is: shipworm run -- ${matcher.script}`;
+  return INTERPRETER.test(name)
     ? `${name} runs what others wrote: this allows every script and program that runs in it. Allow the script instead, or use: shipworm run -- ${name} …`
     : null;
 }

@@ -34,3 +34,20 @@ export function policyView(settings: Settings): PolicyView {
     ],
   };
 }
+
+/** `FILE: in force`, or what is wrong with it. */
+export function policyFileText({ path, error }: PolicyView['files'][number]): string {
+  // A fault of its content begins with its place.
+  return error?.startsWith(`${path}: `) === true ? error : `${path}: ${error ?? 'in force'}`;
+}
+
+/** One line for each file that is not in force, and was not told of with `before`. */
+export function policyFaults(
+  files: PolicyView['files'],
+  before: PolicyView['files'] = [],
+): string[] {
+  return files
+    .filter(({ error }) => error !== null)
+    .map(policyFileText)
+    .filter((text) => !before.map(policyFileText).includes(text));
+}

@@ -132,6 +132,7 @@ export function readPolicy(directory: string = policyDirectory()): MachinePolicy
     files.push({ path, error: faults.length > 0 ? faults.join(' ') : null });
     if (faults.length > 0) {
       damaged = true;
+      sources['state'] = path;
       continue;
     }
     const { allowedApplications = [], forbiddenApplications = [], lockedSettings, ...rest } = file;
@@ -187,7 +188,7 @@ function policyFiles(
       if (culprit !== null)
         refused.push({
           path,
-          error: `It is ignored: ${culprit} can be written by others than root; chown root and chmod go-w it.`,
+          error: `It is ignored: ${culprit === path ? 'it' : culprit} can be written by others than root; chown root and chmod go-w it.`,
         });
       return culprit === null;
     });

@@ -17,6 +17,9 @@ constexpr size_t kCommLength = 15;
 
 bool isConnection(const SocketRow& row) { return row.protocol == IPPROTO_TCP && row.state != kStateListen; }
 
+// A process can rewrite its arguments; only in a group of its own it is what was started there.
+bool goesByArguments(const Identity& identity) { return !identity.script.empty() && identity.group != GroupKind::run; }
+
 std::string shortName(const std::string& path) { return path.substr(path.rfind('/') + 1).substr(0, kCommLength); }
 std::string commOf(const SocketRecord& record) { return std::string(record.comm, strnlen(record.comm, sizeof record.comm)); }
 
@@ -156,6 +159,7 @@ void Finder::holding(const std::vector<SocketRow>& rows, Found found) {
 }
 
 void Finder::complete(OwnerPointer owner, Found found) {
+  if (std::any_of(owner->identities.begin(), owner->identities.end(), goesByArguments)) owner->confidence = Confidence::inferred;
   for (size_t i = 0; i < owner->identities.size(); i++) {
     Identity& identity = owner->identities[i];
     if (!subjects_.include(identity.user)) {

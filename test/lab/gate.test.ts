@@ -107,6 +107,11 @@ describe.skipIf(reason !== null)('least exposure', () => {
     expect(why.code).toBe('nothing-allowed');
     expect(exposure.mode).toBe('closed');
     expect(attribution).toBe('programs');
+    const said = await client.cli('status');
+    expect(said.out).toMatch(/^State +dormant \(nothing-allowed\): No application is allowed/m);
+    expect(said.out).toMatch(/^Exposure .* Allow one with: shipworm apps allow PROGRAM$/m);
+    // Nothing about a server that nobody asks.
+    expect(said.out).not.toMatch(/^(Server|Mapped|NAT|Peers)|unknown|not found/m);
     const before = udpPackets();
     await isStill();
     expect(udpPackets()).toBe(before);
@@ -121,6 +126,9 @@ describe.skipIf(reason !== null)('least exposure', () => {
     const allowed = await client.cli('apps', 'allow', 'curl');
     expect(allowed.out).toMatch(/^curl may connect out: \/.*curl$/m);
     expect((await client.status()).state).toBe('dormant');
+    const noProgram = await client.cli('apps', 'allow', '/etc/passwd');
+    expect(noProgram).toMatchObject({ code: 1, out: '' });
+    expect(noProgram.err).toMatch(/passwd is no program: nobody may execute it/);
     // Not a packet is lost to waking, so that what sends once and sends no second time arrives.
     const once = copyActor(join(lab.folder, 'once'));
     expect((await client.cli('apps', 'allow', once)).code).toBe(0);
@@ -161,6 +169,12 @@ describe.skipIf(reason !== null)('least exposure', () => {
     expect(questions).toMatchObject([
       { path: expect.stringContaining('python') as string, remote: NATIVE, confidence: 'exact' },
     ]);
+    // A rule that ends with a program that is gone would be none.
+    const { id } = questions[0]!;
+    const late = await client.cli('questions', 'answer', id, 'until-quit');
+    expect(late).toMatchObject({ code: 1, out: '' });
+    expect(late.err).toMatch(/python\S* has ended already.*shipworm apps allow \S*python/);
+    expect(await json<CallResult<'questions'>>('questions')).toEqual([]);
     await asleep();
     // What was on its way to us as the tunnel fell asleep is no packet of ours.
     await sleep(500);

@@ -1,13 +1,15 @@
 // Tries the pitfalls of naming an owner: short lives, inheritance, passing on, other files, other namespaces, shadowed sockets.
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Identity, Owner } from '../../engine/gate/types.ts';
 import { allows, FAR, Field, NEAR } from './kit/field.ts';
 import type { Actor } from './kit/field.ts';
 import { noLab } from './kit/lab.ts';
-import { eventually, run } from './kit/processes.ts';
+import { eventually, inside, run } from './kit/processes.ts';
 
 const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
@@ -159,6 +161,27 @@ describe.skipIf(reason !== null)('pitfalls of owners', () => {
       field.asked.some(({ owner }) => owner?.comm === 'bash'),
     );
     expect((await lastOwner()).identities[0]).toMatchObject({ writable: false, hash: null });
+  });
+
+  test('what an interpreter runs is inferred: a process says so of itself', async () => {
+    await start();
+    const script = join(field.folder, 'good.sh');
+    const text = `exec 3<>/dev/udp/${FAR}/4000; echo x >&3; sleep 0.3; :\n`;
+    writeFileSync(script, text);
+    // Its own text, and another one under its name.
+    for (const [args, stdin] of [
+      [[script], ''],
+      [['-s', script], text],
+    ] as const) {
+      field.asked.length = 0;
+      const shell = spawn('ip', inside(field.nearSpace, '/bin/bash', args), {
+        stdio: ['pipe', 'ignore', 'inherit'],
+      });
+      shell.stdin.end(stdin);
+      const owner = await lastOwner();
+      expect(owner).toMatchObject({ confidence: 'inferred', identities: [{ script }] });
+      await once(shell, 'close');
+    }
   });
 
   test.each([

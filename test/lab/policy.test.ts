@@ -79,6 +79,9 @@ describe.skipIf(reason !== null)('the machine policy', () => {
     expect((await client.status()).exposure.mode).toBe('closed');
     const allow = await client.cli('apps', 'allow', '/usr/bin/curl');
     expect(allow.err).toMatch(/machine policy decides/);
+    // What it forbids is not counted, and what nobody heeds is said.
+    expect((await client.status()).exposure.mode).toBe('closed');
+    expect(client.program.err).toMatch(/20-mine\.json: It is ignored: it can be written by others/);
     const curl = await lab.run(lab.home1.space, '/usr/bin/curl', ['-sS', `http://[${NATIVE}]/`]);
     expect(curl.code).toBe(7);
     expect(curl.ms).toBeLessThan(3_000);
@@ -150,7 +153,8 @@ describe.skipIf(reason !== null)('the machine policy', () => {
 
   test('counts at once, also while it runs: off, on again, an application, and a lock', async () => {
     const client = start('live', {}, '--expose-all');
-    await client.becomes('qualified', QUALIFIED_MS, ({ state }) => state === 'qualified');
+    // Qualified, and with the address on the adapter.
+    await client.address();
     expect((await fetch()).out).toBe(WEB_PAGE);
     const off = write('live', '30-off.json', { state: 'disabled' });
     const managed = await client.becomes('managed', SOON_MS, ({ state }) => state === 'managed');

@@ -18,6 +18,17 @@ it('counts who may use the tunnel and who may be reached', () => {
   expect(exposureOf(false, [ALLOW_CURL, web]).text).toMatch(/^2 applications .* 1 may be reached/);
 });
 
+it('does not count what the policy forbids', () => {
+  const forbidden = rule(
+    'policy-1',
+    { path: '/usr/bin/curl', user: null },
+    { from: 'policy', never: true, connectOut: false },
+  );
+  expect(exposureOf(false, [ALLOW_CURL, forbidden])).toMatchObject({ mode: 'closed' });
+  const others = { ...forbidden, matcher: { ...forbidden.matcher, user: 7 } };
+  expect(exposureOf(false, [ALLOW_CURL, others])).toMatchObject({ mode: 'allowed' });
+});
+
 it('names --expose-all as the risk it is', () => {
   expect(exposureOf(true, [])).toMatchObject({ mode: 'all' });
   expect(exposureOf(true, []).text).toMatch(/EVERY application .*whole Internet \(--expose-all\)/);
