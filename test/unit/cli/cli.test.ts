@@ -141,14 +141,19 @@ describe('a configuration file', () => {
     }
   });
 
+  /** Speaks of an error of the system, such as EINVAL; the name of the folder has letters by chance. */
+  const blamesTheSystem = (text: string): boolean =>
+    /success|errno|undefined|null/i.test(text) ||
+    /\bE[A-Z]{3,}\b/.test(text.replaceAll(folder, ''));
+
   test('Miredo fault 13: a wrong number is told by its limits, without an error of the system that there was not', () => {
     const { client } = judged({ server: 'a.example', port: 99_999 });
     expect(client).toHaveLength(1);
     expect(client[0]).toContain('to 65535');
-    expect(client[0]).not.toMatch(/success|errno|\bE[A-Z]{3,}\b|undefined|null/i);
+    expect(blamesTheSystem(client[0]!)).toBe(false);
     const { code, err } = shipworm('client', '--server', 'a.example', '--port', '99999');
     expect(code).toBe(2);
-    expect(err).not.toMatch(/success|errno|\bE[A-Z]{3,}\b|undefined|null/i);
+    expect(blamesTheSystem(err)).toBe(false);
   });
 
   test('Miredo fault 14: it may be named from the folder one is in, and one that is not there is an error', () => {
