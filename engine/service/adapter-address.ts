@@ -6,11 +6,15 @@ export interface AddressHooks {
   /** The default route leads here: there is no IPv6 of another kind. */
   readonly isLastResort: () => boolean;
   readonly failed: (error: Error) => void;
+  /** `shown` became another one. */
+  readonly changed: () => void;
 }
 
 export class AdapterAddress {
   /** The preferred one; null: none was given, or it was dropped. */
   current: Ip6 | null = null;
+  /** The one that programs can use by now: it is on the adapter, and so is the route. */
+  shown: Ip6 | null = null;
   private readonly adapter: Adapter;
   private readonly hooks: AddressHooks;
   /** Older addresses, kept for their flows. */
@@ -37,6 +41,7 @@ export class AdapterAddress {
       }
       if (changed) await this.adapter.setDefaultRoute(this.hooks.isLastResort());
     });
+    if (changed) this.show(address);
     return changed;
   }
 
@@ -44,6 +49,7 @@ export class AdapterAddress {
   drop(): void {
     const old = this.all();
     this.current = null;
+    this.shown = null;
     this.deprecated = [];
     if (old.length === 0) return;
     this.change(async () => {
@@ -71,6 +77,15 @@ export class AdapterAddress {
   /** Resolves when all changes until now are made. */
   settled(): Promise<void> {
     return this.work;
+  }
+
+  /** Once all before is done, even if that failed, which is told by itself. */
+  private show(address: Ip6): void {
+    this.work = this.work.then(() => {
+      if (this.current !== address) return;
+      this.shown = address;
+      this.hooks.changed();
+    });
   }
 
   private all(): Ip6[] {

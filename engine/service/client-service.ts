@@ -22,7 +22,7 @@ import { gateApi } from './gate-api.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
-import { peerEntry, pingResult, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
+import { peerEntry, pingResult, SETTING_UP, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
 import { NetworkMemory } from './network-memory.ts';
 import { policyFaults, policyView } from './policy-view.ts';
 import { choosePort } from './port.ts';
@@ -88,6 +88,7 @@ export class ClientService {
         const text = `The adapter could not be set up: ${error.message}`;
         this.hooks.log({ level: 'error', text });
       },
+      changed: () => this.hooks.onChange?.(),
     });
     this.mapper = hooks.openMapper?.((external) => this.tunnel.moveTo(external)) ?? null;
     const last = state.value.address;
@@ -197,10 +198,16 @@ export class ClientService {
     const status = this.tunnel.status();
     const gate = this.keeper.gate.currentState();
     const awake = gate.name === 'awake';
-    const address = this.onAdapter.current;
+    const address = this.onAdapter.shown;
+    // Who is told that it works must find an address and a route.
+    const isReady = status?.state !== 'qualified' || address !== null;
     return {
-      state: gate.name === 'awake' ? stateOf(status?.state) : gate.name,
-      reason: awake ? this.tunnel.reason() : { code: gate.code, text: gate.text },
+      state: awake ? stateOf(isReady ? status?.state : 'qualifying') : gate.name,
+      reason: !awake
+        ? { code: gate.code, text: gate.text }
+        : isReady
+          ? this.tunnel.reason()
+          : SETTING_UP,
       address: address !== null ? formatIp6(address) : null,
       mtu: status?.address != null ? status.mtu : null,
       server: status ? formatEndpoint(status.server) : null,

@@ -54,6 +54,12 @@ function heardMs(lastReceivedMs: number | null, now: number): number | null {
   return lastReceivedMs === null ? null : Math.max(0, Math.round(now - lastReceivedMs));
 }
 
+/** Why it is not yet `qualified` though the server has answered. */
+export const SETTING_UP = {
+  code: 'starting',
+  text: 'Putting the address on the adapter.',
+} as const;
+
 /** What the machine's state is called while the gate lets it be. */
 export function stateOf(state: string | undefined): Status['state'] {
   return state === 'qualified' || state === 'refused' ? state : 'qualifying';

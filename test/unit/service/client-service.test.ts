@@ -96,6 +96,27 @@ it('gets its address from the server and puts it on the adapter', async () => {
   expect(log.some((line) => line.startsWith(`Qualified: ${formatIp6(address)} `))).toBe(true);
 });
 
+it('says that it is qualified once programs find both address and route, and shows no address before', async () => {
+  const seen: string[] = [];
+  const steps: (() => void)[] = [];
+  host.adapterWaits = () => new Promise<void>((resolve) => void steps.push(resolve));
+  const { service } = await start();
+  const state = (): string => {
+    const { state: name, reason, address } = service.status();
+    return `${name} ${reason.code} ${address === null ? 'no address' : 'address'}`;
+  };
+  const step = async (call: RegExp): Promise<void> => {
+    await vi.waitFor(() => expect(host.adapterCalls.at(-1)).toMatch(call));
+    seen.push(state());
+    steps.pop()!();
+  };
+  await step(/^set /);
+  await step(/^default true/);
+  await vi.waitFor(() => expect(state()).toBe('qualified qualified address'));
+  expect(seen).toEqual(Array(2).fill('qualifying starting no address'));
+  host.adapterWaits = () => Promise.resolve();
+});
+
 it('is not needed where there is native IPv6, but for who wants it, and leaves that its default route', async () => {
   host.network = { ...host.network, nativeIpv6: true };
   const { service } = await start();

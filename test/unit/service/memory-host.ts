@@ -72,6 +72,8 @@ export class MemoryHost implements Host {
   owners: MemoryOwners | null = null;
   /** The UDP socket is open. */
   socketOpen = false;
+  /** How long the adapter takes for what is asked of it. */
+  adapterWaits = (): Promise<void> => Promise.resolve();
   /** What was asked of the adapter, in order. */
   readonly adapterCalls: string[] = [];
   readonly delivered: Uint8Array[] = [];
@@ -119,7 +121,7 @@ export class MemoryHost implements Host {
   openAdapter(): Promise<Adapter> {
     const call = (text: string): Promise<void> => {
       this.adapterCalls.push(text);
-      return Promise.resolve();
+      return this.adapterWaits();
     };
     return Promise.resolve({
       name: 'teredo',
