@@ -8,6 +8,7 @@ import type { SimulatedClient } from '../../engine/service/simulated.ts';
 import { Host, Internet6, Nat, Segment, Simulation } from '../../engine/sim/index.ts';
 import type { Interface, Line, NatBehaviour } from '../../engine/sim/index.ts';
 import { relayConfig } from '../../engine/relay/index.ts';
+import { LyingServer } from './random/lies.ts';
 import {
   buildIp6Packet,
   parseIp4,
@@ -23,6 +24,14 @@ const SERVER2 = ip('192.0.2.2');
 /** A server of somebody else. */
 export const OTHER_SERVER = ip('192.0.2.129');
 const OTHER_SERVER2 = ip('192.0.2.130');
+
+/** A UDP packet with a payload of `length` bytes of which the last is `tag`. */
+export function udpPacket(source: Ip6, destination: Ip6, tag: number, length: number): Uint8Array {
+  const payload = new Uint8Array(length);
+  payload.set([0x30, 0x39, 0, 9, length >> 8, length & 0xff, 0, 0]);
+  payload[length - 1] = tag;
+  return buildIp6Packet({ nextHeader: PROTOCOL.udp, hopLimit: 64, source, destination }, payload);
+}
 
 /** A home with one PC that runs our client, behind `behaviour` (or without a NAT). */
 export class Home {
@@ -104,12 +113,9 @@ export class Home {
     this.simulated.input(input);
   }
 
-  /** A local program sends a packet that carries `tag` to `to`. */
-  send(to: Ip6, tag: number, source = this.address): void {
-    const payload = Uint8Array.of(0x30, 0x39, 0, 9, 0, 9, 0, 0, tag);
-    this.simulated.station.datapath.fromAdapter(
-      buildIp6Packet({ nextHeader: PROTOCOL.udp, hopLimit: 64, source, destination: to }, payload),
-    );
+  /** A local program sends a packet that carries `tag` to `to`, with a payload of `length` bytes. */
+  send(to: Ip6, tag: number, source = this.address, length = 9): void {
+    this.simulated.station.datapath.fromAdapter(udpPacket(source, to, tag, length));
   }
 }
 
@@ -121,11 +127,14 @@ export class World {
   readonly native: Internet6;
   /** The server's two. */
   readonly serverLinks: readonly Interface[];
+  /** Makes its answers untrue, when told to. */
+  readonly lies: LyingServer;
 
   constructor(seed = 1) {
     this.simulation = new Simulation(seed);
     this.internet = new Segment(this.simulation, 'internet');
     const host = new Host(this.simulation, 'server');
+    this.lies = new LyingServer(host);
     this.native = new Internet6(this.simulation);
     this.serverLinks = [SERVER, SERVER2].map((address) =>
       host.addInterface(this.internet, address),
