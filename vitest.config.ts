@@ -3,8 +3,15 @@ import { defineConfig } from 'vitest/config';
 
 /** They fill a core, or compare the order of packets: nothing runs beside them. */
 const ALONE = ['attacks-floods', 'calibrate', 'relay'].map((name) => `test/lab/${name}.test.ts`);
+/** A sanitized build takes this many times as long. */
+const slow = Number(process.env['SHIPWORM_TEST_SLOW'] ?? 1);
 /** Real programs on a real clock: a machine that was busy elsewhere gets a second chance, which the reporter names. */
-const lab = { environment: 'node', testTimeout: 90_000, hookTimeout: 120_000, retry: 1 } as const;
+const lab = {
+  environment: 'node',
+  testTimeout: 90_000 * slow,
+  hookTimeout: 120_000 * slow,
+  retry: 1,
+} as const;
 
 export default defineConfig({
   test: {

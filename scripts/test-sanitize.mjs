@@ -69,7 +69,7 @@ for (const name of why ? [] : kinds) {
     continue;
   }
   console.log(`The lab with the ${name} sanitizer:`);
-  tests(['lab', 'lab-alone'], { SHIPWORM_TEST_COMMAND: made.command });
+  tests(['lab', 'lab-alone'], { SHIPWORM_TEST_COMMAND: made.command, SHIPWORM_TEST_SLOW: '3' });
   const reports = readdirSync(made.reports);
   for (const report of reports) console.log(readFileSync(join(made.reports, report), 'utf8'));
   count(`${name}: no report`, reports.length === 0);

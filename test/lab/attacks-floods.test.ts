@@ -7,7 +7,7 @@ import { parseEndpoint } from '../../engine/wire/index.ts';
 import { holdings, JUNK, junk } from './kit/blast.ts';
 import type { Holdings } from './kit/blast.ts';
 import { Lab, NATIVE, noLab, RELAY, SERVER, SERVER2 } from './kit/lab.ts';
-import { MEMORY_COUNTS, Place, SHIPWORM, SLOW, startRelay, startShipworm } from './kit/programs.ts';
+import { PLAIN_BUILD, Place, SHIPWORM, SLOW, startRelay, startShipworm } from './kit/programs.ts';
 import type { RelayProgram, Shipworm } from './kit/programs.ts';
 import { answers } from './kit/traffic.ts';
 
@@ -103,7 +103,7 @@ describe.skipIf(reason !== null)(
         const after = holdings(space);
         expect(after.pids).toEqual(before.pids);
         expect(after.fds).toBe(before.fds);
-        if (MEMORY_COUNTS) expect(after.pssKb - before.pssKb).toBeLessThan(GARBAGE_KB);
+        if (PLAIN_BUILD) expect(after.pssKb - before.pssKb).toBeLessThan(GARBAGE_KB);
         expect((await refused[name]()) - counted).toBeGreaterThan(sent / 2);
         if (name === 'client') {
           const { discards } = (await client.status()).counters;

@@ -7,7 +7,7 @@ import { Lab, NATIVE, noLab, SERVER, SERVER2 } from './kit/lab.ts';
 import { eventually, ipBatch, pidsIn, sleep } from './kit/processes.ts';
 import type { Program } from './kit/processes.ts';
 import {
-  MEMORY_COUNTS,
+  PLAIN_BUILD,
   Place,
   SHIPWORM,
   SLOW,
@@ -251,7 +251,7 @@ describe.skipIf(reason !== null)('our relay', () => {
     expect(pending).toBeLessThanOrEqual(most);
     expect(queuedBytes).toBeLessThanOrEqual(pending * 1_200);
     expect(counters.bubbles).toBeLessThanOrEqual(most);
-    if (!MEMORY_COUNTS) return;
+    if (!PLAIN_BUILD) return;
     await eventually(
       `memory is back (${before} B before)`,
       20_000 * SLOW,
