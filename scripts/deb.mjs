@@ -43,6 +43,10 @@ const packaged = (unit) =>
     .replaceAll('/opt/shipworm/build/native/shipworm-helper', `/${LIB}/shipworm-helper`)
     .replaceAll(/file:\/opt\/shipworm\/docs\/[a-z-]+\.md/g, 'man:shipworm(1)');
 
+/** What is said of the app to all packagers. */
+const product = JSON.parse(readFileSync(join(root, 'electron-builder.json'), 'utf8'));
+const { executableName, category, synopsis, desktop } = product.linux;
+
 /** What the runtime is linked with or, as libx11-xcb1 and libnotify4, loads while it runs; either name where Debian's releases differ. */
 const DEPENDS = [
   'libc6 (>= 2.31)',
@@ -88,33 +92,31 @@ Maintainer: The Shipworm developers <shipworm@localhost>
 Depends: ${DEPENDS.join(', ')}
 Recommends: pkexec | policykit-1, xdg-utils, x11-utils
 Suggests: fonts-noto-cjk
-Description: Teredo client with a face
+Description: ${synopsis}
  Shipworm gives a PC behind a home router an IPv6 address and direct paths to
  other such PCs, for the applications you allow and no other. With the command
  line, server and relay.
 `;
 }
 
-const ENTRY = `[Desktop Entry]
-Type=Application
-Name=Shipworm
-GenericName=Teredo client
-GenericName[ja]=Teredo クライアント
-Comment=Direct IPv6 between two PCs behind home routers
-Comment[ja]=家庭用ルーターの内側にある PC どうしを IPv6 で直接つなぐ
-Exec=shipworm-desktop
-Icon=shipworm
-Terminal=false
-Categories=Network;
-StartupWMClass=Shipworm
-`;
+const ENTRY = [
+  '[Desktop Entry]',
+  'Type=Application',
+  `Name=${product.productName}`,
+  ...Object.entries(desktop.entry).map(([key, value]) => `${key}=${value}`),
+  `Exec=${executableName}`,
+  'Icon=shipworm',
+  'Terminal=false',
+  `Categories=${category};`,
+  '',
+].join('\n');
 
 function fill(tree, app) {
   cpSync(app, join(tree, LIB), { recursive: true, verbatimSymlinks: true });
   chmodSync(join(tree, LIB), 0o755);
   const bin = join(tree, 'usr/bin');
   mkdirSync(bin);
-  symlinkSync('../lib/shipworm/shipworm-desktop', join(bin, 'shipworm-desktop'));
+  symlinkSync(`../lib/shipworm/${executableName}`, join(bin, executableName));
   symlinkSync('../lib/shipworm/resources/cli/shipworm', join(bin, 'shipworm'));
   put(tree, 'usr/share/applications/shipworm.desktop', ENTRY);
   const helper = join(tree, LIB, 'shipworm-helper');

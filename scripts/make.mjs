@@ -16,13 +16,14 @@ import {
 
 const stage = join(root, 'build', 'stage');
 const modules = join(root, 'node_modules');
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const read = (file) => JSON.parse(readFileSync(join(root, file), 'utf8'));
+const { version } = read('package.json');
+const { productName, extraResources } = read('electron-builder.json');
 
 /** What goes beside the app's archive. */
 function fillStage() {
   rmSync(stage, { recursive: true, force: true });
-  for (const name of ['native', 'icons', 'cli', 'docs'])
-    mkdirSync(join(stage, name), { recursive: true });
+  for (const { from } of extraResources) mkdirSync(join(root, from), { recursive: true });
   for (const name of ['shipworm.node', 'shipworm-helper', 'shipworm-sweep']) {
     cpSync(join(root, 'build', 'native', name), join(stage, 'native', name));
     if (!run('strip', ['--strip-unneeded', join(stage, 'native', name)])) stop('strip failed.');
@@ -65,7 +66,7 @@ function make() {
   const forge = join(modules, '@electron-forge', 'cli', 'dist', 'electron-forge.js');
   const env = { ...toolEnvironment(), ...(zips && { SHIPWORM_ELECTRON_ZIPS: zips }) };
   if (!run(nodePath(), [forge, 'package'], { env })) stop('Packaging failed; see above.');
-  const app = join(root, 'out', 'Shipworm-linux-x64');
+  const app = join(root, 'out', `${productName}-linux-x64`);
   const out = join(root, 'out', 'make');
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });

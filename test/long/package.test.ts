@@ -14,6 +14,8 @@ import { TrayHost } from '../app/kit/tray-host.ts';
 
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const MADE = join(ROOT, 'out', 'make');
+/** Of the window. */
+const TITLE = 'Shipworm — built-in network';
 let deb: string;
 
 function run(command: string, args: readonly string[]): string {
@@ -103,7 +105,7 @@ describe('on a bare Debian', () => {
   const opened: (() => unknown)[] = [];
   /** What X knows of the window. */
   const shown = (): string =>
-    run('xwininfo', ['-display', session.display, '-name', 'Shipworm — built-in network']);
+    run('xwininfo', ['-display', session.display, '-name', TITLE]);
   beforeAll(async () => {
     session = await openSession();
     opened.push(() => session.close());
@@ -161,6 +163,11 @@ sed -n 's/.*exec.path">\\(.*\\)<.*/\\1/p' /usr/share/polkit-1/actions/org.shipwo
     const labels = (await tray.menu()).map(({ label }) => label);
     expect(labels).toEqual(expect.arrayContaining(['Open Shipworm', 'Quit']));
     await soon(() => expect(shown()).toContain('IsViewable'));
+    // By this a panel finds its entry, and that its picture and name.
+    const entry = machine.run('cat /usr/share/applications/shipworm.desktop');
+    const kind = /^StartupWMClass=(.+)$/m.exec(entry)![1]!;
+    const { display } = session;
+    expect(run('xprop', ['-display', display, '-name', TITLE, 'WM_CLASS'])).toContain(`"${kind}"`);
     // A page that is not drawn has one colour, or two.
     const picture = process.env['SHIPWORM_PICTURE'] ?? join(session.folder, 'screen.png');
     await soon(() => {
