@@ -12,6 +12,8 @@ export default defineConfig({
     target: 'chrome114',
     // A data: URL would need a hole in the window's policy.
     assetsInlineLimit: 0,
+    // It comes from the disk, in one piece.
+    chunkSizeWarningLimit: 2_000,
     modulePreload: { polyfill: false },
   },
 });

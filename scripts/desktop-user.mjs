@@ -142,10 +142,12 @@ mount --bind "$home/group" /etc/group
 ${REVEAL}
 leave() { rm -rf "$home"; }
 trap leave EXIT
-# The bus goes with the app: told first, it would take the app with it.
-trap 'kill -TERM "$(cat "$home/pid")"' TERM HUP
+# It lets in its own user alone; what it says itself is for nobody. It goes with the app: told first, it would take the app with it.
+trap 'kill -TERM "$(cat "$home/run/pid")"' TERM HUP
 trap : INT
-dbus-run-session -- sh -c 'echo $$ > "$0"; exec "$@"' "$home/pid" setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@" &
+setpriv --reuid ${uid} --regid ${uid} --clear-groups dbus-run-session -- sh -c '
+  echo $$ > "$0"
+  exec "$@" 2>&3 3>&-' "$home/run/pid" "$@" 3>&2 2>/dev/null &
 child=$!
 wait $child && code=0 || code=$?
 while kill -0 $child 2>/dev/null; do wait $child && code=0 || code=$?; done

@@ -87,6 +87,7 @@ export function installDebianPackages(groups) {
 }
 
 function buildNative() {
+  if (!existsSync(join(root, 'build', 'native'))) console.error('Building the native parts ...');
   if (!run('make', ['-s', '-C', 'native', '-j2']))
     stop('The native parts did not build; see above.');
 }
@@ -126,6 +127,7 @@ export function buildApp() {
   );
   const time = newest(inputs);
   if (bundles.every((file) => existsSync(file) && statSync(file).mtimeMs > time)) return;
+  console.error('Building the app ...');
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
   for (const [config, SHIPWORM_BUNDLE] of [
     ['vite.electron.config.ts', 'main'],

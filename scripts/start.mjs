@@ -14,7 +14,12 @@ else {
   buildApp();
   try {
     const { executable } = electronRuntime();
-    const { file, argv, env } = asOrdinaryUser(session, executable, [root, ...args]);
+    // What the app says is for the terminal; what Chromium says of a system without a bus or a GPU is not.
+    const { file, argv, env } = asOrdinaryUser(session, executable, [
+      '--log-level=3',
+      root,
+      ...args,
+    ]);
     become(file, argv, env);
   } catch (error) {
     stop(error.message);

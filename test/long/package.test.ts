@@ -104,8 +104,7 @@ describe('on a bare Debian', () => {
   let said = '';
   const opened: (() => unknown)[] = [];
   /** What X knows of the window. */
-  const shown = (): string =>
-    run('xwininfo', ['-display', session.display, '-name', TITLE]);
+  const shown = (): string => run('xwininfo', ['-display', session.display, '-name', TITLE]);
   beforeAll(async () => {
     session = await openSession();
     opened.push(() => session.close());
@@ -166,8 +165,9 @@ sed -n 's/.*exec.path">\\(.*\\)<.*/\\1/p' /usr/share/polkit-1/actions/org.shipwo
     // By this a panel finds its entry, and that its picture and name.
     const entry = machine.run('cat /usr/share/applications/shipworm.desktop');
     const kind = /^StartupWMClass=(.+)$/m.exec(entry)![1]!;
-    const { display } = session;
-    expect(run('xprop', ['-display', display, '-name', TITLE, 'WM_CLASS'])).toContain(`"${kind}"`);
+    const id = /0x[0-9a-f]+/.exec(shown())![0];
+    const properties = run('xprop', ['-display', session.display, '-id', id, 'WM_CLASS']);
+    expect(properties).toContain(`"${kind}"`);
     // A page that is not drawn has one colour, or two.
     const picture = process.env['SHIPWORM_PICTURE'] ?? join(session.folder, 'screen.png');
     await soon(() => {
