@@ -28,7 +28,12 @@ const MAY_IMPORT = {
   cli: ['engine/service', 'engine/wire'],
   electron: ['engine/service'],
   // A window bundles what it imports: of the engine only what is made for that, and types.
-  renderer: ['engine/service/slices.ts', 'engine/wire/ip.ts', 'engine/wire/teredo.ts'],
+  renderer: [
+    'engine/service/slices.ts',
+    'engine/service/doctor/sayings.ts',
+    'engine/wire/ip.ts',
+    'engine/wire/teredo.ts',
+  ],
 };
 const PURE = [
   'engine/wire',

@@ -89,7 +89,7 @@ function isNative(address: bigint): boolean {
 function otherTeredo(
   adapter: string | null,
   addresses: readonly { readonly name: string; readonly address: bigint }[],
-): string[] | null {
+): MachineFacts['otherTeredo'] {
   let names: string[];
   try {
     names = readFileSync('/proc/net/dev', 'utf8')
@@ -105,7 +105,7 @@ function otherTeredo(
     .filter((name) => name !== adapter && (TEREDO_NAME.test(name) || holders.has(name)))
     .map((name) => {
       const address = holders.get(name);
-      return `the interface ${name}${address === undefined ? '' : ` with the address ${formatIp6(address)}`}`;
+      return { name, address: address === undefined ? null : formatIp6(address) };
     });
 }
 

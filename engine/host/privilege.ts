@@ -4,6 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { nativeAddon, nativePath } from './addon.ts';
 import type { NativeAddon } from './addon.ts';
+import type { HelperFacts } from './probe-types.ts';
 import { HostError } from './types.ts';
 
 /** Where helper services listen: one for the machine's services, one for the desktop; the variable is for another one. */
@@ -93,19 +94,15 @@ export function connectHelper(purpose: string): HelperLink {
 }
 
 /** Whether a helper could be had now, without trying; null: only a try would tell. */
-export function helperReady(): { readonly ready: boolean | null; readonly text: string } {
+export function helperReady(): HelperFacts {
   const socket = serviceSockets().find((path) => existsSync(path));
   if (isRoot())
     return existsSync(besideAddon('shipworm-helper'))
-      ? { ready: true, text: 'It runs as root and starts its helper itself.' }
-      : { ready: false, text: 'The helper is not built.' };
-  if (socket !== undefined) return { ready: true, text: `The helper service is at ${socket}.` };
-  if (isHelperInstalled())
-    return {
-      ready: null,
-      text: `The helper is installed at ${INSTALLED_HELPER}; the system may ask you before it starts.`,
-    };
-  return { ready: false, text: 'There is no helper service, and no helper is installed.' };
+      ? { ready: true, state: 'root', at: null }
+      : { ready: false, state: 'not-built', at: null };
+  if (socket !== undefined) return { ready: true, state: 'service', at: socket };
+  if (isHelperInstalled()) return { ready: null, state: 'installed', at: INSTALLED_HELPER };
+  return { ready: false, state: 'missing', at: null };
 }
 
 /** Starts `command` with one end of a socket pair as its descriptor `at`, and gives the other end. */

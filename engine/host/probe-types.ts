@@ -22,13 +22,22 @@ export interface ProbeOptions {
 /** What of a system is looked at besides its networks. A null is what could not be found out. */
 export interface MachineFacts {
   /** Other Teredo interfaces, one sentence part each, e.g. `interface "miredo" has 2001:0:…`. */
-  readonly otherTeredo: readonly string[] | null;
+  readonly otherTeredo:
+    readonly { readonly name: string; readonly address: string | null }[] | null;
   /** Interface of the route to 2001::/32; `none` when there is none. */
   readonly teredoRoute: string | null;
   /** One of this system's own global addresses, if it has any but Teredo's. */
   readonly native6: string | null;
   readonly firewall: FirewallFacts;
-  readonly helper: { readonly ready: boolean | null; readonly text: string };
+  readonly helper: HelperFacts;
+}
+
+/** Whether an adapter can be had; `ready` null: the system may ask first. */
+export interface HelperFacts {
+  readonly ready: boolean | null;
+  readonly state: 'root' | 'not-built' | 'service' | 'installed' | 'missing' | 'unneeded';
+  /** Of the service's socket, or of the installed helper. */
+  readonly at: string | null;
 }
 
 export interface FirewallFacts {

@@ -1,7 +1,12 @@
 // Module service/doctor-calls declares the calls of the doctor; service/api takes them in.
 import { z } from 'zod';
+import { isSaying } from './doctor/sayings.ts';
+import type { Saying } from './doctor/sayings.ts';
 
 const result = z.enum(['good', 'bad', 'unknown']);
+/** A sentence by its code of doctor/sayings, and what stands in its places. */
+const saying = z.custom<Saying>(isSaying, 'is no saying');
+const sayings = z.array(saying).readonly();
 
 /** One check that was made. */
 const doctorCheckSchema = z.object({
@@ -13,6 +18,9 @@ const doctorCheckSchema = z.object({
   evidence: z.string(),
   /** One thing to do; null when there is none. */
   action: z.string().nullable(),
+  /** Both by codes, for other languages. */
+  seen: sayings,
+  todo: saying.nullable(),
   /** Codes of the checks that it rests on. */
   dependsOn: z.array(z.string()),
 });
@@ -39,6 +47,8 @@ export const doctorReportSchema = z.object({
       'unclear',
     ]),
     text: z.string(),
+    /** The same by codes. */
+    seen: sayings,
     /** The check that it rests on. */
     check: z.string().nullable(),
   }),

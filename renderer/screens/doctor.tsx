@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { DoctorReport } from '../../engine/service/doctor-calls.ts';
 import { call } from '../app/calls.ts';
 import { formatClock } from '../app/format.ts';
+import { useSayings } from '../app/sayings.ts';
 import { useSlice } from '../app/store.ts';
 import { Button } from '../parts/button.tsx';
 import { Empty, Note, Page, SectionHead } from '../parts/page.tsx';
@@ -51,7 +52,9 @@ function useName(): (check: { code: string; title: string }) => string {
 function CheckLine({ check, running }: { check: Check; running: boolean }): ReactElement {
   const { t } = useTranslation();
   const name = useName();
-  const { result, evidence, action } = check;
+  const say = useSayings();
+  const { result, evidence, action, seen, todo } = check;
+  const toDo = todo !== null && action !== null && result !== 'good' ? say([todo], action) : null;
   const word = running ? t('doctor.running') : t(`doctor.results.${result}`);
   return (
     <li className="check">
@@ -59,9 +62,9 @@ function CheckLine({ check, running }: { check: Check; running: boolean }): Reac
       <span className={`check-word tone-${running ? 'work' : TONES[result]}`}>{word}</span>
       <div className="grow">
         <p className="label">{name(check)}</p>
-        <p className="sub" lang="en">
-          {evidence}
-          {action !== null && result !== 'good' ? ` ${action}` : ''}
+        <p className="sub">
+          {say(seen, evidence)}
+          {toDo !== null ? ` ${toDo}` : ''}
         </p>
       </div>
     </li>
@@ -70,13 +73,14 @@ function CheckLine({ check, running }: { check: Check; running: boolean }): Reac
 
 export function Verdict({ report }: { report: DoctorReport }): ReactElement {
   const { t, i18n } = useTranslation();
+  const say = useSayings();
   const { verdict, at, builtIn, checks } = report;
   const count = (result: Check['result']): number =>
     checks.filter((check) => check.result === result).length;
   return (
     <Note tone={VERDICT_TONES[verdict.code]} live>
       <p className="verdict">{t(`doctor.verdict.${verdict.code}`)}</p>
-      <p lang="en">{verdict.text}</p>
+      <p>{say(verdict.seen, verdict.text)}</p>
       <p className="soft">
         {t('doctor.at', { time: formatClock(at, i18n.language) })}{' '}
         {t('doctor.counts', { good: count('good'), bad: count('bad'), unknown: count('unknown') })}

@@ -264,7 +264,7 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
       teredoRoute: adapter,
       native6: null,
       firewall: { readable: true, against: [] },
-      helper: { ready: true, text: 'The built-in network needs none.' },
+      helper: { ready: true, state: 'unneeded', at: null },
     });
   }
 

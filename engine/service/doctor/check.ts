@@ -1,13 +1,14 @@
 // Module doctor/check says what a check is: a name, what it rests on, which facts it waits for, and how it judges them. Pure.
 import type { Facts } from './facts.ts';
+import type { Saying } from './sayings.ts';
 
 export type Result = 'good' | 'bad' | 'unknown';
 
-/** What a check comes to. `action` is one thing to do, null when there is nothing. */
+/** What a check comes to: what was seen, and one thing to do; null when there is nothing. */
 export interface Finding {
   readonly result: Result;
-  readonly evidence: string;
-  readonly action: string | null;
+  readonly seen: readonly Saying[];
+  readonly todo: Saying | null;
 }
 
 /** Parts of the facts that a check waits for. */
@@ -22,14 +23,10 @@ export interface Check {
   readonly judge: (facts: Facts) => Finding;
 }
 
-export const good = (evidence: string): Finding => ({ result: 'good', evidence, action: null });
-export const bad = (evidence: string, action: string): Finding => ({
-  result: 'bad',
-  evidence,
-  action,
-});
-export const unknown = (evidence: string, action: string | null = null): Finding => ({
+export const good = (...seen: readonly Saying[]): Finding => ({ result: 'good', seen, todo: null });
+export const bad = (seen: Saying, todo: Saying): Finding => ({ result: 'bad', seen: [seen], todo });
+export const unknown = (seen: Saying, todo: Saying | null = null): Finding => ({
   result: 'unknown',
-  evidence,
-  action,
+  seen: [seen],
+  todo,
 });

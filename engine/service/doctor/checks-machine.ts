@@ -3,6 +3,18 @@ import { formatIp4 } from '../../wire/index.ts';
 import { bad, good, unknown } from './check.ts';
 import type { Check } from './check.ts';
 import { answering, engineAnswered, isOwnRefusal } from './readings.ts';
+import { say } from './sayings.ts';
+import type { SayingCode } from './sayings.ts';
+
+/** What is said of each state of the helper. */
+const HELPER: Readonly<Record<string, SayingCode>> = {
+  root: 'helper-as-root',
+  'not-built': 'helper-not-built',
+  service: 'helper-service',
+  installed: 'helper-installed',
+  missing: 'helper-missing',
+  unneeded: 'helper-unneeded',
+};
 
 export const MACHINE_CHECKS: readonly Check[] = [
   {
@@ -11,29 +23,22 @@ export const MACHINE_CHECKS: readonly Check[] = [
     dependsOn: [],
     needs: ['managed'],
     judge: ({ managed }) => {
-      if (!managed) return unknown('The policy could not be read.');
-      const { policyState, policyFile, domain, enabled } = managed;
-      const file = policyFile === null ? '' : ` (${policyFile})`;
+      if (!managed) return unknown(say('policy-unreadable'));
+      const { policyState, policyFile: file, domain, enabled } = managed;
       if (policyState === 'disabled')
-        return bad(`The machine policy switches Teredo off${file}.`, 'Ask your administrator.');
+        return bad(
+          file === null ? say('policy-disabled') : say('policy-disabled-by', { file }),
+          say('ask-administrator'),
+        );
       if (policyState === 'damaged')
         return bad(
-          `The machine policy can’t be understood${file}, so Teredo stays off.`,
-          'Have your administrator mend that file.',
+          file === null ? say('policy-damaged') : say('policy-damaged-by', { file }),
+          say('mend-policy'),
         );
-      if (!enabled)
-        return bad(
-          'Teredo is switched off in the settings.',
-          'Switch it on: set "enabled" to true.',
-        );
+      if (!enabled) return bad(say('switched-off'), say('switch-on'));
       if (domain !== null && policyState !== 'enterprise-client')
-        return bad(
-          `A domain controller of ${domain} answers: this is a managed network.`,
-          'Ask your administrator for the policy "enterprise-client".',
-        );
-      return good(
-        domain === null ? 'No domain controller answers.' : `The policy allows it in ${domain}.`,
-      );
+        return bad(say('managed-network', { domain }), say('ask-enterprise'));
+      return good(domain === null ? say('no-controller') : say('policy-allows', { domain }));
     },
   },
   {
@@ -42,14 +47,15 @@ export const MACHINE_CHECKS: readonly Check[] = [
     dependsOn: [],
     needs: ['machine'],
     judge: ({ engine, machine }) => {
-      if (engine)
-        return good(`The client runs with the adapter ${engine.status.adapter ?? 'it was given'}.`);
-      if (!machine) return unknown('It could not be looked for.');
-      const { ready, text } = machine.helper;
-      if (ready === null) return unknown(text, 'Start the client; it asks you then.');
-      return ready
-        ? good(text)
-        : bad(text, 'Start the client with sudo, or install the helper service.');
+      if (engine) {
+        const { adapter } = engine.status;
+        return good(adapter === null ? say('client-runs-given') : say('client-runs', { adapter }));
+      }
+      if (!machine) return unknown(say('helper-not-looked'));
+      const { ready, state, at } = machine.helper;
+      const seen = say(HELPER[state]!, { at: at ?? '' });
+      if (ready === null) return unknown(seen, say('start-asks'));
+      return ready ? good(seen) : bad(seen, say('start-with-rights'));
     },
   },
   {
@@ -58,26 +64,21 @@ export const MACHINE_CHECKS: readonly Check[] = [
     dependsOn: [],
     needs: ['network', 'machine'],
     judge: ({ network, engine, machine }) => {
-      if (!network) return unknown('The networks could not be read.');
-      if (network.addresses.length === 0)
-        return bad('This PC is in no IPv4 network.', 'Plug in the cable, or join a Wi-Fi network.');
-      if (!network.ipv4)
-        return bad(
-          'There is no default route: IPv4 leads nowhere from here.',
-          'Check the router, and the network settings of this PC.',
-        );
-      const through = network.gateways.map(formatIp4).join(' and ');
-      const way = through === '' ? 'IPv4 has a way out' : `IPv4 leads through ${through}`;
+      if (!network) return unknown(say('networks-unreadable'));
+      if (network.addresses.length === 0) return bad(say('no-network'), say('join-network'));
+      if (!network.ipv4) return bad(say('no-default-route'), say('check-router'));
+      const routers = network.gateways.map(formatIp4);
+      const way = routers.length === 0 ? say('way-out') : say('way-through', { routers });
       const adapter = engine?.status.adapter ?? null;
-      if (engine?.status.address == null || machine?.teredoRoute == null) return good(`${way}.`);
-      return machine.teredoRoute === adapter
-        ? good(`${way}, and 2001::/32 through ${adapter}.`)
-        : bad(
-            machine.teredoRoute === 'none'
-              ? 'There is no route for Teredo addresses.'
-              : `Teredo addresses lead through ${machine.teredoRoute}, not through ${adapter}.`,
-            'End what took the route, then start the client again.',
-          );
+      if (engine?.status.address == null || machine?.teredoRoute == null || adapter === null)
+        return good(way);
+      if (machine.teredoRoute === adapter) return good(way, say('teredo-way', { adapter }));
+      return bad(
+        machine.teredoRoute === 'none'
+          ? say('no-teredo-route')
+          : say('other-teredo-route', { other: machine.teredoRoute, adapter }),
+        say('end-route-taker'),
+      );
     },
   },
   {
@@ -86,13 +87,14 @@ export const MACHINE_CHECKS: readonly Check[] = [
     dependsOn: [],
     needs: ['machine'],
     judge: ({ machine }) => {
-      if (!machine?.otherTeredo) return unknown('The interfaces could not be read.');
-      return machine.otherTeredo.length === 0
-        ? good('There is none.')
-        : bad(
-            `There is ${machine.otherTeredo.join(' and ')}.`,
-            'End the other program (for Miredo: sudo systemctl stop miredo).',
-          );
+      if (!machine?.otherTeredo) return unknown(say('interfaces-unreadable'));
+      if (machine.otherTeredo.length === 0) return good(say('no-other-teredo'));
+      const interfaces = machine.otherTeredo.map(({ name, address }) =>
+        address === null
+          ? say('other-interface', { name })
+          : say('other-interface-with', { name, address }),
+      );
+      return bad(say('other-teredo', { interfaces }), say('end-other-teredo'));
     },
   },
   {
@@ -101,15 +103,19 @@ export const MACHINE_CHECKS: readonly Check[] = [
     dependsOn: [],
     needs: ['network', 'machine'],
     judge: ({ network, machine, evenWithNativeIpv6 }) => {
-      if (!network) return unknown('The networks could not be read.');
-      if (!network.nativeIpv6) return good('There is none, so that Teredo has its use.');
-      const address = machine?.native6 == null ? '' : ` (${machine.native6})`;
-      return evenWithNativeIpv6
-        ? good(`There is some${address}; the settings say to run Teredo all the same.`)
-        : bad(
-            `This network has IPv6 of its own${address}, so Teredo is not needed and stays off.`,
-            'Nothing is wrong. To run Teredo all the same, set "evenWithNativeIpv6" to true.',
-          );
+      if (!network) return unknown(say('networks-unreadable'));
+      if (!network.nativeIpv6) return good(say('no-native-ipv6'));
+      const address = machine?.native6 ?? null;
+      if (evenWithNativeIpv6)
+        return good(
+          address === null
+            ? say('native-all-the-same')
+            : say('native-all-the-same-at', { address }),
+        );
+      return bad(
+        address === null ? say('native-ipv6') : say('native-ipv6-at', { address }),
+        say('native-is-fine'),
+      );
     },
   },
   {
@@ -122,23 +128,11 @@ export const MACHINE_CHECKS: readonly Check[] = [
       const refused = [udpOut?.refused ?? null, ...(servers ?? []).map((each) => each.refused)];
       const against = machine?.firewall.against ?? [];
       if (against.length > 0)
-        return bad(
-          `A rule is in the way: ${against.join('; ')}.`,
-          'Remove that rule, or allow UDP port 3544.',
-        );
-      if (refused.some(isOwnRefusal))
-        return bad(
-          'This PC’s own firewall refused our UDP packets.',
-          'Allow outgoing UDP in the firewall of this PC.',
-        );
-      if (machine?.firewall.readable)
-        return good('No rule drops our UDP or the adapter’s packets.');
-      if (answering(facts).length > 0 || engineAnswered(facts))
-        return good('Packets leave and answers come in; the rules themselves only root can read.');
-      return unknown(
-        'Only root can read the rules, and no answer shows that they let one in.',
-        'Run it again with sudo.',
-      );
+        return bad(say('rule-against', { rules: against.join('; ') }), say('remove-rule'));
+      if (refused.some(isOwnRefusal)) return bad(say('own-firewall-refused'), say('allow-udp'));
+      if (machine?.firewall.readable) return good(say('no-rule-against'));
+      if (answering(facts).length > 0 || engineAnswered(facts)) return good(say('packets-pass'));
+      return unknown(say('rules-unreadable'), say('run-with-sudo'));
     },
   },
 ];

@@ -9,16 +9,15 @@ import {
   engineAnswered,
   isOwnRefusal,
   mappingOf,
-  refusalText,
+  refusalOf,
   serverText,
 } from './readings.ts';
+import { say } from './sayings.ts';
 
 /** A server that was heard within this time and is silent now went silent just now, ms. */
 const RECENT_MS = 24 * 3_600_000;
 /** Refreshes that must have found the same mapping before its interval counts as one that holds. */
 const REFRESHES = 3;
-const OTHER_NETWORK =
-  'Try another network, such as your phone’s, to see whether this one is to blame.';
 
 export const NETWORK_CHECKS: readonly Check[] = [
   {
@@ -27,31 +26,31 @@ export const NETWORK_CHECKS: readonly Check[] = [
     dependsOn: ['routes'],
     needs: ['names'],
     judge: ({ names }) => {
-      if (!names)
-        return unknown(
-          'The look-up did not end in time.',
-          'Check the name service of this network.',
-        );
-      if (names.length === 0)
-        return unknown('No server is set.', 'Name a server in the settings, or with --server.');
+      if (!names) return unknown(say('names-late'), say('check-name-service'));
+      if (names.length === 0) return unknown(say('no-server-set'), say('name-a-server'));
       const found = names.filter(({ addresses }) => addresses.length > 0);
       const lost = names.filter(({ addresses }) => addresses.length === 0);
       if (found.length === 0)
         return bad(
-          lost.map(({ error }) => error).join(' '),
-          'Check the server’s name, and the name service of this network.',
+          say('names-lost', { errors: lost.map(({ error }) => error).join(' ') }),
+          say('check-name'),
         );
       if (found.every(({ usable }) => usable.length === 0))
         return bad(
-          `The names lead to ${[...new Set(found.flatMap((each) => each.addresses.map(formatIp4)))].join(' and ')}, where no public server can be.`,
-          'Log in to this network first: open any web page; or check the server’s name.',
+          say('names-nowhere', {
+            addresses: [...new Set(found.flatMap((each) => each.addresses.map(formatIp4)))],
+          }),
+          say('log-in-or-check'),
         );
-      const list = found.map(({ name, addresses }) => {
-        const text = addresses.map(formatIp4).join(' and ');
-        return name === text ? text : `${name} is ${text}`;
+      const names4 = found.map(({ name, addresses: all }) => {
+        const addresses = all.map(formatIp4);
+        return name === addresses.join() ? name : say('name-is', { name, addresses });
       });
-      const rest = lost.length > 0 ? ` Not found: ${lost.map(({ name }) => name).join(', ')}.` : '';
-      return good(`${list.join('; ')}.${rest}`);
+      const rest = lost.map(({ name }) => name);
+      return good(
+        say('names-found', { names: names4 }),
+        ...(rest.length > 0 ? [say('not-found-too', { names: rest })] : []),
+      );
     },
   },
   {
@@ -61,28 +60,19 @@ export const NETWORK_CHECKS: readonly Check[] = [
     needs: ['udpOut', 'servers'],
     judge: (facts) => {
       const [server] = answering(facts);
-      if (server) return good(`${serverText(server)} answers by UDP.`);
-      if (engineAnswered(facts)) return good('The tunnel’s server answers by UDP.');
+      if (server) return good(say('server-by-udp', { server: serverText(server) }));
+      if (engineAnswered(facts)) return good(say('tunnel-by-udp'));
       const { udpOut } = facts;
-      if (!udpOut) return unknown('It was not tried to its end.');
+      if (!udpOut) return unknown(say('not-tried-to-end'));
       if (udpOut.answered !== null)
-        return good(`A name server (${udpOut.answered}) answers by UDP.`);
+        return good(say('name-server-by-udp', { server: udpOut.answered }));
       if (udpOut.refused !== null)
         return bad(
-          `UDP does not get out: ${refusalText(udpOut.refused)}.`,
-          isOwnRefusal(udpOut.refused)
-            ? 'Allow outgoing UDP in the firewall of this PC.'
-            : 'Ask whoever runs this network to let UDP out, or use another network.',
+          say('udp-refused', { refusal: refusalOf(udpOut.refused) }),
+          say(isOwnRefusal(udpOut.refused) ? 'allow-udp' : 'ask-for-udp'),
         );
-      if (udpOut.tcp)
-        return bad(
-          'TCP gets out and UDP does not: three name servers answer by TCP alone.',
-          'Ask whoever runs this network to let UDP out, or use another network; where a page asks you to log in, do that first.',
-        );
-      return unknown(
-        'Nobody answers, by TCP or by UDP.',
-        'Check whether this network has Internet at all.',
-      );
+      if (udpOut.tcp) return bad(say('tcp-alone'), say('ask-for-udp-or-log-in'));
+      return unknown(say('nobody-answers'), say('check-internet'));
     },
   },
   {
@@ -92,30 +82,22 @@ export const NETWORK_CHECKS: readonly Check[] = [
     needs: ['servers', 'udpOut'],
     judge: (facts) => {
       const [server] = answering(facts);
-      if (server) return good(`${serverText(server)} answers at port 3544.`);
-      if (engineAnswered(facts)) return good('The tunnel’s server answers at port 3544.');
+      if (server) return good(say('server-at-3544', { server: serverText(server) }));
+      if (engineAnswered(facts)) return good(say('tunnel-at-3544'));
       const { servers, udpOut } = facts;
-      if (!servers || servers.length === 0) return unknown('No server is known to ask.');
+      if (!servers || servers.length === 0) return unknown(say('no-server-known'));
       const heard = servers.find((each) => each.keyRefused || each.refused === 'ECONNREFUSED');
-      if (heard) return good(`${formatIp4(heard.server)} says something at port 3544.`);
+      if (heard) return good(say('something-at-3544', { server: formatIp4(heard.server) }));
       const refused = servers.find((each) => each.refused !== null);
       if (refused)
         return bad(
-          `Port 3544 is refused: ${refusalText(refused.refused!)}.`,
-          isOwnRefusal(refused.refused)
-            ? 'Allow outgoing UDP to port 3544 in the firewall of this PC.'
-            : 'Ask whoever runs this network to let UDP port 3544 out, or use another network.',
+          say('refused-at-3544', { refusal: refusalOf(refused.refused!) }),
+          say(isOwnRefusal(refused.refused) ? 'allow-3544' : 'ask-for-3544'),
         );
       const recent = servers.filter(({ answeredAgoMs: ago }) => ago !== null && ago < RECENT_MS);
       if (recent.length >= 2 && recent.length === servers.length && udpOut?.answered != null)
-        return bad(
-          `${servers.length} servers that answered before are all silent now, while other UDP gets through.`,
-          'Ask whoever runs this network to let UDP port 3544 out, or use another network.',
-        );
-      return unknown(
-        'No server answers, which can’t be told from a network that drops UDP port 3544.',
-        OTHER_NETWORK,
-      );
+        return bad(say('silent-together', { number: servers.length }), say('ask-for-3544'));
+      return unknown(say('silent-or-dropped'), say('try-another-network'));
     },
   },
   {
@@ -128,28 +110,23 @@ export const NETWORK_CHECKS: readonly Check[] = [
       const heard = (servers ?? []).filter(({ primary }) => primary.rttMs !== null);
       if (heard.length > 0)
         return good(
-          `${heard.map((each) => `${serverText(each)} answers in ${Math.round(each.primary.rttMs!)} ms`).join('; ')}.`,
+          say('servers-answer', {
+            servers: heard.map((each) =>
+              say('answers-in', { server: serverText(each), ms: Math.round(each.primary.rttMs!) }),
+            ),
+          }),
         );
-      if (engineAnswered(facts)) return good(`${engine!.status.server} answers the tunnel.`);
-      if (!servers || servers.length === 0) return unknown('No server is known to ask.');
+      if (engineAnswered(facts))
+        return good(say('answers-tunnel', { server: engine!.status.server ?? '' }));
+      if (!servers || servers.length === 0) return unknown(say('no-server-known'));
       if (servers.some(({ keyRefused }) => keyRefused))
-        return bad(
-          'The server refuses our client id and key.',
-          'Ask whoever runs it for a new key.',
-        );
+        return bad(say('key-refused'), say('ask-for-key'));
       if (servers.some(({ refused }) => refused === 'ECONNREFUSED'))
-        return bad(
-          'The machine says that no server runs there.',
-          'Check the name or address; or have whoever runs it start it.',
-        );
-      if (servers.some(({ junk }) => junk))
-        return bad(
-          'Something other than a Teredo server answers in its place.',
-          'Log in to this network first, or check the server’s name.',
-        );
+        return bad(say('no-server-there'), say('check-or-start'));
+      if (servers.some(({ junk }) => junk)) return bad(say('junk-answers'), say('log-in-first'));
       return bad(
-        `${servers.map(serverText).join(' and ')} did not answer.`,
-        'Try another server (shipworm servers), or ask whoever runs this one.',
+        say('servers-silent', { servers: servers.map(serverText) }),
+        say('try-another-server'),
       );
     },
   },
@@ -163,19 +140,23 @@ export const NETWORK_CHECKS: readonly Check[] = [
       const heard = (servers ?? []).filter(({ secondary }) => secondary.rttMs !== null);
       if (heard.length > 0)
         return good(
-          `${heard.map((each) => `${formatIp4(each.server2)} answers in ${Math.round(each.secondary.rttMs!)} ms`).join('; ')}.`,
+          say('servers-answer', {
+            servers: heard.map(({ server2, secondary }) =>
+              say('answers-in', { server: formatIp4(server2), ms: Math.round(secondary.rttMs!) }),
+            ),
+          }),
         );
       if (
         engine &&
         engineAnswered(facts) &&
         ['restricted', 'symmetric', 'cone'].includes(engine.status.nat)
       )
-        return good('It answered the tunnel.');
+        return good(say('second-answered'));
       const asked = (servers ?? []).filter(({ server, server2 }) => server !== server2);
-      if (asked.length === 0) return unknown('No second address is known to ask.');
+      if (asked.length === 0) return unknown(say('no-second'));
       return bad(
-        `${asked.map(({ server2 }) => formatIp4(server2)).join(' and ')} did not answer, so that the kind of router can’t be told.`,
-        'Have whoever runs the server give it a second address; the tunnel works without.',
+        say('second-silent', { servers: asked.map(({ server2 }) => formatIp4(server2)) }),
+        say('give-second'),
       );
     },
   },
@@ -186,29 +167,27 @@ export const NETWORK_CHECKS: readonly Check[] = [
     needs: ['servers', 'network'],
     judge: (facts) => {
       const mapping = mappingOf(facts);
-      const seen = endpointText(mapping);
+      const endpoint = endpointText(mapping);
       switch (mapping.nat) {
         case 'none':
-          return good(`There is none: this PC has the public address ${seen}.`);
+          return good(say('nat-none', { endpoint }));
         case 'cone':
-          return good(`Cone: everybody may write to ${seen}.`);
+          return good(say('nat-cone', { endpoint }));
         case 'restricted':
-          return good(`Restricted: one port for all, ${seen}; direct paths work.`);
+          return good(say('nat-restricted', { endpoint }));
         case 'symmetric':
           return bad(
-            `Symmetric: another port for each destination (${seen} for the server).`,
+            say('nat-symmetric', { endpoint }),
             facts.mapping &&
               [facts.mapping.upnp, facts.mapping.natPmp, facts.mapping.pcp].some(
                 (each) => each.offered,
               )
-              ? 'Switch port mapping on: your router offers it.'
-              : 'Switch UPnP, NAT-PMP or PCP on in your router, or choose "full cone" there.',
+              ? say('switch-mapping-on')
+              : say('switch-router-on'),
           );
         case 'unknown':
           return unknown(
-            mapping.mapped
-              ? `The server sees us as ${seen}; without its second address the kind can’t be told.`
-              : 'No server has told how we appear.',
+            mapping.mapped ? say('nat-untold', { endpoint }) : say('appearance-untold'),
           );
       }
     },
@@ -219,13 +198,10 @@ export const NETWORK_CHECKS: readonly Check[] = [
     dependsOn: ['routes', 'udp-out', 'udp-3544', 'primary'],
     needs: ['hairpin'],
     judge: ({ hairpin }) => {
-      if (hairpin === null) return unknown('It needs a server’s answer.');
+      if (hairpin === null) return unknown(say('hairpin-untried'));
       return hairpin
-        ? good('What is sent to our own public address comes back.')
-        : bad(
-            'What is sent to our own public address does not come back: two PCs behind this router can’t meet that way.',
-            'Nothing is needed for PCs elsewhere. For two PCs here, use their local addresses.',
-          );
+        ? good(say('hairpin-works'))
+        : bad(say('hairpin-fails'), say('hairpin-unneeded'));
     },
   },
   {
@@ -235,13 +211,12 @@ export const NETWORK_CHECKS: readonly Check[] = [
     needs: ['servers'],
     judge: (facts) => {
       const { mapped, localPort } = mappingOf(facts);
-      if (!mapped || localPort === null) return unknown('No server has told how we appear.');
+      if (!mapped || localPort === null) return unknown(say('appearance-untold'));
+      // Ports are written without a separator.
+      const ports = { inside: String(localPort), outside: String(mapped.port) };
       return mapped.port === localPort
-        ? good(`Port ${localPort} stays ${mapped.port} outside.`)
-        : bad(
-            `Port ${localPort} becomes ${mapped.port} outside.`,
-            'Nothing is needed; a port mapping keeps it the same.',
-          );
+        ? good(say('port-kept', ports))
+        : bad(say('port-changed', ports), say('mapping-keeps-port'));
     },
   },
   {
@@ -271,27 +246,22 @@ export const NETWORK_CHECKS: readonly Check[] = [
     dependsOn: ['routes', 'udp-out', 'udp-3544', 'primary'],
     needs: ['idle'],
     judge: ({ idle, engine }) => {
-      if (idle)
+      if (idle) {
+        const seconds = Math.round(idle.ms / 1000);
         return idle.kept
-          ? good(`An unused way was still open after ${Math.round(idle.ms / 1000)} s.`)
-          : bad(
-              `The router had closed an unused way within ${Math.round(idle.ms / 1000)} s.`,
-              'Set "refresh" to a shorter time than that.',
-            );
+          ? good(say('idle-kept', { seconds }))
+          : bad(say('idle-closed', { seconds }), say('shorter-refresh'));
+      }
       const every = engine?.refreshSeconds ?? 0;
       const same = engine?.sameMappingMs ?? null;
       if (engine && same !== null && same >= REFRESHES * every * 1000)
-        return good(
-          `Refreshed every ${every} s, the mapping has been the same for ${Math.round(same / 60_000)} min.`,
-        );
-      return unknown('Not measured: that takes a minute.', 'Run: shipworm doctor --thorough');
+        return good(say('refreshes-hold', { seconds: every, minutes: Math.round(same / 60_000) }));
+      return unknown(say('not-measured'), say('look-thoroughly'));
     },
   },
 ];
 
 function offerOf(offer: Offer | undefined): Finding {
-  if (!offer || offer.offered === null) return unknown(offer?.text ?? 'Nobody was asked.');
-  return offer.offered
-    ? good(offer.text)
-    : bad(offer.text, 'Needed only behind a symmetric router: switch it on there.');
+  if (!offer || offer.offered === null) return unknown(offer?.seen ?? say('nobody-asked'));
+  return offer.offered ? good(offer.seen) : bad(offer.seen, say('needed-if-symmetric'));
 }

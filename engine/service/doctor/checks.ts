@@ -4,6 +4,7 @@ import type { Check, Finding } from './check.ts';
 import { MACHINE_CHECKS } from './checks-machine.ts';
 import { NETWORK_CHECKS } from './checks-network.ts';
 import type { Facts } from './facts.ts';
+import { say, textOf, textsOf } from './sayings.ts';
 
 /** What a check rests on stands before it. */
 export const CHECKS: readonly Check[] = [...MACHINE_CHECKS, ...NETWORK_CHECKS];
@@ -12,6 +13,9 @@ export const CHECKS: readonly Check[] = [...MACHINE_CHECKS, ...NETWORK_CHECKS];
 export interface Judged extends Finding {
   readonly code: string;
   readonly title: string;
+  /** The same in English. */
+  readonly evidence: string;
+  readonly action: string | null;
   readonly dependsOn: readonly string[];
 }
 
@@ -23,8 +27,12 @@ export function judge(facts: Facts): Judged[] {
     const own = judgeOne(facts);
     // What was seen good is good, whatever else failed.
     const finding =
-      first && own.result !== 'good' ? unknown(`Not judged: see "${first.title}".`) : own;
-    results.set(code, { code, title, dependsOn, ...finding });
+      first && own.result !== 'good'
+        ? unknown(say('not-judged', { title: first.title, check: first.code }))
+        : own;
+    const { seen, todo } = finding;
+    const texts = { evidence: textsOf(seen), action: todo && textOf(todo) };
+    results.set(code, { code, title, dependsOn, ...finding, ...texts });
   }
   return [...results.values()];
 }

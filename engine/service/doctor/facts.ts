@@ -3,6 +3,7 @@ import type { MachineFacts } from '../../host/probe-types.ts';
 import type { Endpoint, Ip4 } from '../../wire/index.ts';
 import type { Status } from '../api.ts';
 import type { UdpOut } from './paths.ts';
+import type { Saying } from './sayings.ts';
 import type { ServerAnswers } from './solicit.ts';
 
 /** What a running client says. */
@@ -43,7 +44,7 @@ export interface NetworkFacts {
 export interface Offer {
   /** Null: nobody was asked. */
   readonly offered: boolean | null;
-  readonly text: string;
+  readonly seen: Saying;
 }
 
 export interface MappingFacts {

@@ -1,19 +1,24 @@
 // Module doctor/readings draws from the facts what several checks need: who answered, how the router maps, whether UDP is refused.
 import { formatEndpoint, formatIp4, parseEndpoint, sameEndpoint } from '../../wire/index.ts';
 import type { Facts, Mapping, ServerFacts } from './facts.ts';
+import { say } from './sayings.ts';
+import type { Saying, SayingCode } from './sayings.ts';
 
 /** Errors by which a system or network refuses a datagram, in words. */
-const REFUSALS: Record<string, string> = {
-  EPERM: 'this PC’s own firewall refused it',
-  EACCES: 'this PC’s own firewall refused it',
-  ENETUNREACH: 'there is no way there',
-  EHOSTUNREACH: 'a router said that it is not allowed or not reachable',
-  ECONNREFUSED: 'the far end said that nobody listens there',
+const REFUSALS: Readonly<Record<string, SayingCode>> = {
+  EPERM: 'refused-here',
+  EACCES: 'refused-here',
+  ENETUNREACH: 'refused-no-way',
+  EHOSTUNREACH: 'refused-by-router',
+  ECONNREFUSED: 'refused-at-end',
 };
 /** Refusals that come from this very PC. */
 const OWN_REFUSALS = ['EPERM', 'EACCES'];
 
-export const refusalText = (error: string): string => REFUSALS[error] ?? `it failed with ${error}`;
+export const refusalOf = (error: string): Saying => {
+  const code = REFUSALS[error];
+  return code === undefined ? say('refused-otherwise', { error }) : say(code);
+};
 export const isOwnRefusal = (error: string | null): boolean =>
   error !== null && OWN_REFUSALS.includes(error);
 

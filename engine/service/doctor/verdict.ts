@@ -1,6 +1,8 @@
 // Module doctor/verdict draws one plain sentence from the judged checks: why the tunnel can't have an address, and what to do. Pure.
 import type { Judged } from './checks.ts';
 import type { Facts } from './facts.ts';
+import { say, textOf } from './sayings.ts';
+import type { Saying } from './sayings.ts';
 
 export interface Verdict {
   /** Nothing stands in the way. */
@@ -8,6 +10,8 @@ export interface Verdict {
   readonly code:
     'works' | 'ready' | 'asking' | 'limited' | 'unneeded' | 'prevented' | 'unclear' | 'asleep';
   readonly text: string;
+  /** The same by codes; `text` has it in one sentence. */
+  readonly seen: readonly Saying[];
   /** Code of the check that it rests on; null when it is about all. */
   readonly check: string | null;
 }
@@ -39,15 +43,11 @@ export function verdictOf(facts: Facts, checks: readonly Judged[]): Verdict {
   const native = find('native-ipv6');
   const nat = find('nat');
   const qualified = engine?.status.state === 'qualified';
-  if (qualified && engine.status.reason.code !== 'server-silent')
-    return nat.result === 'bad'
-      ? limited(nat, 'It works')
-      : {
-          ok: true,
-          code: 'works',
-          text: `It works: this PC can be met at ${engine.status.address ?? 'its address'}.`,
-          check: null,
-        };
+  if (qualified && engine.status.reason.code !== 'server-silent') {
+    if (nat.result === 'bad') return limited(nat, 'limited-works');
+    const { address } = engine.status;
+    return verdict('works', [address === null ? say('met-somewhere') : say('met-at', { address })]);
+  }
   const cause = CAUSES.map(find).find(({ result }) => result === 'bad');
   const way = find('udp-3544');
   // Mere silence of the servers is not to be told from a network that drops what is sent to them.
@@ -55,62 +55,48 @@ export function verdictOf(facts: Facts, checks: readonly Judged[]): Verdict {
     cause?.code === 'primary' &&
     way.result === 'unknown' &&
     !facts.servers?.some(({ junk }) => junk);
-  if (silence) return unclear(way);
-  if (cause)
-    return {
-      ok: false,
-      code: 'prevented',
-      text: `Teredo can’t get an address: ${lowered(cause.evidence)} ${cause.action ?? ''}`.trim(),
-      check: cause.code,
-    };
-  if (native.result === 'bad')
-    return { ok: true, code: 'unneeded', text: native.evidence, check: native.code };
+  if (silence) return because('unclear', way);
+  if (cause) return because('prevented', cause);
+  if (native.result === 'bad') return verdict('unneeded', native.seen, native.code);
   const doubt = DOUBTS.map(find).find(({ result }) => result === 'unknown');
-  if (doubt) return unclear(doubt);
-  if (nat.result === 'bad') return limited(nat, engine ? 'It can work' : 'Teredo can work here');
-  if (!engine)
-    return {
-      ok: true,
-      code: 'ready',
-      text: 'Everything that Teredo needs is here. Start it with: shipworm client',
-      check: null,
-    };
-  if (engine.status.state === 'dormant')
-    return {
-      ok: true,
-      code: 'asleep',
-      text: 'Everything is well; the tunnel sleeps because no allowed application needs it.',
-      check: null,
-    };
-  return {
-    ok: true,
-    code: 'asking',
-    text: `Everything that Teredo needs is here, but it has no address yet: ${lowered(engine.status.reason.text)}`,
-    check: null,
-  };
+  if (doubt) return because('unclear', doubt);
+  if (nat.result === 'bad') return limited(nat, engine ? 'limited-can' : 'limited-here');
+  if (!engine) return verdict('ready', [say('all-here')]);
+  const { state, reason } = engine.status;
+  if (state === 'dormant') return verdict('asleep', [say('all-well')]);
+  return verdict('asking', [
+    say('all-here-no-address'),
+    say('reason', { code: reason.code, text: reason.text }),
+  ]);
 }
 
-function unclear({ code, evidence, action }: Judged): Verdict {
-  return {
-    ok: false,
-    code: 'unclear',
-    text: `It is not clear why Teredo has no address: ${lowered(evidence)} ${action ?? ''}`.trim(),
-    check: code,
-  };
+/** It is about the check `code`, or about all. */
+function verdict(
+  code: Verdict['code'],
+  seen: readonly Saying[],
+  check: string | null = null,
+): Verdict {
+  const ok = code !== 'prevented' && code !== 'unclear';
+  return { ok, code, text: oneSentence(seen), seen, check };
 }
 
-function limited(nat: Judged, how: string): Verdict {
-  return {
-    ok: true,
-    code: 'limited',
-    text: `${how}, but some Teredo peers can’t be reached: your router takes another port for each destination. ${nat.action ?? ''}`.trim(),
-    check: nat.code,
-  };
+function because(code: 'prevented' | 'unclear', { seen, todo, code: check }: Judged): Verdict {
+  return verdict(code, [say(code), ...seen, ...(todo ? [todo] : [])], check);
 }
 
-/** For the middle of a sentence; names and abbreviations stay. */
-function lowered(text: string): string {
-  return /^(Teredo|[A-Z][^a-z])/.test(text) && !/^A /.test(text)
-    ? text
-    : text.charAt(0).toLowerCase() + text.slice(1);
+function limited(
+  { todo, code }: Judged,
+  how: 'limited-works' | 'limited-can' | 'limited-here',
+): Verdict {
+  return verdict('limited', [say(how), ...(todo ? [todo] : [])], code);
+}
+
+/** What stands after a colon goes on in the same sentence; names and abbreviations stay as they are. */
+function oneSentence(seen: readonly Saying[]): string {
+  return seen.map(textOf).reduce((before, text) => {
+    const name = /^(Teredo|[A-Z][^a-z])/.test(text) && !/^A /.test(text);
+    const after =
+      before.endsWith(':') && !name ? text.charAt(0).toLowerCase() + text.slice(1) : text;
+    return `${before} ${after}`;
+  });
 }

@@ -12,6 +12,7 @@ import {
   PORTMAP_PORT,
 } from '../../wire/index.ts';
 import type { Endpoint, Ip4, PortmapAnswer } from '../../wire/index.ts';
+import { say } from '../doctor/sayings.ts';
 import type { MappingFacts, Offer } from '../doctor/facts.ts';
 import { open, repeated } from '../doctor/solicit.ts';
 
@@ -103,13 +104,24 @@ export async function findOffers(
 ): Promise<Omit<MappingFacts, 'active'>> {
   const way = await wayOut(host);
   if (!way) {
-    const nobody: Offer = { offered: null, text: 'There is no router to ask.' };
+    const nobody: Offer = { offered: null, seen: say('no-router') };
     return { upnp: nobody, natPmp: nobody, pcp: nobody };
   }
   const router = formatIp4(way.gateway.ip);
-  const none = (what: string): Offer => ({
+  const none = (name: string): Offer => ({
     offered: false,
-    text: `${router} does not answer ${what}.`,
+    seen: say('router-silent', { router, way: name }),
+  });
+  const refuses = (name: string, result: string | number): Offer => ({
+    offered: false,
+    seen: say('router-refuses', { router, way: name, result }),
+  });
+  const answers = (name: string, address: Ip4 | null): Offer => ({
+    offered: true,
+    seen:
+      address === null
+        ? say('router-answers', { router, way: name })
+        : say('router-answers-with', { router, way: name, address: formatIp4(address) }),
   });
   const [pcp, pmp, upnp] = await Promise.all([
     exchange(host, way, buildPcpAnnounce(way.local), ms, (answer) =>
@@ -122,27 +134,14 @@ export async function findOffers(
   ]);
   const external = upnp ? await upnp.externalAddress().catch(() => null) : null;
   return {
-    pcp:
-      pcp === 0
-        ? { offered: true, text: `${router} answers PCP.` }
-        : pcp === null
-          ? none('PCP')
-          : { offered: false, text: `${router} answers PCP, but refuses (${pcp}).` },
+    pcp: pcp === 0 ? answers('PCP', null) : pcp === null ? none('PCP') : refuses('PCP', pcp),
     natPmp:
-      pmp?.result === 0
-        ? { offered: true, text: `${router} answers NAT-PMP and has ${formatIp4(pmp.external)}.` }
-        : pmp === null
-          ? none('NAT-PMP')
-          : {
-              offered: false,
-              text: `${router} answers NAT-PMP, but refuses: ${PMP_RESULTS[pmp.result] ?? pmp.result}.`,
-            },
-    upnp: upnp
-      ? {
-          offered: true,
-          text: `${router} answers UPnP-IGD${external === null ? '' : ` and has ${formatIp4(external)}`}.`,
-        }
-      : none('UPnP-IGD'),
+      pmp === null
+        ? none('NAT-PMP')
+        : pmp.result === 0
+          ? answers('NAT-PMP', pmp.external)
+          : refuses('NAT-PMP', PMP_RESULTS[pmp.result] ?? pmp.result),
+    upnp: upnp ? answers('UPnP-IGD', external) : none('UPnP-IGD'),
   };
 }
 

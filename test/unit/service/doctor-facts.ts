@@ -1,5 +1,6 @@
 // Facts of a healthy PC behind a restricted NAT, to be changed by the doctor's tests.
-import type { Facts, ServerFacts } from '../../../engine/service/doctor/facts.ts';
+import type { Facts, Offer, ServerFacts } from '../../../engine/service/doctor/facts.ts';
+import { say } from '../../../engine/service/doctor/sayings.ts';
 import { NOT_ASKED } from '../../../engine/service/portmap/state.ts';
 import { parseIp4 } from '../../../engine/wire/index.ts';
 
@@ -22,6 +23,11 @@ export const SERVER: ServerFacts = {
 const NOBODY = { rttMs: null, origin: null };
 export const SILENT: ServerFacts = { ...SERVER, primary: NOBODY, secondary: NOBODY };
 
+const OFFERED: Offer = {
+  offered: true,
+  seen: say('router-answers', { router: '192.168.1.1', way: 'PCP' }),
+};
+
 export const HEALTHY: Facts = {
   engine: null,
   names: [
@@ -32,9 +38,9 @@ export const HEALTHY: Facts = {
   hairpin: true,
   idle: { ms: 32_000, kept: true },
   mapping: {
-    upnp: { offered: true, text: 'Yes.' },
-    natPmp: { offered: true, text: 'Yes.' },
-    pcp: { offered: true, text: 'Yes.' },
+    upnp: OFFERED,
+    natPmp: OFFERED,
+    pcp: OFFERED,
     active: null,
   },
   network: {
@@ -48,7 +54,7 @@ export const HEALTHY: Facts = {
     teredoRoute: 'teredo',
     native6: null,
     firewall: { readable: true, against: [] },
-    helper: { ready: true, text: 'There.' },
+    helper: { ready: true, state: 'service', at: '/run/helper.sock' },
   },
   managed: { domain: null, policyState: 'default', policyFile: null, enabled: true },
   evenWithNativeIpv6: false,

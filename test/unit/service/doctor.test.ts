@@ -1,8 +1,11 @@
 // Tests each of the doctor's checks where it is good, bad and unknown, and the sentence that it ends in.
+import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { rulesAgainst } from '../../../engine/host/linux-probe.ts';
 import { CHECKS, judge } from '../../../engine/service/doctor/checks.ts';
 import type { Facts } from '../../../engine/service/doctor/facts.ts';
+import { say, SAYINGS } from '../../../engine/service/doctor/sayings.ts';
+import type { SayingCode } from '../../../engine/service/doctor/sayings.ts';
 import { verdictOf } from '../../../engine/service/doctor/verdict.ts';
 import { HEALTHY, ip4, RUNNING, SERVER, SILENT } from './doctor-facts.ts';
 
@@ -11,6 +14,10 @@ const network = HEALTHY.network!;
 const machine = HEALTHY.machine!;
 const managed = HEALTHY.managed!;
 const mapping = HEALTHY.mapping!;
+const REFUSED = {
+  offered: false,
+  seen: say('router-refuses', { router: '192.168.1.1', way: 'PCP', result: 2 }),
+};
 const elsewhere = { ip: ip4('198.51.100.7'), port: 40_001 };
 const firewall = (against: readonly string[], readable = true): Change => ({
   machine: { ...machine, firewall: { against, readable } },
@@ -28,8 +35,10 @@ const CASES: Record<string, { readonly bad: readonly Change[]; readonly unknown:
     unknown: { managed: null },
   },
   helper: {
-    bad: [{ machine: { ...machine, helper: { ready: false, text: 'None.' } } }],
-    unknown: { machine: { ...machine, helper: { ready: null, text: 'It asks.' } } },
+    bad: [{ machine: { ...machine, helper: { ready: false, state: 'missing', at: null } } }],
+    unknown: {
+      machine: { ...machine, helper: { ready: null, state: 'installed', at: '/usr/lib/x' } },
+    },
   },
   routes: {
     bad: [
@@ -40,7 +49,7 @@ const CASES: Record<string, { readonly bad: readonly Change[]; readonly unknown:
     unknown: { network: null },
   },
   'other-teredo': {
-    bad: [{ machine: { ...machine, otherTeredo: ['the interface miredo'] } }],
+    bad: [{ machine: { ...machine, otherTeredo: [{ name: 'miredo', address: null }] } }],
     unknown: { machine: { ...machine, otherTeredo: null } },
   },
   'native-ipv6': {
@@ -103,16 +112,16 @@ const CASES: Record<string, { readonly bad: readonly Change[]; readonly unknown:
     unknown: { servers: [] },
   },
   upnp: {
-    bad: [{ mapping: { ...mapping, upnp: { offered: false, text: 'No.' } } }],
+    bad: [{ mapping: { ...mapping, upnp: REFUSED } }],
     unknown: { mapping: null },
   },
   'nat-pmp': {
-    bad: [{ mapping: { ...mapping, natPmp: { offered: false, text: 'No.' } } }],
+    bad: [{ mapping: { ...mapping, natPmp: REFUSED } }],
     unknown: { mapping: null },
   },
   pcp: {
-    bad: [{ mapping: { ...mapping, pcp: { offered: false, text: 'No.' } } }],
-    unknown: { mapping: { ...mapping, pcp: { offered: null, text: 'Nobody was asked.' } } },
+    bad: [{ mapping: { ...mapping, pcp: REFUSED } }],
+    unknown: { mapping: { ...mapping, pcp: { offered: null, seen: say('no-router') } } },
   },
   refresh: {
     bad: [{ idle: { ms: 32_000, kept: false } }],
@@ -222,6 +231,21 @@ describe('the sentence at the end', () => {
     expect(found).toMatchObject({ ok, code, check });
     expect(found.text).toMatch(/^[A-Z].*[.\w]$/);
   });
+});
+
+test('each sentence is said somewhere, has its values there, and is English by itself', () => {
+  const sources = globSync('engine/service/{doctor,portmap}/*.ts').map((path) =>
+    readFileSync(path, 'utf8').replace(/^export const SAYINGS[^]*?^} as const;$/m, ''),
+  );
+  const codes = Object.keys(SAYINGS) as SayingCode[];
+  expect(codes.filter((code) => !sources.some((text) => text.includes(`'${code}'`)))).toEqual([]);
+  const changes = Object.values(CASES).flatMap((each) => [...each.bad, each.unknown]);
+  for (const change of [{}, { engine: RUNNING }, ...changes]) {
+    const facts = { ...HEALTHY, ...change };
+    const checks = judge(facts);
+    const texts = [...checks.map(({ evidence }) => evidence), verdictOf(facts, checks).text];
+    expect(texts.filter((text) => /undefined|\{\{|\[object/.test(text))).toEqual([]);
+  }
 });
 
 describe('rules of nftables', () => {

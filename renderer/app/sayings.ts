@@ -1,0 +1,29 @@
+// Module app/sayings says the doctor's sentences in the chosen language: the engine's own text in English, else by their codes.
+import { useTranslation } from 'react-i18next';
+import type { Param, Saying } from '../../engine/service/doctor/sayings.ts';
+import { en } from '../words/index.ts';
+import { isKnown } from './reasons.ts';
+
+/** `text` is what the engine says in English. */
+export function useSayings(): (sayings: readonly Saying[], text: string) => string {
+  const { t, i18n } = useTranslation();
+  const isCheck = (code: unknown): code is keyof typeof en.doctor.check =>
+    typeof code === 'string' && code in en.doctor.check;
+  const value = (param: Param): string | number => {
+    if (typeof param === 'string' || typeof param === 'number') return param;
+    if ('code' in param) return one(param);
+    return param.map((part) => (typeof part === 'string' ? part : one(part))).join('、');
+  };
+  const one = ({ code, params }: Saying): string => {
+    const { code: reason, check } = params;
+    if (code === 'reason' && typeof reason === 'string' && isKnown('reason', reason))
+      return t(`states.reason.${reason}`);
+    const given = Object.entries(params).map(([name, param]) => [name, value(param)] as const);
+    const values = Object.fromEntries(given);
+    // Another check is named as the window names it.
+    if (isCheck(check)) values['title'] = t(`doctor.check.${check}`);
+    // Each has values of its own, which the engine's types don't tell apart.
+    return t(`findings.${code}`, values as never) as unknown as string;
+  };
+  return (sayings, text) => (i18n.language === 'en' ? text : sayings.map(one).join(''));
+}
