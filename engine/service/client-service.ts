@@ -29,6 +29,7 @@ import { choosePort } from './port.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { PortMapper } from './portmap/mapper.ts';
 import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
+import { told } from './told.ts';
 import { Tunnel } from './tunnel.ts';
 import { Waking } from './waking.ts';
 
@@ -125,7 +126,8 @@ export class ClientService {
     this.keeper.attach(this.datapath, this.owners);
     this.stopWatching = this.host.watchNetwork((state) => this.networkChanged(state));
     const { mode, text } = this.exposure();
-    this.hooks.log({ level: mode === 'all' ? 'warning' : 'info', text });
+    const level = mode === 'all' ? 'warning' : 'info';
+    this.hooks.log({ level, text, ...told('exposure', { mode }) });
     this.warn(policyFaults(this.settings.policy.files));
     this.keeper.input({ kind: 'policy', policy: this.settings.policy.gate });
     this.tellNetwork();
@@ -304,8 +306,10 @@ export class ClientService {
         this.sleep(action.brief);
         break;
       case 'state':
-        if (action.state.name !== 'awake')
-          this.hooks.log({ level: 'info', text: action.state.text });
+        if (action.state.name !== 'awake') {
+          const { code: reason, text } = action.state;
+          this.hooks.log({ level: 'info', text, ...told('state', { reason }) });
+        }
         if (TAKES_ADDRESS.has(action.state.code)) this.dropAddress();
         this.hooks.onChange?.();
         break;

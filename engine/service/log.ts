@@ -2,6 +2,8 @@
 import type { ClientStatus } from '../client/client.ts';
 import type { ClientEvent, NatKind, PeerKind, PeerPath } from '../client/types.ts';
 import { formatEndpoint, formatIp6, TEREDO_MTU } from '../wire/index.ts';
+import { told } from './told.ts';
+import type { Told } from './told.ts';
 
 /** From the most talkative to the most silent. */
 export const LOG_LEVELS = ['info', 'warning', 'error'] as const;
@@ -10,6 +12,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export interface LogEntry {
   readonly level: LogLevel;
   readonly text: string;
+  /** The same by its code; not everything has one. */
+  readonly told?: Told;
 }
 
 /** A log that passes on what is at least as grave as its level. */
@@ -61,27 +65,52 @@ export function describeEvent(event: ClientEvent): LogEntry | null {
       return {
         level: event.state === 'qualified' && event.reason !== 'server-silent' ? 'info' : 'warning',
         text: event.text,
+        ...told('state', { reason: event.reason }),
       };
     case 'nat':
-      return { level: event.nat === 'symmetric' ? 'warning' : 'info', text: NATS[event.nat] };
+      return {
+        level: event.nat === 'symmetric' ? 'warning' : 'info',
+        text: NATS[event.nat],
+        ...told('nat', { nat: event.nat }),
+      };
     case 'interval':
       return {
         level: 'info',
         text: `This router keeps its mappings for ${Math.floor(event.ms / 1000)} s at least; the server is asked no more often.`,
+        ...told('interval', { seconds: Math.floor(event.ms / 1000) }),
       };
     case 'mapped':
-      return { level: 'info', text: `The server sees us as ${formatEndpoint(event.mapped)}.` };
+      return {
+        level: 'info',
+        text: `The server sees us as ${formatEndpoint(event.mapped)}.`,
+        ...told('mapped', { endpoint: formatEndpoint(event.mapped) }),
+      };
     case 'peerUp':
       return {
         level: 'info',
         text: `Peer up: ${formatIp6(event.address)} (${KINDS[event.peer]}) at ${formatEndpoint(event.endpoint)}, ${PATHS[event.path]}.`,
+        ...told('peer-up', {
+          address: formatIp6(event.address),
+          kind: event.peer,
+          endpoint: formatEndpoint(event.endpoint),
+          path: event.path,
+        }),
       };
     case 'peerDown':
       return {
         level: 'info',
         text: `Peer gone: ${formatIp6(event.address)} (${DOWN[event.why]}).`,
+        ...told('peer-gone', { address: formatIp6(event.address), why: event.why }),
       };
   }
+}
+
+export function askingEntry(name: string, endpoint: string, port: number): LogEntry {
+  return {
+    level: 'info',
+    text: `Asking ${name} (${endpoint}) from UDP port ${port}.`,
+    ...told('asking', { name, endpoint, port: String(port) }),
+  };
 }
 
 /** Peers coming and going are told up to this many a minute; the rest is summed up. */
@@ -107,6 +136,7 @@ export class PeerLines {
       this.log({
         level: 'info',
         text: 'Many peers come and go; the rest of this minute is not told. See: shipworm peers',
+        ...told('many-peers'),
       });
     return this.count <= PEER_LINES_PER_MINUTE;
   }
@@ -117,10 +147,16 @@ export function qualifiedEntry(
   { reason, text }: { readonly reason: string; readonly text: string },
   status: ClientStatus,
 ): LogEntry {
-  if (reason === 'server-silent') return { level: 'warning', text };
+  if (reason === 'server-silent') return { level: 'warning', text, ...told('state', { reason }) };
   const { address, server, mapped, mtu } = status;
   return {
     level: 'info',
     text: `Qualified: ${address === null ? '' : formatIp6(address)} (server ${formatEndpoint(server)}, mapped ${mapped ? formatEndpoint(mapped) : ''}, MTU ${mtu || TEREDO_MTU}).`,
+    ...told('qualified', {
+      address: address === null ? '' : formatIp6(address),
+      server: formatEndpoint(server),
+      mapped: mapped ? formatEndpoint(mapped) : '',
+      mtu: String(mtu || TEREDO_MTU),
+    }),
   };
 }

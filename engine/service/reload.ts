@@ -1,5 +1,6 @@
 // Module service/reload puts settings that were read anew into force, as far as a running service can take them.
 import { isDeepStrictEqual } from 'node:util';
+import { told as byCode } from './told.ts';
 import type { ReloadResult } from './api.ts';
 import { ServiceError } from './errors.ts';
 import { LeveledLog } from './log.ts';
@@ -45,7 +46,9 @@ export class Reloader<S extends object, K extends keyof S & string> {
     const needRestart = changed.filter((key) => !live.includes(key));
     const told = applied.filter((key) => !ABOUT_SETTINGS.includes(key));
     const result = { applied: told, needRestart };
-    log({ level: needRestart.length > 0 ? 'warning' : 'info', text: reloadText(result) });
+    const level = needRestart.length > 0 ? 'warning' : 'info';
+    const names = { applied: told.join(', '), needRestart: needRestart.join(', ') };
+    log({ level, text: reloadText(result), ...byCode('reloaded', names) });
     // Told before: a new log level is for what comes after.
     if (applied.length > 0) {
       const values = Object.fromEntries(live.map((key) => [key, fresh[key as keyof S]]));

@@ -17,8 +17,9 @@ export class LogRing {
   private seq = 0;
   private listed: readonly LogRow[] = [];
 
-  add({ level, text }: LogEntry): void {
-    this.rows.push({ seq: ++this.seq, at: Date.now(), level, text });
+  add({ level, text, told }: LogEntry): void {
+    const at = Date.now();
+    this.rows.push({ seq: ++this.seq, at, level, text, ...(told && { told }) });
     // Cut rarely, so that each line costs nothing.
     if (this.rows.length > LOG_ROWS * 1.1) this.rows = this.rows.slice(-LOG_ROWS);
   }

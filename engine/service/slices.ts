@@ -14,6 +14,7 @@ import { NOT_ASKED } from './portmap/state.ts';
 import type { Failover, ServerRow } from './server-list-calls.ts';
 import type { SettingsState } from './settings-calls.ts';
 import type { ShellState } from './shell-calls.ts';
+import type { Told } from './told.ts';
 
 type FlowEntry = CallResult<'flows'>[number];
 type QuestionEntry = CallResult<'questions'>[number];
@@ -34,6 +35,7 @@ export interface LogRow {
   readonly at: number;
   readonly level: LogLevel;
   readonly text: string;
+  readonly told?: Told;
 }
 
 /** Bytes of packets that passed since the start, and when that was. */

@@ -14,7 +14,7 @@ import { formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import type { Status } from './api.ts';
 import type { Settings } from './config.ts';
-import { describeEvent } from './log.ts';
+import { askingEntry, describeEvent } from './log.ts';
 import { PeerLines, qualifiedEntry } from './log.ts';
 import type { LogEntry } from './log.ts';
 import { notMoved, ServerMoves } from './server-moves.ts';
@@ -312,9 +312,8 @@ export class Tunnel {
   }
 
   private tellAsking({ name, server }: ServerPlace): void {
-    const { port } = this.datapath!.local;
     const endpoint = formatEndpoint({ ip: server, port: TEREDO_PORT });
-    this.hooks.log({ level: 'info', text: `Asking ${name} (${endpoint}) from UDP port ${port}.` });
+    this.hooks.log(askingEntry(name, endpoint, this.datapath!.local.port));
   }
 
   // ---- the machine

@@ -202,14 +202,21 @@ interface Invitation {
 }
 
 function InvitationCard({ text, address }: Invitation): ReactElement {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
+  // In English it is the engine's, as the terminal prints it.
+  const letter =
+    i18n.language === 'en'
+      ? text
+      : address === null
+        ? t('knownPcs.letterNone')
+        : t('knownPcs.letter', { address });
   return (
     <Card
       className="allow"
       title={t('knownPcs.invitation')}
       side={
         <CopyButton
-          text={text}
+          text={letter}
           label={t('knownPcs.copyInvitation')}
           words={t('knownPcs.copyInvitation')}
         />
@@ -218,9 +225,7 @@ function InvitationCard({ text, address }: Invitation): ReactElement {
       <p className="soft">
         {address === null ? t('knownPcs.invitationNone') : t('knownPcs.invitationText')}
       </p>
-      <p className="letter" lang="en">
-        {text}
-      </p>
+      <p className="letter">{letter}</p>
     </Card>
   );
 }

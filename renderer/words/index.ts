@@ -10,6 +10,7 @@ import * as doctor from './doctor.ts';
 import * as findings from './findings.ts';
 import * as firstRun from './first-run.ts';
 import * as knownPcs from './known-pcs.ts';
+import * as log from './log.ts';
 import * as peers from './peers.ts';
 import * as servers from './servers.ts';
 import * as settings from './settings.ts';
@@ -27,6 +28,7 @@ const areas = {
   findings,
   firstRun,
   knownPcs,
+  log,
   peers,
   servers,
   settings,

@@ -50,6 +50,10 @@ export const en = {
   copyAddress: 'Copy its address',
   forget: 'Forget this PC',
   forgot: 'Forgot {{name}}.',
+  letter:
+    'Let us connect our two PCs directly.\n\n1. Install Shipworm and start it.\n2. Add my PC under "Known PCs", with this address: {{address}}\n3. Send me the address that Shipworm shows you.\n4. Allow the program that we want to use. Nothing else can be reached.',
+  letterNone:
+    'Let us connect our two PCs directly.\n\n1. Install Shipworm and start it.\n2. I will send you my address once I have one.\n3. Send me the address that Shipworm shows you.\n4. Allow the program that we want to use. Nothing else can be reached.',
 } as const;
 
 export const ja: Same<typeof en> = {
@@ -101,4 +105,8 @@ export const ja: Same<typeof en> = {
   copyAddress: 'アドレスをコピー',
   forget: 'この PC を消す',
   forgot: '{{name}} を消しました。',
+  letter:
+    '二台の PC を直接つなぎましょう。\n\n1. Shipworm を入れて起動してください。\n2. 「知り合いの PC」に、このアドレスで私の PC を追加してください：{{address}}\n3. Shipworm に表示されるあなたのアドレスを送ってください。\n4. 使いたいプログラムを許可してください。ほかのものには届きません。\n\nこのアドレスには私の公開 IPv4 アドレスが含まれ、ルーターの再起動で変わることがあります。',
+  letterNone:
+    '二台の PC を直接つなぎましょう。\n\n1. Shipworm を入れて起動してください。\n2. 私のアドレスができたら送ります。\n3. Shipworm に表示されるあなたのアドレスを送ってください。\n4. 使いたいプログラムを許可してください。ほかのものには届きません。',
 };

@@ -9,6 +9,7 @@ import { doctorReportSchema } from '../../engine/service/doctor-calls.ts';
 import { pcSchema } from '../../engine/service/pc-calls.ts';
 import { failoverSchema, serverRowSchema } from '../../engine/service/server-list-calls.ts';
 import { settingsSchema } from '../../engine/service/settings-schema.ts';
+import { TOLD } from '../../engine/service/told.ts';
 import { peerSchema, statusSchema } from '../../engine/service/api.ts';
 import { en, ja, languageOf } from '../../renderer/words/index.ts';
 
@@ -114,6 +115,7 @@ test.each([
   ['settings', Object.keys(settingsSchema.shape), en.single.name],
   ['meanings of settings', Object.keys(settingsSchema.shape), en.single.means],
   ['choices of settings', choicesOf(settingsSchema), en.single.choice],
+  ['events of the log', TOLD.filter((code) => code !== 'state'), en.log],
   ['its programs', PROGRAMS.map(({ name }) => name), en.builtIn.program],
 ])('has words for all %s', (_, codes, words) => {
   expect(codes.length).toBeGreaterThan(2);

@@ -4,6 +4,7 @@ import type { Api, Status } from '../api.ts';
 import type { Settings } from '../config.ts';
 import { ServiceError } from '../errors.ts';
 import type { LogEntry } from '../log.ts';
+import { told } from '../told.ts';
 import type { hookCalls, HookState } from './calls.ts';
 import { NOTHING_TOLD } from './state.ts';
 import { runCommand } from './command.ts';
@@ -113,10 +114,19 @@ export class AddressHook {
     if (this.closed) return;
     const failure = await runCommand(command, change);
     this.become({ command: { at: Date.now(), address: change.address, failure } });
+    const program = command[0] ?? '';
     this.parts.log(
       failure === null
-        ? { level: 'info', text: `The command for a new address has run: ${command[0]}` }
-        : { level: 'warning', text: `The command for a new address, ${command[0]}, ${failure}.` },
+        ? {
+            level: 'info',
+            text: `The command for a new address has run: ${program}`,
+            ...told('command-ran', { program }),
+          }
+        : {
+            level: 'warning',
+            text: `The command for a new address, ${program}, ${failure}.`,
+            ...told('command-failed', { program, failure }),
+          },
     );
   }
 
@@ -128,14 +138,20 @@ export class AddressHook {
       const bytes = addressBytes(address);
       await sendUpdate(server, port, { zone, name, ttl, key, address: bytes });
       this.become({ update: { at: Date.now(), address, failure: null, retryAt: null } });
-      this.parts.log({ level: 'info', text: `${name} leads to ${address} now, says ${server}.` });
+      this.parts.log({
+        level: 'info',
+        text: `${name} leads to ${address} now, says ${server}.`,
+        ...told('name-updated', { name, address, server }),
+      });
     } catch (error) {
       const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]!;
       const failure = (error as Error).message;
       const at = Date.now();
       this.become({ update: { at, address, failure, retryAt: at + wait } });
       const text = `The address of ${name} could not be updated at ${server}: ${failure}. Trying again in ${wait / 1000} s.`;
-      if (attempt === 0) this.parts.log({ level: 'warning', text });
+      const params = { name, server, failure, seconds: wait / 1000 };
+      if (attempt === 0)
+        this.parts.log({ level: 'warning', text, ...told('name-not-updated', params) });
       this.retry = setTimeout(() => {
         void this.queue(() => this.update(address, attempt + 1));
       }, wait).unref();

@@ -1,4 +1,5 @@
 // Module portmap/mapper keeps the tunnel's port mapped while it is awake: asked for before the first packet, renewed, given back.
+import { told } from '../told.ts';
 import type { ProbeHost } from '../../host/probe-types.ts';
 import { formatEndpoint } from '../../wire/index.ts';
 import type { Endpoint } from '../../wire/index.ts';
@@ -144,7 +145,11 @@ export class PortMapper {
       this.hooks.log(
         fresh
           ? { level: 'info', text: this.state().text }
-          : { level: 'warning', text: 'The router gives us no port any more.' },
+          : {
+              level: 'warning',
+              text: 'The router gives us no port any more.',
+              ...told('port-lost'),
+            },
       );
     if (moved) this.hooks.onMoved(this.external());
     this.hooks.onChange();

@@ -1,11 +1,12 @@
 // Module activity/events lists what changed, as the log has it.
-import { useMemo } from 'react';
+import { useCallback, useMemo } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ROW_KEY } from '../../../engine/service/slices.ts';
 import type { LogRow } from '../../../engine/service/slices.ts';
 import { formatClock } from '../../app/format.ts';
 import { useSlice } from '../../app/store.ts';
+import { lineOf } from '../../app/told.ts';
 import { List } from '../../parts/list.tsx';
 import { Word } from '../../parts/state.tsx';
 import type { Tone } from '../../parts/state.tsx';
@@ -13,14 +14,16 @@ import type { Column } from '../../parts/table.tsx';
 
 const TONES: Record<LogRow['level'], Tone> = { info: 'idle', warning: 'warn', error: 'bad' };
 
-function matches(row: LogRow, filter: 'all' | 'grave', sought: string): boolean {
-  return (filter === 'all' || row.level !== 'info') && row.text.toLowerCase().includes(sought);
-}
-
 export function Events({ view }: { view: ReactNode }): ReactElement {
   const { t, i18n } = useTranslation();
   const { language } = i18n;
   const log = useSlice('log');
+  const matches = useCallback(
+    (row: LogRow, filter: 'all' | 'grave', sought: string): boolean =>
+      (filter === 'all' || row.level !== 'info') &&
+      (sought === '' || lineOf(t, language, row).toLowerCase().includes(sought)),
+    [t, language],
+  );
   const columns = useMemo<readonly Column<LogRow>[]>(
     () => [
       {
@@ -40,8 +43,8 @@ export function Events({ view }: { view: ReactNode }): ReactElement {
         id: 'text',
         title: t('activity.text'),
         width: 'minmax(200px, 1fr)',
-        cell: (row) => row.text,
-        full: (row) => row.text,
+        cell: (row) => lineOf(t, language, row),
+        full: (row) => lineOf(t, language, row),
       },
     ],
     [t, language],
