@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { app, Notification, powerMonitor } from 'electron';
 import type { CallResult, Params } from '../engine/service/api.ts';
+import { told } from '../engine/service/told.ts';
 import { Autostart } from './autostart.ts';
 import { Engine } from './engine.ts';
 import { isFullScreen } from './full-screen.ts';
@@ -105,6 +106,11 @@ export class Desktop {
     this.engine.note({
       level: 'info',
       text: `Shipworm ${version()} on ${systemName()} (Electron ${electron}${trial ? ', a stand-in for a trial' : ''}).`,
+      ...told('begun', {
+        version: version(),
+        system: systemName(),
+        electron: trial ? `${electron}~trial` : electron,
+      }),
     });
     this.shell.watch(() => {
       this.window.retitle();
@@ -139,6 +145,7 @@ export class Desktop {
     this.engine.note({
       level: 'info',
       text: begins ? 'The computer goes to sleep.' : 'The computer woke up.',
+      ...told(begins ? 'sleeps' : 'woke'),
     });
     if (begins) return;
     this.shell.checkPause();

@@ -2,6 +2,9 @@
 
 /** Each with its values in the order in which they are given. Never renamed. */
 export const TOLD = [
+  'begun',
+  'sleeps',
+  'woke',
   'state',
   'nat',
   'interval',

@@ -2,6 +2,9 @@
 import type { Same } from './shape.ts';
 
 export const en = {
+  begun: 'Shipworm {{version}} on {{system}} (Electron {{electron}}).',
+  sleeps: 'This PC goes to sleep.',
+  woke: 'This PC woke up.',
   nat: {
     none: 'There is no router in between: this PC has a public address.',
     cone: 'The router lets everybody in once there is an address.',
@@ -43,6 +46,9 @@ export const en = {
 } as const;
 
 export const ja: Same<typeof en> = {
+  begun: 'Shipworm {{version}}、{{system}}（Electron {{electron}}）。',
+  sleeps: 'この PC はスリープに入ります。',
+  woke: 'この PC がスリープから戻りました。',
   nat: {
     none: '間にルーターはありません。この PC は公開アドレスを持っています。',
     cone: 'アドレスができれば、ルーターは誰でも通します。',

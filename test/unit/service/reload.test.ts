@@ -39,7 +39,11 @@ it('takes new limits and keys, once', async () => {
   expect(await reloader.reload()).toEqual({ applied: ['clients', 'limits'], needRestart: [] });
   expect(applied).toMatchObject([{ limits: { maxSources: 20 }, clients: { me: 'secret' } }]);
   expect(told).toEqual([
-    { level: 'info', text: 'The configuration was reloaded; new: clients, limits.' },
+    {
+      level: 'info',
+      text: 'The configuration was reloaded; new: clients, limits.',
+      told: { code: 'reloaded', params: { applied: 'clients, limits', needRestart: '' } },
+    },
   ]);
   expect(await reloader.reload()).toEqual({ applied: [], needRestart: [] });
   expect(applied).toHaveLength(1);
