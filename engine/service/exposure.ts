@@ -2,6 +2,8 @@
 import { counts, mayBeReached } from '../gate/index.ts';
 import type { Rule } from '../gate/index.ts';
 import type { Status } from './api.ts';
+import type { LogEntry } from './log.ts';
+import { told } from './told.ts';
 
 const NOBODY =
   'No application may use the tunnel or be reached through it. Allow one with: shipworm apps allow PROGRAM';
@@ -18,6 +20,10 @@ export function exposureOf(exposeAll: boolean, rules: readonly Rule[]): Status['
     mode: 'allowed',
     text: `${count(passing.length)} may use the tunnel, ${reached === 0 ? 'none' : reached} may be reached through it. See: shipworm apps`,
   };
+}
+
+export function exposureEntry({ mode, text }: Status['exposure']): LogEntry {
+  return { level: mode === 'all' ? 'warning' : 'info', text, ...told('exposure', { mode }) };
 }
 
 function count(applications: number): string {
