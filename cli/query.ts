@@ -83,6 +83,13 @@ function textOf(status: AnyStatus): string {
 /** There is no conversation with a server. */
 const ASLEEP: readonly Status['state'][] = ['dormant', 'managed', 'off', 'unneeded'];
 
+/** Who sees to it that nobody else passes: `programs`, or the other way with the reason. */
+function enforcementText(attribution: Status['attribution']): string {
+  if (attribution === null) return 'nobody can be named here, so that nobody passes';
+  if (attribution === 'programs') return 'in the kernel, socket by socket';
+  return `by questions to the kernel, which leaves a short window (docs/security.md); ${attribution}`;
+}
+
 export function statusText(status: Status): string {
   const trusted = status.peers.filter((peer) => peer.trusted).length;
   const refused = Object.values(status.counters.discards).reduce((sum, n) => sum + n, 0);
@@ -107,6 +114,9 @@ export function statusText(status: Status): string {
     ['Adapter', `${status.adapter ?? 'none'}${status.mtu === null ? '' : `, MTU ${status.mtu}`}`],
     ...awake(['Peers', `${trusted} with an open path, ${status.peers.length} known`]),
     ['Exposure', status.exposure.text],
+    ...(status.exposure.mode === 'all'
+      ? []
+      : [['Enforced', enforcementText(status.attribution)] as [string, string]]),
     ['Discarded', `${counted(refused, 'packet')}${refused > 0 ? ' (reasons: --json)' : ''}`],
   ];
   return table(rows);

@@ -111,6 +111,7 @@ describe.skipIf(reason !== null)('least exposure', () => {
     const said = await client.cli('status');
     expect(said.out).toMatch(/^State +dormant \(nothing-allowed\): No application is allowed/m);
     expect(said.out).toMatch(/^Exposure .* Allow one with: shipworm apps allow PROGRAM$/m);
+    expect(said.out).toMatch(/^Enforced +in the kernel, socket by socket$/m);
     // Nothing about a server that nobody asks.
     expect(said.out).not.toMatch(/^(Server|Mapped|NAT|Peers)|unknown|not found/m);
     const before = udpPackets();

@@ -31,7 +31,8 @@ const PITFALLS = [
   'a domain controller',
   'a minute of silence',
 ];
-const ROW = /^\| (.+?) +\| `(test\/[^`]+)` +\| (.+?) +\|$/gm;
+/** Pitfall, file, title, and what was seen to make the test fail. */
+const ROW = /^\| (.+?) +\| `(test\/[^`]+)` +\| (.+?) +\| (.+?) +\|$/gm;
 const doc = readFileSync('docs/applications.md', 'utf8');
 const rows = [...doc.matchAll(ROW)].map(([, pitfall, file, title]) => ({
   pitfall: pitfall!,
