@@ -13,6 +13,7 @@ import {
   listReachable,
   showPolicy,
 } from './gate.ts';
+import { paged } from './query.ts';
 import { runProgram } from './run-program.ts';
 
 const json = (): Option => new Option('--json', 'print JSON for scripts');
@@ -45,7 +46,7 @@ not allowed by this. Ends with the program's exit code.
 Example: shipworm run -- python3 fetch.py`,
     )
     .action(runProgram);
-  verb(root, 'flows', 'list who uses the tunnel now, or was refused of late, and why')
+  paged(verb(root, 'flows', 'list who uses the tunnel now, or was refused of late, and why'))
     .addHelpText(
       'after',
       `

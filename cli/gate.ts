@@ -4,8 +4,8 @@ import type { CallResult } from '../engine/service/api.ts';
 import { policyFileText } from '../engine/service/policy-view.ts';
 import { locateProgram } from '../engine/service/programs.ts';
 import { counted, EXIT, Exit, print, printError, printJson, table } from './output.ts';
-import { ask, paths } from './query.ts';
-import type { QueryOptions } from './query.ts';
+import { ask, moreText, pageFrom, paths } from './query.ts';
+import type { PageOptions, QueryOptions } from './query.ts';
 
 type App = CallResult<'apps'>[number];
 type Reach = App['beReached'];
@@ -197,8 +197,9 @@ export async function listReachable(options: QueryOptions): Promise<void> {
     );
 }
 
-export async function listFlows(options: QueryOptions): Promise<void> {
-  const flows = await ask(callService(paths(options), 'flows', {}));
+export async function listFlows(options: PageOptions): Promise<void> {
+  const page = pageFrom(options);
+  const flows = await ask(callService(paths(options), 'flows', page));
   if (options.json) {
     printJson(flows);
     return;
@@ -218,7 +219,7 @@ export async function listFlows(options: QueryOptions): Promise<void> {
         flow.confidence,
         `${(flow.idleMs / 1000).toFixed(0)} s`,
       ]),
-    ]),
+    ]) + moreText(flows.length, page),
   );
 }
 

@@ -15,7 +15,7 @@ import { runRelay } from './relay.ts';
 import { runServer } from './server.ts';
 import { addServerCommands } from './servers.ts';
 import { addSettingsCommands } from './settings.ts';
-import { reload, showPeers, showPing, showStatus } from './query.ts';
+import { paged, reload, showPeers, showPing, showStatus } from './query.ts';
 
 const control = (): Option =>
   new Option('--control <path>', 'control socket of what is running, if not the usual one');
@@ -184,12 +184,13 @@ is named.`,
     )
     .action(reload);
 
-  root
-    .command('peers')
-    .description('list the peers: who, over which path, how fast, last heard')
-    .addOption(control())
-    .addOption(json())
-    .action(showPeers);
+  paged(
+    root
+      .command('peers')
+      .description('list the peers: who, over which path, how fast, last heard')
+      .addOption(control())
+      .addOption(json()),
+  ).action(showPeers);
 
   root
     .command('ping')

@@ -1,10 +1,13 @@
 // Module cli/query asks what is running: `shipworm status`, `reload`, `peers` and `ping`.
+import type { Command } from 'commander';
 import type { PeerEntry, RelayStatus, ServerStatus, Status } from '../engine/service/api.ts';
 import { callService, callStatus } from '../engine/service/control-client.ts';
 import { ServiceError } from '../engine/service/errors.ts';
 import { controlCandidates } from '../engine/service/paths.ts';
 import { reloadText } from '../engine/service/reload.ts';
 import { parseIp6 } from '../engine/wire/index.ts';
+import { PAGE_ROWS, pageSchema } from '../engine/service/paging.ts';
+import type { Page } from '../engine/service/paging.ts';
 import { bytesText, counted, EXIT, Exit, print, printJson, table } from './output.ts';
 
 export interface QueryOptions {
@@ -91,7 +94,7 @@ function enforcementText(attribution: Status['attribution']): string {
 }
 
 export function statusText(status: Status): string {
-  const trusted = status.peers.filter((peer) => peer.trusted).length;
+  const { known, open } = status.peerCounts;
   const refused = Object.values(status.counters.discards).reduce((sum, n) => sum + n, 0);
   const asleep = ASLEEP.includes(status.state);
   const awake = (...rows: [string, string][]): [string, string][] => (asleep ? [] : rows);
@@ -112,7 +115,7 @@ export function statusText(status: Status): string {
       ? [['Network', 'BUILT IN: all of it is inside the client’s process'] as [string, string]]
       : []),
     ['Adapter', `${status.adapter ?? 'none'}${status.mtu === null ? '' : `, MTU ${status.mtu}`}`],
-    ...awake(['Peers', `${trusted} with an open path, ${status.peers.length} known`]),
+    ...awake(['Peers', `${open} with an open path, ${known} known`]),
     ['Exposure', status.exposure.text],
     ...(status.exposure.mode === 'all'
       ? []
@@ -168,15 +171,40 @@ export async function reload(options: QueryOptions): Promise<void> {
   else print(reloadText(result));
 }
 
-export async function showPeers(options: QueryOptions): Promise<void> {
-  const peers = await ask(
-    callService([(await theOne(options, ['client', 'relay'])).path], 'peers', {}),
+/** Which part of a long list is to be shown. */
+export type PageOptions = QueryOptions & Page;
+
+/** Lets `command`, which lists what may be long, take which part of it is wanted. */
+export function paged(command: Command): Command {
+  return command
+    .option('--limit <rows>', `at most so many, the latest (default: ${PAGE_ROWS})`, Number)
+    .option('--offset <rows>', 'leave out so many of the latest', Number)
+    .option('--match <text>', 'only rows with this text');
+}
+
+/** As the service takes it. Ends with the usage's exit code for what is none. */
+export function pageFrom({ limit, offset, match }: PageOptions): Page {
+  const asked = { limit, offset, match };
+  const page = pageSchema.safeParse(asked);
+  if (page.success) return page.data;
+  throw new Exit(
+    EXIT.usage,
+    '--limit takes a whole number from 1 to 100000, --offset one from 0 on, --match a text.',
   );
-  if (options.json) {
-    printJson(peers);
-    return;
-  }
-  print(peersText(peers));
+}
+
+/** Says where the rows are that `shown` are not, if there may be others. */
+export function moreText(shown: number, { limit = PAGE_ROWS, offset = 0 }: Page): string {
+  if (shown < limit) return '';
+  return `\nThe latest ${shown}${offset > 0 ? ` but for ${offset}` : ''}; others: --offset ${offset + shown}, more: --limit, some: --match TEXT`;
+}
+
+export async function showPeers(options: PageOptions): Promise<void> {
+  const page = pageFrom(options);
+  const { path } = await theOne(options, ['client', 'relay']);
+  const peers = await ask(callService([path], 'peers', page));
+  if (options.json) printJson(peers);
+  else print(peersText(peers) + moreText(peers.length, page));
 }
 
 export function peersText(peers: readonly PeerEntry[]): string {

@@ -20,6 +20,7 @@ import { Discovery } from './discovery.ts';
 import { Evidence } from './evidence.ts';
 import { NatView } from './nat-view.ts';
 import { Paths } from './paths.ts';
+import type { PeerList } from './peers.ts';
 import { Pings } from './pings.ts';
 import type { Advertisement } from './qualification.ts';
 import { reasonText } from './reasons.ts';
@@ -120,9 +121,11 @@ export class TeredoClient {
     };
   }
 
-  peers(now: number): PeerRow[] {
-    return this.paths.rows(now);
+  /** All of them, or those chosen, in the order of last use. */
+  peers(...asked: Parameters<PeerList['rows']>): PeerRow[] {
+    return this.paths.peers.rows(...asked);
   }
+  readonly peerCounts: PeerList['counts'] = (now) => this.paths.peers.counts(now);
 
   /** Takes one input at time `now` (ms, never decreasing). Never throws on what came from outside. */
   handleInput(input: ClientInput, now: number): void {

@@ -32,7 +32,7 @@ import { PeerList } from './peers.ts';
 import type { Attempt, Peer, PeerRefusal } from './peers.ts';
 import { Probing } from './probing.ts';
 import type { SidePorts } from './sidePorts.ts';
-import type { ClientEvent, PeerPath, PeerRow } from './types.ts';
+import type { ClientEvent, PeerPath } from './types.ts';
 
 export type PathRefusal = PeerRefusal | 'newPeerLimit';
 
@@ -251,10 +251,6 @@ export class Paths {
     if (now >= this.nextCheck) this.check(now);
     this.sides.work(now);
     this.probing.work(now);
-  }
-
-  rows(now: number): PeerRow[] {
-    return this.peers.rows(now);
   }
 
   private step(peer: Peer, now: number): void {

@@ -1,5 +1,6 @@
 // Module client/peers keeps the list of recent peers (RFC 4380 §5.2) within its bounds.
-import { PacketQueue } from '../datapath/limits.ts';
+import { everything, PacketQueue } from '../datapath/limits.ts';
+import type { Choose } from '../datapath/limits.ts';
 import type { PeerStamps } from '../datapath/types.ts';
 import { sameEndpoint } from '../wire/index.ts';
 import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
@@ -182,6 +183,12 @@ export class Peer {
 export type PeerRefusal = 'peersFull';
 
 /** All entries, by IPv6 address. */
+/** How many are known, and to how many the way is open. */
+export interface PeerCounts {
+  readonly known: number;
+  readonly open: number;
+}
+
 export class PeerList {
   private readonly entries = new Map<Ip6, Peer>();
   private readonly limits: ClientLimits;
@@ -279,8 +286,21 @@ export class PeerList {
     return last;
   }
 
-  rows(now: number): PeerRow[] {
-    return [...this.entries.values()].map((peer) => {
+  counts(now: number): PeerCounts {
+    let open = 0;
+    for (const peer of this.entries.values())
+      // What the engine saw itself spares asking the datapath.
+      if (
+        peer.isValid(undefined, now) ||
+        (peer.trusted && peer.isValid(this.stamps(peer.address), now))
+      )
+        open++;
+    return { known: this.entries.size, open };
+  }
+
+  /** In the order of last use. */
+  rows(now: number, choose: Choose = everything): PeerRow[] {
+    return choose([...this.entries.values()]).map((peer) => {
       const stamps = this.stamps(peer.address);
       const received = peer.receivedAt(stamps);
       return {

@@ -1,4 +1,4 @@
-// Module datapath/limits bounds what others can make us do or keep: token buckets by rate, queues by bytes and count.
+// Module datapath/limits bounds what others can make us do or keep: token buckets by rate, queues by bytes and count, lists by a choice.
 import type { Ip4 } from '../wire/types.ts';
 
 /** A token bucket in virtual time: `perSecond` on average, `burst` at once. */
@@ -110,3 +110,7 @@ export class PacketQueue {
     return packets;
   }
 }
+
+/** Chooses of a long list, the latest last, what is to be looked at: only that costs something. */
+export type Choose = <T>(all: readonly T[]) => readonly T[];
+export const everything: Choose = (all) => all;

@@ -1,6 +1,8 @@
 // Module gate/gate is least exposure as a state machine: what programs do goes in, who may pass and whether the tunnel is awake come out.
 // What becomes of a packet is in gate/verdicts; here are the rules' own life, sleep and waking.
 import type { FlowKey } from '../datapath/types.ts';
+import { everything } from '../datapath/limits.ts';
+import type { Choose } from '../datapath/limits.ts';
 import { Dormancy } from './dormancy.ts';
 import { Lifetimes } from './lifetimes.ts';
 import { matcherFor } from './identity.ts';
@@ -71,8 +73,8 @@ export class Gate {
   }
 
   /** Flows that pass, and the latest that did not. */
-  allFlows(): FlowRow[] {
-    return this.verdicts.rows();
+  allFlows(choose: Choose = everything): FlowRow[] {
+    return this.verdicts.rows(choose);
   }
 
   /** An id for a new rule. */

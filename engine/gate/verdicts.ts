@@ -6,6 +6,7 @@
 //   3. redecide: a change of rules cuts what is no longer allowed
 import { PROTOCOL } from '../wire/index.ts';
 import { flowText } from '../datapath/parts.ts';
+import type { Choose } from '../datapath/limits.ts';
 import type { FlowKey } from '../datapath/types.ts';
 import type { Dormancy } from './dormancy.ts';
 import type { Questions } from './questions.ts';
@@ -63,13 +64,13 @@ export class Verdicts {
   }
 
   /** Flows that pass, and the latest that did not. */
-  rows(): FlowRow[] {
+  rows(choose: Choose): FlowRow[] {
     const owner = (entry: FlowEntry): Owner | null =>
       (entry.cookie !== null && this.table.sockets.get(entry.cookie)?.owner) || null;
-    return [
-      ...[...this.table.flows.values()].map((entry) => ({ ...entry, owner: owner(entry) })),
+    return choose<FlowEntry | FlowRow>([
+      ...this.table.flows.values(),
       ...this.refused.values(),
-    ];
+    ]).map((entry) => ('owner' in entry ? entry : { ...entry, owner: owner(entry) }));
   }
 
   passes(flow: FlowKey): boolean {

@@ -2,7 +2,8 @@
 //
 // Clients that were never heard, or not lately, are in one table, those that proved themselves in another: whoever names
 // made-up addresses can fill the first, never touch the second.
-import { PacketQueue } from '../datapath/limits.ts';
+import { everything, PacketQueue } from '../datapath/limits.ts';
+import type { Choose } from '../datapath/limits.ts';
 import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
 import type { Payer } from './bubbles.ts';
 import { PEER_FORGET_MS, PEER_VALID_MS } from './config.ts';
@@ -187,31 +188,27 @@ export class RelayPeers {
     }
   }
 
-  rows(now: number): RelayPeerRow[] {
-    const known = [...this.proven.values()].map((peer): RelayPeerRow => {
-      const stamps = this.stamps(peer.address);
+  /** Those that answered in the order of the last reception, then those that are asked. */
+  rows(now: number, choose: Choose = everything): RelayPeerRow[] {
+    const asked = [...this.pending.values()].filter(({ address }) => !this.proven.has(address));
+    return choose<Proven | Pending>([...this.proven.values(), ...asked]).map((peer) => {
+      const queuedBytes = this.pending.get(peer.address)?.queue.bytes ?? 0;
+      const { address } = peer;
+      if ('queue' in peer) {
+        const nothing = { bytesIn: 0, bytesOut: 0, lastReceivedMs: null };
+        return { address, endpoint: null, trusted: false, queuedBytes, ...nothing };
+      }
+      const stamps = this.stamps(address);
       return {
-        address: peer.address,
+        address,
         endpoint: peer.endpoint,
         trusted: this.isValid(peer, now),
-        queuedBytes: this.pending.get(peer.address)?.queue.bytes ?? 0,
+        queuedBytes,
         bytesIn: stamps?.bytesIn ?? 0,
         bytesOut: stamps?.bytesOut ?? 0,
         lastReceivedMs: this.receivedAt(peer),
       };
     });
-    const asked = [...this.pending.values()]
-      .filter((peer) => !this.proven.has(peer.address))
-      .map((peer): RelayPeerRow => ({
-        address: peer.address,
-        endpoint: null,
-        trusted: false,
-        queuedBytes: peer.queue.bytes,
-        bytesIn: 0,
-        bytesOut: 0,
-        lastReceivedMs: null,
-      }));
-    return [...known, ...asked];
   }
 
   /** An entry that is valid no more, among the oldest; what the datapath alone has heard is moved to the young end. */

@@ -25,6 +25,7 @@ import {
   UNREACHABLE,
   walkHeaders,
 } from '../wire/index.ts';
+import type { Choose } from '../datapath/limits.ts';
 import type {
   Datagram,
   Endpoint,
@@ -108,8 +109,8 @@ export class TeredoRelay {
     };
   }
 
-  rows(now: number): RelayPeerRow[] {
-    return this.peers.rows(now);
+  rows(now: number, choose?: Choose): RelayPeerRow[] {
+    return this.peers.rows(now, choose);
   }
 
   /** Takes one input at time `now` (ms, never decreasing). Never throws on what came from outside. */

@@ -5,6 +5,8 @@ import { captureCalls } from './capture/calls.ts';
 import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
 import { hookCalls } from './hook/calls.ts';
+import { pageSchema } from './paging.ts';
+import type { Page } from './paging.ts';
 import { pcCalls } from './pc-calls.ts';
 import { reportCalls } from './report/calls.ts';
 import { settingsCalls } from './settings-calls.ts';
@@ -51,7 +53,10 @@ export const statusSchema = z.object({
   serverRttMs: z.number().nullable(),
   mapped: endpoint.nullable(),
   nat: z.enum(['none', 'cone', 'restricted', 'symmetric', 'unknown']),
+  /** The latest of them (`PAGE_ROWS`); the call `peers` gives the others. */
   peers: z.array(peerSchema),
+  /** All of them, and those to which a path is open. */
+  peerCounts: z.object({ known: z.number(), open: z.number() }),
   exposure: z.object({ mode: z.enum(['closed', 'allowed', 'all']), text: z.string() }),
   offloads: z.array(z.string()),
   attribution: z.string().nullable(),
@@ -132,7 +137,7 @@ export const relayStatusSchema = z.object({
 /** The calls of a client: what each takes and gives. */
 export const calls = {
   status: { params: z.strictObject({}), result: statusSchema },
-  peers: { params: z.strictObject({}), result: z.array(peerSchema) },
+  peers: { params: pageSchema, result: z.array(peerSchema) },
   ping: {
     params: z.strictObject({
       address: z.string(),
@@ -185,7 +190,7 @@ export interface ServerApi {
 /** What a relay offers. */
 export interface RelayApi {
   status(params: Record<string, never>): Promise<RelayStatus>;
-  peers(params: Record<string, never>): Promise<PeerEntry[]>;
+  peers(params: Page): Promise<PeerEntry[]>;
   reload(params: Record<string, never>): Promise<ReloadResult>;
 }
 

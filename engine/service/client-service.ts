@@ -28,6 +28,8 @@ import { policyFaults, policyView } from './policy-view.ts';
 import { choosePort } from './port.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { PortMapper } from './portmap/mapper.ts';
+import { pageOf } from './paging.ts';
+import type { Page } from './paging.ts';
 import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
 import { told } from './told.ts';
 import { Tunnel } from './tunnel.ts';
@@ -47,6 +49,8 @@ export interface ServiceHooks {
 }
 
 /** One running client. Construct it with an open adapter, `start` it, `close` it; it opens nothing before `start`. */
+const NO_PEERS = { known: 0, open: 0 } as const;
+
 export class ClientService {
   readonly keeper: Gatekeeper;
   private readonly host: Host;
@@ -175,7 +179,7 @@ export class ClientService {
   /** The calls of service/api. */
   readonly api: ClientApi = {
     status: () => Promise.resolve(this.status()),
-    peers: () => Promise.resolve(this.peerEntries()),
+    peers: (page) => Promise.resolve(this.peerEntries(page)),
     ping: ({ address, timeoutMs }) => this.ping(address, timeoutMs),
     nextServer: () => this.tunnel.nextServer(),
     ...gateApi({
@@ -190,7 +194,7 @@ export class ClientService {
   };
 
   status(): Status {
-    return { ...this.summary(), peers: this.peerEntries() };
+    return { ...this.summary(), peers: this.peerEntries({}) };
   }
 
   /** `status` without its long list. */
@@ -215,6 +219,7 @@ export class ClientService {
       serverRttMs: status?.serverRttMs ?? null,
       mapped: status?.mapped ? formatEndpoint(status.mapped) : null,
       nat: status?.nat ?? 'unknown',
+      peerCounts: this.tunnel.peerList?.peerCounts(this.host.now()) ?? NO_PEERS,
       exposure: this.exposure(),
       offloads: [...(this.datapath?.offloads ?? [])],
       attribution: this.attribution(),
@@ -254,9 +259,11 @@ export class ClientService {
     return why === null ? mode : `${mode}: ${why}`;
   }
 
-  private peerEntries(): PeerEntry[] {
+  private peerEntries(page: Page): PeerEntry[] {
     const now = this.host.now();
-    return this.tunnel.peers(now).map((row) => peerEntry(row, now));
+    return pageOf(page, (choose) =>
+      (this.tunnel.peerList?.peers(now, choose) ?? []).map((row) => peerEntry(row, now)),
+    );
   }
 
   private async ping(text: string, timeoutMs: number): ReturnType<Api['ping']> {

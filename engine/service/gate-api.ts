@@ -16,6 +16,7 @@ import { programAt } from '../host/program.ts';
 import type { Listener, Owners } from '../host/types.ts';
 import { formatIp6, PROTOCOL } from '../wire/index.ts';
 import type { Api, CallResult, Params } from './api.ts';
+import { pageOf } from './paging.ts';
 import { ServiceError } from './errors.ts';
 import type { gateCalls } from './gate-calls.ts';
 import type { PolicyView } from './policy.ts';
@@ -62,13 +63,12 @@ export function gateApi(parts: GateParts): GateApi {
         );
       return (await owners.listeners()).map((each) => listenerOf(parts.gate(), each));
     },
-    flows: () =>
-      Promise.resolve(
-        parts
-          .gate()
-          .allFlows()
-          .map((row) => flowOf(row, now())),
-      ),
+    flows: (page) => {
+      const flows = parts.gate();
+      return Promise.resolve(
+        pageOf(page, (choose) => flows.allFlows(choose).map((row) => flowOf(row, now()))),
+      );
+    },
     questions: () =>
       Promise.resolve(
         parts

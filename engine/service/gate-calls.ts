@@ -1,5 +1,6 @@
 // Module service/gate-calls declares the calls about applications, flows, questions and policy; service/api takes them in.
 import { z } from 'zod';
+import { pageSchema } from './paging.ts';
 
 const port = z.number().int().min(1).max(65_535);
 const reach = z.union([z.enum(['none', 'all']), z.array(port).min(1)]);
@@ -126,7 +127,7 @@ export const gateCalls = {
     result: z.object({ forgotten: z.number() }),
   },
   reachable: { params: none, result: z.array(listenerSchema) },
-  flows: { params: none, result: z.array(flowSchema) },
+  flows: { params: pageSchema, result: z.array(flowSchema) },
   questions: { params: none, result: z.array(questionSchema) },
   answer: {
     params: z.strictObject({

@@ -8,6 +8,8 @@ import type { KnownPc, pcCalls } from './pc-calls.ts';
 import { hostName } from './settings-schema.ts';
 import type { RememberedPc, StateStore } from './state-file.ts';
 
+/** More than a client knows. */
+const MOST_PEERS = 100_000;
 const PING_MS = 10_000;
 const MAX_PCS = 256;
 
@@ -164,7 +166,7 @@ export class KnownPcs {
   private async lookAround({ name, address }: RememberedPc): Promise<void> {
     const known = decoded(address);
     if (!known) return;
-    for (const peer of await this.parts.service.api.peers({})) {
+    for (const peer of await this.parts.service.api.peers({ limit: MOST_PEERS })) {
       const other = peer.trusted && peer.address !== address ? decoded(peer.address) : undefined;
       if (other?.client.ip !== known.client.ip) continue;
       this.offers.set(name, {

@@ -134,10 +134,7 @@ const CLIENT: readonly Metric<Status>[] = [
     help: 'Peers in the client’s list: those with an open path, and the others.',
     kind: 'gauge',
     labels: ['path'],
-    samples: ({ peers }) => {
-      const open = peers.filter((peer) => peer.trusted).length;
-      return each('path', { open, none: peers.length - open });
-    },
+    samples: ({ peerCounts: { known, open } }) => each('path', { open, none: known - open }),
   },
   DATAPATH,
 ];

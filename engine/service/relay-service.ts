@@ -13,6 +13,8 @@ import { Discards, formatEndpoint, formatIp6 } from '../wire/index.ts';
 import type { PeerEntry, RelayApi, RelayStatus } from './api.ts';
 import type { ServiceHooks } from './client-service.ts';
 import { clientEntry } from './present.ts';
+import { pageOf } from './paging.ts';
+import type { Page } from './paging.ts';
 import type { LiveRelaySettings, RelaySettings } from './relay-config.ts';
 import { servedNetworks, standsBehindNat } from './relay-place.ts';
 import type { RelayPlace } from './relay-place.ts';
@@ -102,7 +104,7 @@ export class RelayService {
   /** The calls of service/api. */
   readonly api: Omit<RelayApi, 'reload'> = {
     status: () => Promise.resolve(this.status()),
-    peers: () => Promise.resolve(this.peers()),
+    peers: (page) => Promise.resolve(this.peers(page)),
   };
 
   status(): RelayStatus {
@@ -134,9 +136,11 @@ export class RelayService {
     };
   }
 
-  private peers(): PeerEntry[] {
+  private peers(page: Page): PeerEntry[] {
     const now = this.host.now();
-    return (this.relay?.rows(now) ?? []).map((row) => clientEntry(row, now));
+    return pageOf(page, (choose) =>
+      (this.relay?.rows(now, choose) ?? []).map((row) => clientEntry(row, now)),
+    );
   }
 
   private tellStart(port: number): void {

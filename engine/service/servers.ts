@@ -184,7 +184,7 @@ export class ServerCatalogue {
   private async checkRelay(address: string): ReturnType<Api['checkRelay']> {
     const { api } = this.parts.service;
     const result = await api.ping({ address, timeoutMs: PING_MS });
-    const peer = (await api.peers({})).find((each) => each.address === address);
+    const peer = (await api.peers({ match: address })).find((each) => each.address === address);
     const carriedBy = peer?.kind === 'native' ? peer.endpoint : null;
     if (!result.ok) return { ok: false, carriedBy, rttMs: null, text: result.text };
     const { rttMs } = result;

@@ -219,6 +219,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
       serverRttMs: null,
       mapped: null,
       nat: 'unknown',
+      peerCounts: { known: 0, open: 0 },
       exposure: { mode: 'closed', text: '' },
       offloads: [],
       attribution: null,

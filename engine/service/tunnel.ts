@@ -2,13 +2,7 @@
 import { clientConfig, PEER_VALID_MS } from '../client/config.ts';
 import { TeredoClient } from '../client/client.ts';
 import type { ClientStatus } from '../client/client.ts';
-import type {
-  ClientInput,
-  ClientOutput,
-  Ip4Network,
-  PeerRow,
-  PingResult,
-} from '../client/types.ts';
+import type { ClientInput, ClientOutput, Ip4Network, PingResult } from '../client/types.ts';
 import type { Host, SocketDatapath } from '../host/types.ts';
 import { formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
@@ -174,8 +168,9 @@ export class Tunnel {
     return merge(this.discarded, this.client?.discards ?? {});
   }
 
-  peers(now: number): PeerRow[] {
-    return this.client?.peers(now) ?? [];
+  /** Who has the peers; null while it sleeps. */
+  get peerList(): Pick<TeredoClient, 'peers' | 'peerCounts'> | null {
+    return this.client;
   }
 
   /** Pings once there is an address, at the latest after `timeoutMs`. */

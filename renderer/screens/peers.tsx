@@ -204,6 +204,7 @@ const keyOf = ({ address }: PeerRow): string => address;
 export function PeersScreen(): ReactElement {
   const { t } = useTranslation();
   const peers = useSlice('peers');
+  const { known } = useSlice('status').peerCounts;
   const apps = useApps();
   const columns = useColumns(apps);
   const { ping, start } = usePing();
@@ -228,6 +229,11 @@ export function PeersScreen(): ReactElement {
           <Note tone={ping.tone} live>
             {ping.text}
           </Note>
+        </div>
+      )}
+      {known > peers.length && (
+        <div className="page-note">
+          <Note tone="idle">{t('peers.latest', { shown: peers.length, known })}</Note>
         </div>
       )}
       <List

@@ -4,6 +4,8 @@ import type { Same } from './shape.ts';
 export const en = {
   title: 'Peers',
   lead: 'Everybody your tunnel talks to, and the way there.',
+  latest:
+    'The latest {{shown, number}} of {{known, number}} are listed; in the terminal “shipworm peers” shows the others.',
   address: 'Address',
   kind: 'Kind',
   path: 'Way',
@@ -56,6 +58,8 @@ export const en = {
 export const ja: Same<typeof en> = {
   title: '通信相手',
   lead: 'トンネルの通信相手と、その経路です。',
+  latest:
+    '{{known, number}} 件のうち、最近の {{shown, number}} 件です。ほかはターミナルの「shipworm peers」で見られます。',
   address: 'アドレス',
   kind: '種類',
   path: '経路',

@@ -72,6 +72,7 @@ export const RUNNING: NonNullable<Facts['engine']> = {
     serverRttMs: 20,
     mapped: '198.51.100.7:40000',
     nat: 'restricted',
+    peerCounts: { known: 3, open: 2 },
     exposure: { mode: 'closed', text: '' },
     offloads: [],
     attribution: null,

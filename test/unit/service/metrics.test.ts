@@ -57,6 +57,7 @@ const CLIENT: Status = {
   serverRttMs: null,
   mapped: null,
   nat: 'unknown',
+  peerCounts: { known: 3, open: 2 },
   peers: [],
   exposure: { mode: 'closed', text: '' },
   offloads: [],
