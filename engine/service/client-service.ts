@@ -22,13 +22,20 @@ import { gateApi } from './gate-api.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
-import { peerEntry, pingResult, SETTING_UP, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
+import {
+  peerCounts,
+  peerPage,
+  pingResult,
+  SETTING_UP,
+  shifted,
+  stateOf,
+  TAKES_ADDRESS,
+} from './present.ts';
 import { NetworkMemory } from './network-memory.ts';
 import { policyFaults, policyView } from './policy-view.ts';
 import { choosePort } from './port.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { PortMapper } from './portmap/mapper.ts';
-import { pageOf } from './paging.ts';
 import type { Page } from './paging.ts';
 import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
 import { told } from './told.ts';
@@ -49,8 +56,6 @@ export interface ServiceHooks {
 }
 
 /** One running client. Construct it with an open adapter, `start` it, `close` it; it opens nothing before `start`. */
-const NO_PEERS = { known: 0, open: 0 } as const;
-
 export class ClientService {
   readonly keeper: Gatekeeper;
   private readonly host: Host;
@@ -219,7 +224,7 @@ export class ClientService {
       serverRttMs: status?.serverRttMs ?? null,
       mapped: status?.mapped ? formatEndpoint(status.mapped) : null,
       nat: status?.nat ?? 'unknown',
-      peerCounts: this.tunnel.peerList?.peerCounts(this.host.now()) ?? NO_PEERS,
+      peerCounts: peerCounts(this.tunnel.peerList, this.host.now()),
       exposure: this.exposure(),
       offloads: [...(this.datapath?.offloads ?? [])],
       attribution: this.attribution(),
@@ -260,10 +265,7 @@ export class ClientService {
   }
 
   private peerEntries(page: Page): PeerEntry[] {
-    const now = this.host.now();
-    return pageOf(page, (choose) =>
-      (this.tunnel.peerList?.peers(now, choose) ?? []).map((row) => peerEntry(row, now)),
-    );
+    return peerPage(this.tunnel.peerList, page, this.host.now());
   }
 
   private async ping(text: string, timeoutMs: number): ReturnType<Api['ping']> {

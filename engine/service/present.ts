@@ -1,9 +1,12 @@
 // Module service/present puts the machine's values into the API's words.
+import type { TeredoClient } from '../client/client.ts';
 import type { PeerRow, PingResult } from '../client/types.ts';
 import type { GateReason, Rule } from '../gate/index.ts';
 import type { RelayPeerRow } from '../relay/index.ts';
 import { formatEndpoint, formatIp6 } from '../wire/index.ts';
 import type { CallResult, PeerEntry, Status } from './api.ts';
+import { pageOf } from './paging.ts';
+import type { Page } from './paging.ts';
 
 const PING_TEXTS: Record<(PingResult & { ok: false })['code'], string> = {
   'no-path':
@@ -20,8 +23,21 @@ export function pingResult(result: PingResult): CallResult<'ping'> {
   return result.ok ? result : { ok: false, code: result.code, text: PING_TEXTS[result.code] };
 }
 
+type PeerSource = Pick<TeredoClient, 'peers' | 'peerCounts'> | null;
+
+/** The page of `peers` that is asked for; none while there is no client. */
+export function peerPage(client: PeerSource, page: Page, now: number): PeerEntry[] {
+  return pageOf(page, (choose) =>
+    (client?.peers(now, choose) ?? []).map((row) => peerEntry(row, now)),
+  );
+}
+
+export function peerCounts(client: PeerSource, now: number): Status['peerCounts'] {
+  return client?.peerCounts(now) ?? { known: 0, open: 0 };
+}
+
 /** One row of `peers`; `now` is the time of the call, ms. */
-export function peerEntry(row: PeerRow, now: number): PeerEntry {
+function peerEntry(row: PeerRow, now: number): PeerEntry {
   return {
     address: formatIp6(row.address),
     kind: row.kind,

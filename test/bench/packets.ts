@@ -8,8 +8,15 @@ import type { Path } from './paths.ts';
 const LOSS = 0.005;
 /** The rates that are tried, a second: the same ones in every round, so that rounds differ by what was carried alone. */
 const RATES = Array.from({ length: 40 }, (_, i) => Math.round(5_000 * 1.12 ** i));
-/** A rate must fail as often as this to be given up: a stall of the machine is no bound. */
-const TRIES = 3;
+/** How thorough the search is. */
+export interface Search {
+  /** How long each rate is tried, s. */
+  readonly seconds: number;
+  /** A rate must fail as often as this to be given up: a stall of the machine is no bound. */
+  readonly tries: number;
+  /** Every how manyth of the rates is tried at all. */
+  readonly step: number;
+}
 /** The receiver takes a silence of this length for the end, s. */
 const SILENCE = 0.3;
 
@@ -38,32 +45,33 @@ export async function mostPackets(
   { to }: Path,
   bytes: number,
   start: number,
-  seconds: number,
+  { seconds, tries, step }: Search,
 ): Promise<number> {
+  const rates = RATES.filter((_, i) => i % step === 0);
   const tried = async (rate: number): Promise<number | null> => {
     let got: number | null = null;
-    for (let i = 0; i < TRIES && got === null; i++)
+    for (let i = 0; i < tries && got === null; i++)
       got = await carried(lab, to, bytes, rate, seconds);
     return got;
   };
   let best = 0;
   // The highest rate that is carried, the lowest that is not.
-  let [low, high] = [-1, RATES.length];
+  let [low, high] = [-1, rates.length];
   let at = Math.max(
     0,
-    RATES.findLastIndex((rate) => rate <= start),
+    rates.findLastIndex((rate) => rate <= start),
   );
   for (let stride = 1; high - low > 1; stride *= 2) {
-    const got = await tried(RATES[at]!);
+    const got = await tried(rates[at]!);
     if (got === null) high = at;
     else {
       low = at;
       best = Math.max(best, got);
       // The sender itself can't do more.
-      if (got < RATES[at]! * 0.9) break;
+      if (got < rates[at]! * 0.9) break;
     }
     if (low < 0) at = Math.max(0, high - stride);
-    else if (high === RATES.length) at = Math.min(high - 1, low + stride);
+    else if (high === rates.length) at = Math.min(high - 1, low + stride);
     else at = (low + high) >> 1;
   }
   return best;

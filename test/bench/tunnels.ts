@@ -8,13 +8,29 @@ import { startMiredoServer } from '../lab/kit/programs.ts';
 import { inTurns } from './group.ts';
 import type { Group, Sample } from './group.ts';
 import { mostPackets, roundTrip } from './packets.ts';
+import type { Search } from './packets.ts';
 import { PATHS, PORTS } from './paths.ts';
 import type { Path, PathKind } from './paths.ts';
 
-/** How long each thing is measured, s, and how many round trips. */
-const FULL = { stream: 2, packets: 0.5, trips: 1_000, settleMs: 5_000 };
-const QUICK = { stream: 1, packets: 0.3, trips: 300, settleMs: 1_000 };
-type Lengths = typeof FULL;
+/** How long each thing is measured, s, how the most packets are looked for, and how many round trips. */
+interface Lengths {
+  readonly stream: number;
+  readonly packets: Search;
+  readonly trips: number;
+  readonly settleMs: number;
+}
+const FULL: Lengths = {
+  stream: 2,
+  packets: { seconds: 0.5, tries: 3, step: 1 },
+  trips: 1_000,
+  settleMs: 5_000,
+};
+const QUICK: Lengths = {
+  stream: 1,
+  packets: { seconds: 0.3, tries: 2, step: 2 },
+  trips: 300,
+  settleMs: 500,
+};
 
 interface Iperf {
   readonly mbits: number;
@@ -111,7 +127,11 @@ async function streams(lab: Lab, path: Path, seconds: number): Promise<Sample> {
 /** What the rounds before found, to begin the search there. */
 const guesses = new Map<string, number>();
 
-async function measure(lab: Lab, { name, open }: PathKind, lengths: Lengths): Promise<Sample> {
+async function measure(
+  lab: Lab,
+  { name, open, packets }: PathKind,
+  lengths: Lengths,
+): Promise<Sample> {
   // A fresh router each time: no mapping of the round before.
   lab.setNat(lab.home1, 'restricted');
   lab.setNat(lab.home2, 'restricted');
@@ -124,7 +144,7 @@ async function measure(lab: Lab, { name, open }: PathKind, lengths: Lengths): Pr
   const sample: Record<string, number> = { idleP50: idle.p50, idleP99: idle.p99 };
   for (const bytes of [1_200, 64]) {
     const key = `udp${bytes}`;
-    const guess = guesses.get(name + key) ?? 60_000;
+    const guess = guesses.get(name + key) ?? packets;
     sample[key] = await mostPackets(lab, path, bytes, guess, lengths.packets);
     if (sample[key] > 0) guesses.set(name + key, sample[key]);
   }
