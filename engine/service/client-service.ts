@@ -14,7 +14,7 @@ import type {
 import { formatEndpoint, formatIp6, parseIp6 } from '../wire/index.ts';
 import type { Endpoint, Ip6 } from '../wire/index.ts';
 import { AdapterAddress } from './adapter-address.ts';
-import type { Api, CallResult, ClientApi, Params, PeerEntry, Status } from './api.ts';
+import type { Api, CallResult, ClientApi, Params, Status } from './api.ts';
 import type { LiveClientSettings, Settings } from './config.ts';
 import type { EngineFacts } from './doctor/facts.ts';
 import { exposureEntry, exposureOf } from './exposure.ts';
@@ -22,21 +22,12 @@ import { gateApi } from './gate-api.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { GateAction } from './gatekeeper.ts';
 import type { LogEntry } from './log.ts';
-import {
-  peerCounts,
-  peerPage,
-  pingResult,
-  SETTING_UP,
-  shifted,
-  stateOf,
-  TAKES_ADDRESS,
-} from './present.ts';
+import { peersOf, pingResult, SETTING_UP, shifted, stateOf, TAKES_ADDRESS } from './present.ts';
 import { NetworkMemory } from './network-memory.ts';
 import { policyFaults, policyView } from './policy-view.ts';
 import { choosePort } from './port.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { PortMapper } from './portmap/mapper.ts';
-import type { Page } from './paging.ts';
 import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
 import { told } from './told.ts';
 import { Tunnel } from './tunnel.ts';
@@ -184,7 +175,7 @@ export class ClientService {
   /** The calls of service/api. */
   readonly api: ClientApi = {
     status: () => Promise.resolve(this.status()),
-    peers: (page) => Promise.resolve(this.peerEntries(page)),
+    peers: (page) => Promise.resolve(this.peers.page(page)),
     ping: ({ address, timeoutMs }) => this.ping(address, timeoutMs),
     nextServer: () => this.tunnel.nextServer(),
     ...gateApi({
@@ -199,7 +190,7 @@ export class ClientService {
   };
 
   status(): Status {
-    return { ...this.summary(), peers: this.peerEntries({}) };
+    return { ...this.summary(), peers: this.peers.page({}) };
   }
 
   /** `status` without its long list. */
@@ -224,7 +215,7 @@ export class ClientService {
       serverRttMs: status?.serverRttMs ?? null,
       mapped: status?.mapped ? formatEndpoint(status.mapped) : null,
       nat: status?.nat ?? 'unknown',
-      peerCounts: peerCounts(this.tunnel.peerList, this.host.now()),
+      peerCounts: this.peers.counts(),
       exposure: this.exposure(),
       offloads: [...(this.datapath?.offloads ?? [])],
       attribution: this.attribution(),
@@ -264,8 +255,8 @@ export class ClientService {
     return why === null ? mode : `${mode}: ${why}`;
   }
 
-  private peerEntries(page: Page): PeerEntry[] {
-    return peerPage(this.tunnel.peerList, page, this.host.now());
+  private get peers(): ReturnType<typeof peersOf> {
+    return peersOf(this.tunnel.peerList, this.host.now());
   }
 
   private async ping(text: string, timeoutMs: number): ReturnType<Api['ping']> {

@@ -23,17 +23,18 @@ export function pingResult(result: PingResult): CallResult<'ping'> {
   return result.ok ? result : { ok: false, code: result.code, text: PING_TEXTS[result.code] };
 }
 
-type PeerSource = Pick<TeredoClient, 'peers' | 'peerCounts'> | null;
-
-/** The page of `peers` that is asked for; none while there is no client. */
-export function peerPage(client: PeerSource, page: Page, now: number): PeerEntry[] {
-  return pageOf(page, (choose) =>
-    (client?.peers(now, choose) ?? []).map((row) => peerEntry(row, now)),
-  );
-}
-
-export function peerCounts(client: PeerSource, now: number): Status['peerCounts'] {
-  return client?.peerCounts(now) ?? { known: 0, open: 0 };
+/** The peers of a client at `now`, ms: a page of them, and how many there are; none while there is no client. */
+export function peersOf(
+  client: Pick<TeredoClient, 'peers' | 'peerCounts'> | null,
+  now: number,
+): { page: (page: Page) => PeerEntry[]; counts: () => Status['peerCounts'] } {
+  return {
+    page: (page) =>
+      pageOf(page, (choose) =>
+        (client?.peers(now, choose) ?? []).map((row) => peerEntry(row, now)),
+      ),
+    counts: () => client?.peerCounts(now) ?? { known: 0, open: 0 },
+  };
 }
 
 /** One row of `peers`; `now` is the time of the call, ms. */
