@@ -279,7 +279,7 @@ export interface RelayAdapter extends Pick<
 /** What a relay needs of the system. */
 export interface RelayHost extends Pick<
   Host,
-  'now' | 'random' | 'openDatapath' | 'networkState' | 'watchNetwork'
+  'now' | 'after' | 'random' | 'openDatapath' | 'networkState' | 'watchNetwork'
 > {
   /** Rejects with HostError. */
   openRelayAdapter(options: AdapterOptions): Promise<RelayAdapter>;

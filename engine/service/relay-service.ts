@@ -34,7 +34,7 @@ export class RelayService {
   private datapath: SocketDatapath | null = null;
   private relay: TeredoRelay | null = null;
   private forwarding: RelayStatus['forwarding'] = 'none';
-  private timer: NodeJS.Timeout | null = null;
+  private cancelTimer = (): void => undefined;
   private stopWatching: () => void = () => undefined;
   private addressGone = false;
   private flooded = false;
@@ -95,7 +95,7 @@ export class RelayService {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    if (this.timer) clearTimeout(this.timer);
+    this.cancelTimer();
     this.stopWatching();
     this.datapath?.close();
     await this.adapter.close();
@@ -215,12 +215,11 @@ export class RelayService {
   }
 
   private wakeAt(at: number): void {
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = null;
+    this.cancelTimer();
     if (at === Infinity) return;
     // A timer that fires a little early is harmless: the machine names the same time again.
     const wait = Math.max(0, Math.ceil(at - this.host.now()));
-    this.timer = setTimeout(() => this.input({ kind: 'timeout' }), wait);
+    this.cancelTimer = this.host.after(wait, () => this.input({ kind: 'timeout' }));
   }
 
   private fail(error: HostError): void {
