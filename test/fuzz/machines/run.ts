@@ -2,8 +2,9 @@
 import { SeededRandom } from '../../../engine/sim/index.ts';
 import { SAMPLES } from '../../unit/wire/samples.ts';
 import { Corpus } from './bytes.ts';
-import { clientTarget, relayTarget, serverTarget, wire } from './targets.ts';
-import type { Target } from './targets.ts';
+import { clientTarget } from './client-target.ts';
+import type { Target } from './promises.ts';
+import { relayTarget, serverTarget, wire } from './targets.ts';
 
 export const TARGETS: Readonly<Record<string, Target>> = {
   wire,

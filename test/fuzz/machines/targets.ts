@@ -1,10 +1,7 @@
-// Module test/fuzz/machines/targets plays hostile conversations with the wire's parsers and the three machines, and throws at the first broken promise.
-import { clientConfig } from '../../../engine/client/config.ts';
-import type { SeededRandom } from '../../../engine/sim/index.ts';
+// Module test/fuzz/machines/targets plays hostile conversations with the wire's parsers, servers and relays, and throws at the first broken promise.
 import {
   buildBubble,
   formatEndpoint,
-  isGlobalUnicast4,
   mayAnswerWithError,
   parseAdvertisement,
   parseDatagram,
@@ -13,43 +10,16 @@ import {
   parseIp6Header,
   parseSolicitation,
   readAlternateAddresses,
-  readIp6,
   readNeighborDiscovery,
   readNonce,
   readRandomPort,
   walkHeaders,
 } from '../../../engine/wire/index.ts';
-import type { Endpoint } from '../../../engine/wire/index.ts';
-import * as client from '../../unit/client/harness.ts';
 import * as relay from '../../unit/relay/harness.ts';
 import * as server from '../../unit/server/harness.ts';
-import type { Corpus } from './bytes.ts';
 import { mutate } from './bytes.ts';
-
-/** One conversation; `executions` are inputs given. Throws Error when a promise is broken. */
-export type Target = (random: SeededRandom, corpus: Corpus) => number;
-
-const STEPS = 60;
-/** An Ethernet frame holds no more. */
-const MAX_DATAGRAM = 1_472;
-/** Sources of hostile datagrams, besides the true ones. */
-const STRANGERS = ['203.0.113.66:40404', '198.51.100.99:1', '192.0.2.1:3545', '203.0.113.9:50001'];
-
-function must(held: boolean, text: string): asserts held {
-  if (!held) throw new Error(text);
-}
-
-function judgeDatagram(to: Endpoint, bytes: Uint8Array): void {
-  must(isGlobalUnicast4(to.ip) && to.port > 0, `sent to ${formatEndpoint(to)}`);
-  must(bytes.length <= MAX_DATAGRAM, `sent ${bytes.length} bytes`);
-  const parsed = parseDatagram(bytes);
-  must(parsed.ok, `sent what is no datagram: ${parsed.ok ? '' : parsed.reason}`);
-}
-
-function judgeReasons(discards: Readonly<Record<string, number>>): void {
-  for (const [reason, count] of Object.entries(discards))
-    must(/^[a-z][A-Za-z0-9]+$/.test(reason) && count > 0, `a discard without a name: ${reason}`);
-}
+import { judgeDatagram, judgeReasons, must, STEPS, STRANGERS } from './promises.ts';
+import type { Target } from './promises.ts';
 
 /** Every reader of the wire, on bytes and on what the first reader found in them. */
 export const wire: Target = (random, corpus) => {
@@ -72,72 +42,6 @@ export const wire: Target = (random, corpus) => {
     readRandomPort(trailers);
     const effect = [parsed, ...seen].map((each) => (each.ok ? 'ok' : each.reason)).join();
     corpus.note(bytes, `${effect} ${trailers.map(({ type }) => type).join()}`);
-  }
-  return STEPS;
-};
-
-/** What the world would truly send to the client next, or null. */
-function trueAnswer(bench: client.Bench): { from: Endpoint; bytes: Uint8Array } | null {
-  const out = bench.sent.shift();
-  if (!out) return null;
-  if (out.why === 'solicitation' || out.why === 'refresh') {
-    const parts = client.partsFor(client.open(out), client.MAPPED);
-    return { from: out.to, bytes: client.advertisement(parts) };
-  }
-  if (out.why === 'ping-test' || out.why === 'ping')
-    return { from: client.RELAY, bytes: client.echoReply(out) };
-  const { header } = client.open(out);
-  const from = out.why === 'indirect-bubble' ? client.PEER_ENDPOINT : out.to;
-  return { from, bytes: client.bubble(header.destination, header.source) };
-}
-
-/** A client whose server, peers and relay are partly true, whose neighbours are not, and whose programs send anything. */
-export const clientTarget: Target = (random, corpus) => {
-  const bench = new client.Bench({ birthdayProbing: true });
-  const { maxPeers } = clientConfig({ server: client.PRIMARY.ip }).limits;
-  const ends = [
-    client.PRIMARY,
-    client.SECONDARY,
-    client.PEER_ENDPOINT,
-    client.PEER_SERVER,
-    client.RELAY,
-    ...STRANGERS.map(client.at),
-  ];
-  for (let step = 0; step < STEPS; step++) {
-    const before = JSON.stringify(bench.client.discards);
-    bench.order = [];
-    let bytes: Uint8Array = new Uint8Array(0);
-    const answer = random.chance(0.5) ? trueAnswer(bench) : null;
-    if (answer) {
-      bytes = random.chance(0.7)
-        ? answer.bytes
-        : mutate(answer.bytes, random, () => corpus.any(random));
-      bench.receive(random.chance(0.9) ? answer.from : random.pick(ends), bytes);
-    } else if (random.chance(0.5)) {
-      bytes = corpus.draw(random);
-      bench.receive(random.pick(ends), bytes);
-    } else if (random.chance(0.6) && bench.client.status().address !== null) {
-      const to = random.pick([client.PEER, client.NATIVE, readIp6(random.bytes(16), 0)]);
-      bytes = client.udp(bench.address, to, step, random.between(48, 1_280));
-      bench.fromProgram(random.chance(0.7) ? bytes : mutate(bytes, random, () => bytes));
-    } else if (random.chance(0.3)) {
-      const [type, code] = [random.between(0, 20), random.between(0, 20)];
-      bench.client.handleInput({ kind: 'icmp4', to: random.pick(ends), type, code }, bench.now);
-      bench.drain();
-    } else bench.pass(random.between(0, 40_000));
-    must(bench.order.length < 5_000, `${bench.order.length} outputs for one input`);
-    for (const { to, bytes: sent } of bench.sent) judgeDatagram(to, sent);
-    const own = bench.client.status().address;
-    for (const { bytes: packet, error } of bench.delivered.splice(0)) {
-      const header = parseIp6Header(packet);
-      must(header.ok, 'delivered what is no IPv6 packet');
-      must(error || (own !== null && header.value.source !== own), 'delivered our own packet');
-    }
-    must(bench.client.peers(bench.now).length <= maxPeers, 'more peers than the bound');
-    must(!Number.isNaN(bench.wake), 'a time-out at no time');
-    judgeReasons(bench.client.discards);
-    const changed = JSON.stringify(bench.client.discards) === before ? '' : before;
-    corpus.note(bytes, `${bench.order.join()} ${bench.client.status().state} ${changed.length}`);
   }
   return STEPS;
 };
