@@ -1,5 +1,7 @@
 // Sends 20,000 datagrams of junk a second of eight kinds at server, client and relay: nothing grows, answers or ends.
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callStatus } from '../../engine/service/control-client.ts';
 import type { ServerStatus } from '../../engine/service/api.ts';
@@ -27,15 +29,19 @@ describe.skipIf(reason !== null)(
     let relay: RelayProgram;
     let client: Shipworm;
     let address: string;
+    let liar: string;
     beforeAll(async () => {
       lab = new Lab();
       lab.setNat(lab.home1, 'cone');
+      liar = lab.addPc(lab.home1, 66);
       server = new Place(lab, 'server');
       const args = ['server', '--primary', SERVER, '--secondary', SERVER2];
       const program = lab.start(lab.pub, SHIPWORM, args, server.env);
       await program.says(/Serving at /, 5_000 * SLOW);
       relay = await startRelay(lab, lab.relay);
-      client = startShipworm(lab, lab.home1, ['--expose-all']);
+      const config = join(lab.folder, 'client.json');
+      writeFileSync(config, JSON.stringify({ localDiscovery: true }));
+      client = startShipworm(lab, lab.home1, ['--expose-all', '--config', config]);
       address = await client.address();
       await answers(lab, lab.home1, NATIVE);
     });
@@ -115,5 +121,80 @@ describe.skipIf(reason !== null)(
       },
       60_000,
     );
+
+    /** The client while `flood` lasts: who pings through it goes on, and neither its memory nor what it sends grows beyond bounds. */
+    async function survives<T>(
+      flood: (seconds: number) => Promise<T>,
+      { out, keptKb }: { readonly out: (seconds: number) => number; readonly keptKb: number },
+    ): Promise<{ flooded: T; all: number; refused: Readonly<Record<string, number>> }> {
+      const { space } = lab.home1;
+      await flood(SECONDS / 3);
+      const before = holdings(space);
+      const { discards } = (await client.status()).counters;
+      const all = await refused.client();
+      const [sent, began] = [sentBy(space), performance.now()];
+      const args = ['-n', '-c', '5', '-i', '0.2', '-w', `${3 * SLOW}`, NATIVE];
+      const [flooded, ping] = await Promise.all([flood(1), lab.run(space, 'ping', args)]);
+      expect(ping.out, ping.err).toMatch(/ [2-5] received/);
+      expect(sentBy(space) - sent).toBeLessThan(out((performance.now() - began) / 1000));
+      const after = holdings(space);
+      expect(after.pids).toEqual(before.pids);
+      expect(after.fds).toBe(before.fds);
+      if (PLAIN_BUILD) expect(after.pssKb - before.pssKb).toBeLessThan(GARBAGE_KB + keptKb);
+      await answers(lab, lab.home1, NATIVE);
+      const counted = Object.entries((await client.status()).counters.discards);
+      const grown = counted.map(([name, count]) => [name, count - (discards[name] ?? 0)]);
+      return {
+        flooded,
+        all: (await refused.client()) - all,
+        refused: Object.fromEntries(grown) as Record<string, number>,
+      };
+    }
+
+    test('H-ping-guess: echo replies in the name of a host that is spoken with move and cut nothing', async () => {
+      const { port } = parseEndpoint((await client.status()).mapped!)!;
+      const to = [lab.home1.outside, port] as const;
+      const guess = (seconds: number) =>
+        junk(lab, lab.core, 'reply', to, { rate: 10_000, seconds, inner: address, outer: NATIVE });
+      // What is asked of the host is a connectivity test in two seconds; the rest is the pings.
+      const out = (seconds: number): number => 20 + 10 * seconds;
+      const { flooded, all, refused: why } = await survives(guess, { out, keptKb: 0 });
+      expect(flooded.heard).toBe(0);
+      // Most of a stranger's flood is refused before it comes to JavaScript.
+      expect(all).toBeGreaterThan(flooded.sent / 2);
+      expect(why['sourceUnproven']).toBeGreaterThan(100);
+      const { peers } = await client.status();
+      expect(peers.find((peer) => peer.address === NATIVE)).toMatchObject({
+        trusted: true,
+        endpoint: `${RELAY}:3545`,
+      });
+    });
+
+    test('H-discovery: bubbles from its own link by multicast, foreign ones and in the name of its neighbours', async () => {
+      const group = ['224.0.0.253', 3_544] as const;
+      const all = { rate: 5_000, inner: 'ff02::1' };
+      const flood = async (seconds: number) => {
+        const foreign = await junk(lab, liar, 'bubble', group, { ...all, seconds: seconds / 2 });
+        const near = { ...all, seconds: seconds / 2, outer: address };
+        return foreign.sent + (await junk(lab, liar, 'sibling', group, near)).sent;
+      };
+      // 50 new peers a second, and as many at once, each greeted by a bubble.
+      const out = (seconds: number): number => 100 + 60 * seconds;
+      const { flooded, refused: why } = await survives(flood, { out, keptKb: 0 });
+      expect(why['discoveryRefused']).toBeGreaterThan(flooded / 8);
+      expect(why['newPeerLimit']).toBeGreaterThan(flooded / 8);
+    });
+
+    test('H-queue: a program’s large packets to thousands of dead addresses keep to their bounds', async () => {
+      const flood = (seconds: number) =>
+        lab.run(lab.home1.space, process.execPath, [
+          ...[resolve('test/lab/kit/flood6.ts'), SERVER, `${5_000 * seconds}`, '5000', '1200'],
+        ]);
+      // 200 new peers a second, and twice as many from before, with two bubbles each every two seconds; 8 MB of queues.
+      const out = (seconds: number): number => 50 + 2 * (400 + 200 * seconds) * (1 + seconds / 2);
+      const { flooded, refused: why } = await survives(flood, { out, keptKb: 8 * 1024 });
+      expect(flooded.code, flooded.err).toBe(0);
+      expect(why['newPeerLimit']).toBeGreaterThan(200);
+    });
   },
 );

@@ -1,6 +1,7 @@
 // Sends what nobody should have to take: junk at a rate, solicitations as fast as they are answered, or raw packets as they are.
 //
-//   blast junk KIND IP PORT RATE SECONDS INNER   KIND: small large udp bubble echo trailers scan advert; INNER: IPv6 destination
+//   blast junk KIND IP PORT RATE SECONDS INNER [OUTER]   KIND: small large udp bubble echo trailers scan advert reply sibling; INNER:
+//                                                IPv6 destination; OUTER: source, made up if it is not said; a sibling is like it
 //   blast ask IP PORT SECONDS WINDOW             solicitations, at most WINDOW of them unanswered
 //   blast offer IP PORT RATE SECONDS             solicitations at a rate, whether answered or not
 //   blast crowd FROM IP PORT RATE COUNT          solicitations of COUNT clients, one each, at the addresses from FROM on
@@ -83,17 +84,25 @@ void madeUp(uint8_t* address) {
   put16(address + 14, ip);
 }
 
-size_t junk(const std::string& kind, uint8_t* packet, const uint8_t* inner) {
+size_t junk(const std::string& kind, uint8_t* packet, const uint8_t* inner, const uint8_t* outer) {
   uint8_t source[16];
-  madeUp(source);
+  if (outer)
+    std::memcpy(source, outer, 16);
+  else
+    madeUp(source);
+  // The same mapped IPv4 address, other flags and another port.
+  if (kind == "sibling") {
+    put16(source + 8, draw() & 0x3cff);
+    put16(source + 10, static_cast<uint32_t>(draw()));
+  }
   if (kind == "small" || kind == "large") {
     const size_t length = kind == "small" ? 60 : 1400;
     fill(packet, length);
     return length;
   }
-  if (kind == "bubble" || kind == "trailers") {
+  if (kind == "bubble" || kind == "trailers" || kind == "sibling") {
     header(packet, 0, 59, 255, source, inner);
-    if (kind == "bubble") return kHeader;
+    if (kind != "trailers") return kHeader;
     // Trailers of nonsense: any type, any length, the last one past the end.
     fill(packet + kHeader, 1200);
     for (size_t at = 0; at < 1200; at += 2 + packet[kHeader + at + 1]) packet[kHeader + at + 1] &= 0x1f;
@@ -113,7 +122,7 @@ size_t junk(const std::string& kind, uint8_t* packet, const uint8_t* inner) {
     put16(inside + kHeader + 2, checksum(inside, 48));
     return 21 + kHeader + 48;
   }
-  const bool echo = kind == "echo";
+  const bool echo = kind == "echo" || kind == "reply";
   const size_t payload = echo ? 64 : 160;
   header(packet, payload, echo ? 58 : 17, 64, source, inner);
   // Flags and port of a Teredo address guessed (RFC 5991 §2).
@@ -121,7 +130,7 @@ size_t junk(const std::string& kind, uint8_t* packet, const uint8_t* inner) {
   uint8_t* upper = packet + kHeader;
   fill(upper, payload);
   if (echo) {
-    upper[0] = 128;
+    upper[0] = kind == "reply" ? 129 : 128;
     upper[1] = upper[2] = upper[3] = 0;
     put16(upper + 2, checksum(packet, payload));
   } else {
@@ -172,8 +181,9 @@ int runJunk(char** arguments) {
   const std::string kind = arguments[0];
   const int fd = connected(arguments[1], arguments[2]);
   const double rate = std::atof(arguments[3]), seconds = std::atof(arguments[4]);
-  uint8_t inner[16];
+  uint8_t inner[16], outer[16];
   if (inet_pton(AF_INET6, arguments[5], inner) != 1) fail(arguments[5]);
+  if (arguments[6] && inet_pton(AF_INET6, arguments[6], outer) != 1) fail(arguments[6]);
   auto* batch = new Batch;
   const double begin = now();
   size_t sent = 0, heard = 0, due = 0;
@@ -181,7 +191,7 @@ int runJunk(char** arguments) {
     due = static_cast<size_t>(t * rate) + 1;
     while (sent < due) {
       const size_t count = std::min(kBatch, due - sent);
-      for (size_t i = 0; i < count; i++) batch->parts[i].iov_len = junk(kind, batch->bytes[i], inner);
+      for (size_t i = 0; i < count; i++) batch->parts[i].iov_len = junk(kind, batch->bytes[i], inner, arguments[6] ? outer : nullptr);
       sent += sendAll(fd, *batch, count);
     }
     uint8_t answer[kMaxBytes];
@@ -354,7 +364,7 @@ int runRaw() {
 
 int main(int count, char** arguments) {
   const std::string mode = count > 1 ? arguments[1] : "";
-  if (mode == "junk" && count == 8) return runJunk(arguments + 2);
+  if (mode == "junk" && (count == 8 || count == 9)) return runJunk(arguments + 2);
   if (mode == "ask" && count == 6) return runAsk(arguments + 2);
   if (mode == "offer" && count == 6) return runOffer(arguments + 2);
   if (mode == "crowd" && count == 7) return runCrowd(arguments + 2);

@@ -26,15 +26,22 @@ async function blast(lab: Lab, space: string, args: readonly string[]): Promise<
   return JSON.parse(result.out) as Sent;
 }
 
-/** Sends `rate` datagrams of `kind` a second to `ip`:`port`; `inner` is the IPv6 destination of those that have one. */
+/**
+ * Sends `rate` datagrams of `kind` a second to `ip`:`port`; `inner` is the IPv6 destination of those that have one, `outer` their source,
+ * made up if it is not said. A `reply` is an ICMPv6 echo reply of chance, a `sibling` a bubble whose source differs from `outer` in flags and port.
+ */
 export function junk(
   lab: Lab,
   space: string,
-  kind: (typeof JUNK)[number],
+  kind: (typeof JUNK)[number] | 'reply' | 'sibling',
   [ip, port]: readonly [string, number],
-  { rate, seconds, inner }: { rate: number; seconds: number; inner: string },
+  { rate, seconds, inner, outer }: { rate: number; seconds: number; inner: string; outer?: string },
 ): Promise<Sent> {
-  return blast(lab, space, ['junk', kind, ip, `${port}`, `${rate}`, `${seconds}`, inner]);
+  const source = outer === undefined ? [] : [outer];
+  return blast(lab, space, [
+    ...['junk', kind, ip, `${port}`, `${rate}`, `${seconds}`, inner],
+    ...source,
+  ]);
 }
 
 /** Solicits the server at `ip` with at most `window` of them unanswered. */
