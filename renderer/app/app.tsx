@@ -87,6 +87,7 @@ function NavItem({ name, count }: { name: ScreenName; count?: number }): ReactEl
 function Nav(): ReactElement {
   const { t } = useTranslation();
   const status = useSlice('status');
+  const starting = useSlice('shell').engine.state === 'starting';
   const builtIn = useSlice('builtIn') !== null;
   const waiting = useSlice('questions').filter(({ answered }) => !answered).length;
   return (
@@ -107,8 +108,8 @@ function Nav(): ReactElement {
       <NavItem name="settings" />
       <p className="nav-foot">
         <span className="word">
-          <Mark tone={toneOf(status)} size={12} />
-          {t(`states.state.${status.state}`)}
+          <Mark tone={starting ? 'work' : toneOf(status)} size={12} />
+          {starting ? t('states.head.starting') : t(`states.state.${status.state}`)}
         </span>
       </p>
     </nav>

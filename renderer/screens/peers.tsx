@@ -66,7 +66,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
       {
         id: 'address',
         title: t('peers.address'),
-        width: 'minmax(112px, 3fr)',
+        width: 'minmax(124px, 3fr)',
         mono: true,
         cell: ({ address }) => <Ends text={address} />,
         full: ({ address }) => address,
@@ -75,7 +75,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
       {
         id: 'kind',
         title: t('peers.kind'),
-        width: 'minmax(76px, 1fr)',
+        width: 'minmax(66px, 1fr)',
         cell: ({ kind }) => t(`peers.kinds.${kind}`),
         full: ({ kind }) => t(`peers.kinds.${kind}`),
         compare: byText(({ kind }) => kind),
@@ -83,7 +83,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
       {
         id: 'path',
         title: t('peers.path'),
-        width: 'minmax(98px, 1.2fr)',
+        width: 'minmax(94px, 1.2fr)',
         cell: ({ path }) => (
           <Word tone={toneOfPath(path)}>{t(`peers.paths.${path ?? 'none'}`)}</Word>
         ),
@@ -93,7 +93,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
       {
         id: 'app',
         title: t('peers.app'),
-        width: 'minmax(56px, 1.2fr)',
+        width: 'minmax(54px, 1.2fr)',
         cell: ({ address }) => apps.get(address) ?? '',
         full: ({ address }) => apps.get(address) ?? '',
         compare: byText(({ address }) => apps.get(address) ?? ''),
@@ -101,7 +101,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
       {
         id: 'rtt',
         title: t('peers.rtt'),
-        width: '72px',
+        width: '66px',
         number: true,
         cell: ({ rttMs }) => (rttMs === null ? '–' : formatMs(rttMs, language)),
         compare: by(({ rttMs }) => rttMs ?? Infinity),
@@ -109,7 +109,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
       {
         id: 'bytes',
         title: t('peers.bytes'),
-        width: 'minmax(104px, 1.2fr)',
+        width: 'minmax(120px, 1.2fr)',
         number: true,
         cell: ({ bytesIn, bytesOut }) =>
           `${formatBytes(bytesIn, language)} / ${formatBytes(bytesOut, language)}`,

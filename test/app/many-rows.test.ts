@@ -1,9 +1,8 @@
 // Ten thousand peers, connections and events in the real window, a thousand of them changing ten times a second: few rows exist, and an update is cheap.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { FlowRow, LogRow, PeerRow, Snapshot } from '../../engine/service/slices.ts';
-import { UPDATE } from '../../electron/channels.ts';
 import { openApp } from './kit/app.ts';
 import type { App } from './kit/app.ts';
+import { fillWindow, holdWindow } from './kit/rows.ts';
 
 const ROWS = 10_000;
 const CHANGED = 1_000;
@@ -15,88 +14,9 @@ beforeAll(async () => {
   await app.call('finishFirstRun', {});
   await app.page.getByRole('button', { name: 'Peers' }).waitFor();
   await app.resize(1600, 1000);
-  // From here on the window hears from this test alone.
-  await app.page.evaluate(
-    () =>
-      new Promise<void>((resolve) => {
-        const stop = window.shipworm.watch((update) => {
-          if (update.kind !== 'snapshot') return;
-          (globalThis as { first?: unknown }).first = update.snapshot;
-          stop();
-          resolve();
-        });
-      }),
-  );
+  await holdWindow(app);
 });
 afterAll(() => app.close());
-
-/** Hands the window, over the app's own channel, a snapshot with so many rows of each list. */
-async function fill(rows: number): Promise<void> {
-  const snapshot = await app.page.evaluate(
-    () => (globalThis as unknown as { first: Snapshot }).first,
-  );
-  await app.electron.evaluate(
-    ({ BrowserWindow }, { channel, given, count }) => {
-      const peer = (i: number, more: number): PeerRow => ({
-        address: `2001:0:c000:201:${(i >> 8).toString(16)}:${(i & 255).toString(16)}:39cc:9bf8`,
-        kind: i % 5 === 0 ? 'native' : 'teredo',
-        endpoint: `198.51.100.${i % 250}:${1024 + i}`,
-        path: i % 7 === 0 ? null : 'bubbles',
-        trusted: true,
-        rttMs: 20 + (i % 100),
-        bytesIn: i * 100 + more,
-        bytesOut: i * 90,
-        lastHeardAt: Date.now(),
-      });
-      const flow = (i: number): FlowRow => ({
-        protocol: 'tcp',
-        local: '2001:0:c000:201:38de:105:39cc:9bf8',
-        localPort: 40_000 + (i % 20_000),
-        remote: peer(i, 0).address,
-        remotePort: 443,
-        direction: 'out',
-        verdict: i % 3 === 0 ? 'refuse' : 'pass',
-        reason: i % 3 === 0 ? 'no-rule' : 'allowed',
-        app: null,
-        pid: null,
-        confidence: 'unknown',
-        lastAt: Date.now() - i,
-      });
-      const line = (i: number): LogRow => ({
-        seq: i + 1,
-        at: Date.now(),
-        level: 'info',
-        text: `Line ${i} of the log, as long as most of them are.`,
-      });
-      const many = <T>(make: (i: number) => T): T[] =>
-        Array.from({ length: count }, (_, i) => make(i));
-      const full: Snapshot = {
-        ...given,
-        peers: many((i) => peer(i, 0)),
-        flows: many(flow),
-        log: many(line),
-      };
-      const { webContents } = BrowserWindow.getAllWindows()[0]!;
-      webContents.send(channel, { kind: 'snapshot', snapshot: full });
-      let tick = 0;
-      (globalThis as unknown as { change: (changed: number) => void }).change = (changed) => {
-        tick += 1;
-        const some = <T>(make: (i: number) => T): T[] =>
-          Array.from({ length: changed }, (_, i) => make((i * 7 + tick) % count));
-        webContents.send(channel, {
-          kind: 'change',
-          set: {},
-          patches: {
-            peers: { upsert: some((i) => peer(i, tick)), remove: [] },
-            flows: { upsert: some(flow), remove: [] },
-            log: { upsert: [line(count + tick)], remove: [String(tick)] },
-          },
-        });
-      };
-    },
-    { channel: UPDATE, given: snapshot, count: rows },
-  );
-}
 
 /** Milliseconds of scripting for each of some updates, ten a second. */
 async function costOf(changed: number): Promise<number> {
@@ -126,7 +46,7 @@ test.each([
   ['Peers', 'Peers', '10,000 peers', '100 peers'],
   ['Activity', 'Connections', '10,000 connections', '100 connections'],
 ])('%s', async (screen, table, count, few) => {
-  await fill(ROWS);
+  await fillWindow(app, ROWS);
   const { page } = app;
   await page.getByRole('button', { name: screen }).first().click();
   await page.getByText(count).first().waitFor();
@@ -135,7 +55,7 @@ test.each([
   expect(await grid.getByRole('row').count()).toBeLessThan(70);
 
   const full = await costOf(CHANGED);
-  await fill(100);
+  await fillWindow(app, 100);
   await page.getByText(few).first().waitFor();
   const small = await costOf(10);
   process.stdout.write(
@@ -144,7 +64,7 @@ test.each([
   // The goal is 8 ms. A screen that drew every row anew would need hundreds; a slow and busy machine needs several times the goal.
   expect(full).toBeLessThan(80);
 
-  await fill(ROWS);
+  await fillWindow(app, ROWS);
   await page.getByText(count).first().waitFor();
   await grid.focus();
   await page.keyboard.press('End');

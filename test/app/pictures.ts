@@ -4,9 +4,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { en } from '../../renderer/words/index.ts';
+import { en, ja } from '../../renderer/words/index.ts';
 import { openApp } from './kit/app.ts';
 import type { App } from './kit/app.ts';
+import { fillWindow, holdWindow, showStarting } from './kit/rows.ts';
 
 const FONTS = fileURLToPath(new URL('./kit/fonts.conf', import.meta.url));
 const SIZES = [
@@ -41,6 +42,14 @@ class Camera {
   async take(name: string, width: number): Promise<void> {
     await wait(DRAWN_MS);
     await this.app.page.screenshot({ path: join(this.folder, `${name}-${width}.png`) });
+  }
+
+  /** Both sizes, in the theme of the moment. */
+  async takeBoth(name: string): Promise<void> {
+    for (const { width, height } of SIZES) {
+      await this.app.resize(width, height);
+      await this.take(name, width);
+    }
   }
 
   /** Both themes in both sizes. */
@@ -134,6 +143,32 @@ async function badDay(app: App, camera: Camera): Promise<void> {
   await app.call('changeBuiltIn', { change: 'reset' });
 }
 
+/** Nobody needs the tunnel. */
+async function asleep(app: App, camera: Camera): Promise<void> {
+  for (const { name, running } of (await app.call('builtIn', {})).programs)
+    if (running) await app.call('changeBuiltIn', { change: 'program', name, running: false });
+  await app.call('changeBuiltIn', { change: 'speed', speed: 10 });
+  await camera.open('status');
+  await app.page
+    .getByRole('heading', { name: en.states.head.dormant })
+    .waitFor({ timeout: 60_000 });
+  await app.call('changeBuiltIn', { change: 'speed', speed: 1 });
+  await camera.takeAll('dormant');
+}
+
+/** What lasts too short, and what is too many, for the built-in network: the window is told it by itself. */
+async function told(app: App, camera: Camera): Promise<void> {
+  await camera.open('status');
+  await holdWindow(app);
+  await showStarting(app);
+  await camera.takeBoth('starting');
+  await fillWindow(app, 10_000);
+  for (const screen of ['peers', 'activity'] as const) {
+    await camera.open(screen);
+    await camera.takeBoth(`${screen}-many`);
+  }
+}
+
 async function japanese(app: App, camera: Camera): Promise<void> {
   await app.call('setLanguage', { language: 'ja' });
   for (const screen of [
@@ -148,6 +183,12 @@ async function japanese(app: App, camera: Camera): Promise<void> {
     await app.resize(900, 600);
     await camera.take(`${screen === 'knownPcs' ? 'known-pcs' : screen}-ja`, 900);
   }
+  await camera.open('settings');
+  await app.page.getByRole('radio', { name: ja.settings.areas.tunnel }).click();
+  await camera.take('settings-tunnel-ja', 900);
+  await camera.open('activity');
+  await app.page.getByRole('radio', { name: ja.activity.log }).click();
+  await camera.take('activity-ja', 900);
 }
 
 /** 256 colours are enough for a window, and a third of the bytes. */
@@ -166,7 +207,10 @@ try {
   await firstRun(app, camera);
   await goodDay(app, camera);
   await badDay(app, camera);
+  await asleep(app, camera);
   await japanese(app, camera);
+  await app.call('setLanguage', { language: 'en' });
+  await told(app, camera);
 } finally {
   await app.close();
 }
