@@ -6,7 +6,7 @@ export interface LinkState {
   readonly tone: Tone;
   /** A round trip where one was measured, else what is wrong. */
   readonly ms: number | null;
-  readonly word: 'good' | 'work' | 'bad' | 'cut' | 'idle' | 'unknown';
+  readonly word: 'good' | 'work' | 'bad' | 'cut' | 'idle' | 'off' | 'unknown';
 }
 
 export interface Way {
@@ -23,6 +23,7 @@ const link = (word: LinkState['word'], ms: number | null = null): LinkState => (
     bad: 'bad' as const,
     cut: 'bad' as const,
     idle: 'idle' as const,
+    off: 'idle' as const,
     unknown: 'idle' as const,
   }[word],
   ms,
@@ -55,7 +56,11 @@ export function wayOf(status: StatusSlice, peers: readonly PeerRow[]): Way {
   if (code === 'no-network')
     return { links: [link('cut'), link('unknown'), link('unknown')], direct };
   const running = ['qualifying', 'qualified', 'refused'].includes(status.state);
-  if (!running) return { links: [link('idle'), link('idle'), link('idle')], direct };
+  if (!running) {
+    // Asleep it wakes by itself; else it is started, paused, or switched off.
+    const word = status.state === 'dormant' ? 'idle' : 'off';
+    return { links: [link(word), link(word), link(word)], direct };
+  }
   const server = SERVER_FAULTS.has(code)
     ? link('bad')
     : status.state === 'qualified'

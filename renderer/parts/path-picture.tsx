@@ -101,6 +101,7 @@ export function PathPicture(props: {
           bad: t('status.linkBad'),
           cut: t('status.linkCut'),
           idle: t('status.linkIdle'),
+          off: t('status.linkOff'),
           unknown: t('status.linkUnknown'),
         }[link.word];
   const [a, b, c] = links.map(says) as [string, string, string];

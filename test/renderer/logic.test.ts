@@ -127,6 +127,7 @@ describe('the way out', () => {
     expect(words(because('server-silent', 'qualified'))).toEqual(['good', 'bad', 'unknown']);
     expect(words(because('no-network', 'qualifying'))).toEqual(['cut', 'unknown', 'unknown']);
     expect(words(because('nothing-running', 'dormant'))).toEqual(['idle', 'idle', 'idle']);
+    expect(words(because('paused', 'off'))).toEqual(['off', 'off', 'off']);
   });
 
   test('peers that are reached past the server are counted, with the fastest', () => {
