@@ -117,6 +117,38 @@ describe.skipIf(reason !== null)('on a real network', () => {
     await app.page.locator('[data-screen="applications"]').waitFor();
   });
 
+  it('asleep, with its window hidden, nothing of the app’s own runs by itself', async () => {
+    await app.call('setSettings', { values: { sleepAfter: 1 } });
+    await soon(async () => expect((await app.call('status', {})).state).toBe('dormant'), 60_000);
+    await app.call('setSettings', { values: { sleepAfter: null } });
+    await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.hide());
+    /** The kinds of what ran in the app since the last time, but for the asking. */
+    const ran = (): Promise<string[]> =>
+      app.electron.evaluate<string[]>(`(() => {
+        const before = globalThis.ran ?? [];
+        if (!globalThis.ran) {
+          const kinds = new Map();
+          process.mainModule.require('node:async_hooks').createHook({
+            init: (id, kind) => kinds.set(id, kind),
+            before: (id) => globalThis.ran.push(kinds.get(id) ?? 'older'),
+          }).enable();
+        }
+        globalThis.ran = [];
+        return before.filter((kind) => kind !== 'PROMISE');
+      })()`);
+    await ran();
+    const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+    await soon(async () => {
+      await ran();
+      await wait(3_000);
+      expect(await ran()).toEqual([]);
+    }, 60_000);
+    // It would have been seen.
+    await app.electron.evaluate('void setTimeout(() => undefined, 100)');
+    await soon(async () => expect(await ran()).toContain('Timeout'));
+    await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.show());
+  });
+
   it('curl is refused and asks; the switch on the Applications screen lets it through, and stops it', async () => {
     const { page } = app;
     expect(await fetch()).toMatch(REFUSED);
