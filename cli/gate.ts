@@ -266,9 +266,6 @@ export async function answerQuestion(
   else print(`${permissionText(result.app)}.`);
 }
 
-/** What a running client does not take from a policy that changed. */
-const AT_START: readonly string[] = ['serverName', 'refreshRate', 'clientPort'];
-
 export async function showPolicy(options: QueryOptions): Promise<void> {
   const policy = await ask(callService(paths(options), 'policy', {}));
   if (options.json) {
@@ -292,7 +289,6 @@ export async function showPolicy(options: QueryOptions): Promise<void> {
     print(
       `${whatText(app)}: ${app.never ? 'forbidden' : `may ${mayText(app)}`} (${app.source ?? ''}, locked)`,
     );
-  print(`A change of ${AT_START.join(', ')} counts from the next start of the client.`);
 }
 
 const CHOICES = ['ask', 'on', 'off'] as const;

@@ -75,7 +75,7 @@ function openError(error: SystemError, bind: Endpoint): HostError {
 }
 
 class LinuxDatapath implements SocketDatapath {
-  readonly local: Endpoint;
+  local: Endpoint;
   readonly offloads: readonly string[];
   readonly #native: NativeDatapath;
   readonly #options: DatapathOptions;
@@ -168,10 +168,11 @@ class LinuxDatapath implements SocketDatapath {
     this.#native.sleep();
   }
 
-  wake(): void {
-    const bind = { ip: this.#options.bind.ip, port: this.local.port };
+  wake(port: number = this.local.port): void {
+    const bind = { ip: this.#options.bind.ip, port };
     try {
       this.#native.wake(bind.ip, bind.port);
+      this.local = bind;
     } catch (error) {
       throw openError(error as SystemError, bind);
     }

@@ -105,8 +105,8 @@ export interface SocketDatapath extends Datapath, TapPort {
   readonly offloads: readonly string[];
   /** Closes the socket and forgets peers and flows. The adapter is still read: every packet of a program goes up. */
   sleep(): void;
-  /** Opens the socket again, at the same port. Throws HostError when it can't be had; it sleeps on then. */
-  wake(): void;
+  /** Opens the socket again, at the same port unless another is named. Throws HostError when it can't be had; it sleeps on then. */
+  wake(port?: number): void;
 }
 
 /** What the system tells about sockets and programs without being asked; the gate takes it as it is. */

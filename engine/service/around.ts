@@ -31,11 +31,19 @@ export function aroundClient(
     readonly state: StateStore;
   },
 ): AroundApi {
-  const { host, settings, service, state, hooks } = place;
+  const { host, service, state, hooks } = place;
   const onChange = (): void => hooks.onChange?.();
   return {
     ...doctorApi(doctorFor(place)),
-    ...new ServerCatalogue({ host, settings, state, service, onChange }).api,
+    ...new ServerCatalogue({
+      host,
+      state,
+      service,
+      onChange,
+      get settings() {
+        return place.settings;
+      },
+    }).api,
     ...new KnownPcs({ host, state, service, onChange }).api,
     ...new Capture({ service, application: `Shipworm ${packageJson.version}`, onChange }).api,
   };

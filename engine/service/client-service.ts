@@ -1,7 +1,7 @@
 // Module service/client-service wires adapter, socket, network watch, gate and tunnel into one running client.
 import { PEER_VALID_MS, REFRESH_INTERVAL_MS } from '../client/config.ts';
 import type { Upcall } from '../datapath/types.ts';
-import type { GateSettings, Rule } from '../gate/index.ts';
+import type { GateSettings } from '../gate/index.ts';
 import { HostError } from '../host/types.ts';
 import type {
   Adapter,
@@ -14,10 +14,10 @@ import type {
 import { formatEndpoint, formatIp6, parseIp6 } from '../wire/index.ts';
 import type { Endpoint, Ip6 } from '../wire/index.ts';
 import { AdapterAddress } from './adapter-address.ts';
-import type { Api, CallResult, ClientApi, Params, Status } from './api.ts';
+import type { CallResult, ClientApi, Params, Status } from './api.ts';
 import type { LiveClientSettings, Settings } from './config.ts';
 import type { EngineFacts } from './doctor/facts.ts';
-import { exposureEntry, exposureOf } from './exposure.ts';
+import { attributionOf, exposureEntry, exposureOf } from './exposure.ts';
 import { gateApi } from './gate-api.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { GateAction } from './gatekeeper.ts';
@@ -29,6 +29,7 @@ import { choosePort } from './port.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { PortMapper } from './portmap/mapper.ts';
 import { intervalHooks, noteAnswer, type StateStore } from './state-file.ts';
+import { Renewal } from './renewal.ts';
 import { told } from './told.ts';
 import { Tunnel } from './tunnel.ts';
 import { Waking } from './waking.ts';
@@ -50,12 +51,13 @@ export interface ServiceHooks {
 export class ClientService {
   readonly keeper: Gatekeeper;
   private readonly host: Host;
-  private settings: Settings;
+  settings: Settings;
   private readonly adapter: Adapter;
   private owners: Owners | null;
   private readonly state: StateStore;
   private readonly hooks: ServiceHooks;
   private readonly tunnel: Tunnel;
+  private readonly renewal: Renewal;
   private readonly mapper: PortMapper | null;
   datapath: SocketDatapath | null = null;
   readonly network: NetworkMemory;
@@ -86,8 +88,10 @@ export class ClientService {
       failed: (error) => {
         // The end of the helper is told once, where it ends the client.
         if (this.closed || (error instanceof HostError && error.code === 'helper-lost')) return;
-        const text = `The adapter could not be set up: ${error.message}`;
-        this.hooks.log({ level: 'error', text });
+        this.hooks.log({
+          level: 'error',
+          text: `The adapter could not be set up: ${error.message}`,
+        });
       },
       changed: () => this.hooks.onChange?.(),
     });
@@ -98,11 +102,18 @@ export class ClientService {
       onChange: () => hooks.onChange?.(),
       prepare: (port) => this.mapper?.open(port) ?? Promise.resolve(null),
       moved: () => this.mapper?.check(),
-      ...intervalHooks(state, settings.intervalSearch, () => this.network.id),
+      ...intervalHooks(state, this),
       received: (packet) => this.keeper.inward(packet),
       address: (address, deprecated) => this.addressGiven(address, deprecated),
     });
-    this.keeper = new Gatekeeper(this.gateSettings(), this.keptRules(), state.damaged, {
+    this.renewal = new Renewal({
+      ...{ host, state, tunnel: this.tunnel, log: hooks.log },
+      settings: () => (this.closed ? null : this.settings),
+      sleep: () => this.sleep(true),
+      wake: () => this.wake(),
+    });
+    const rules = shifted(state.value.rules, host.now() - Date.now());
+    this.keeper = new Gatekeeper(this.gateSettings(), rules, state.damaged, {
       now: () => host.now(),
       after: (ms, run) => host.after(ms, run),
       send: (packet) => this.send(packet),
@@ -140,8 +151,10 @@ export class ClientService {
     const exposeAll = fresh.exposeAll && this.settings.exposeAll;
     if (exposeAll !== fresh.exposeAll) this.warn(['Exposing everything waits for the next start.']);
     this.warn(policyFaults(fresh.policy.files, this.settings.policy.files));
-    this.settings = { ...this.settings, ...fresh, exposeAll };
+    const before = this.settings;
+    this.settings = { ...before, ...fresh, exposeAll };
     this.keeper.configure(this.gateSettings(), this.settings.policy.gate);
+    if (this.datapath) void this.renewal.take(before, this.settings);
     this.hooks.onChange?.();
     return !exposeAll && this.owners === null;
   }
@@ -176,7 +189,13 @@ export class ClientService {
   readonly api: ClientApi = {
     status: () => Promise.resolve(this.status()),
     peers: (page) => Promise.resolve(this.peers.page(page)),
-    ping: ({ address, timeoutMs }) => this.ping(address, timeoutMs),
+    ping: async ({ address, timeoutMs }) => {
+      const to = parseIp6(address);
+      if (to === undefined) return pingResult({ ok: false, code: 'address-refused' });
+      // The user himself asks: that wakes the tunnel where it may be awake at all.
+      this.stir();
+      return pingResult(await this.tunnel.ping(to, timeoutMs));
+    },
     nextServer: () => this.tunnel.nextServer(),
     ...gateApi({
       gate: () => this.keeper.gate,
@@ -218,7 +237,7 @@ export class ClientService {
       peerCounts: this.peers.counts(),
       exposure: this.exposure(),
       offloads: [...(this.datapath?.offloads ?? [])],
-      attribution: this.attribution(),
+      attribution: attributionOf(this.owners),
       adapter: this.adapter.name,
       portMapping: this.mapper?.state() ?? NOT_ASKED,
       builtIn: this.host.builtIn ?? false,
@@ -249,22 +268,8 @@ export class ClientService {
     return exposureOf(this.settings.exposeAll, this.keeper.gate.allRules());
   }
 
-  private attribution(): string | null {
-    if (!this.owners) return null;
-    const { mode, why } = this.owners;
-    return why === null ? mode : `${mode}: ${why}`;
-  }
-
   private get peers(): ReturnType<typeof peersOf> {
     return peersOf(this.tunnel.peerList, this.host.now());
-  }
-
-  private async ping(text: string, timeoutMs: number): ReturnType<Api['ping']> {
-    const address = parseIp6(text);
-    if (address === undefined) return pingResult({ ok: false, code: 'address-refused' });
-    // The user himself asks: that wakes the tunnel where it may be awake at all.
-    this.stir();
-    return pingResult(await this.tunnel.ping(address, timeoutMs));
   }
 
   // ---- the gate
@@ -283,11 +288,6 @@ export class ClientService {
   private gateSettings(): GateSettings {
     const { exposeAll, gate } = this.settings;
     return { ...gate, exposeAll, networks: this.network.choices() };
-  }
-
-  /** Rules of earlier runs, their times by the host's clock. */
-  private keptRules(): Rule[] {
-    return shifted(this.state.value.rules, this.host.now() - Date.now());
   }
 
   private tellNetwork(): void {
@@ -333,7 +333,7 @@ export class ClientService {
     if (!datapath || this.closed) return;
     this.cancelRelease();
     try {
-      datapath.wake();
+      datapath.wake(this.renewal.takePort());
       this.tunnel.wake(datapath, this.network.around);
     } catch (error) {
       this.fail(error as HostError);

@@ -86,8 +86,19 @@ function dnsTarget({ dnsUpdate, dnsKey }: FileSettings, faults: string[]): DnsTa
   };
 }
 
+/** What a tunnel begins anew with, on the same adapter. */
+export const TUNNEL_SETTINGS = [
+  'servers',
+  'server2',
+  'port',
+  'refreshRate',
+  'intervalSearch',
+] as const;
 /** What a running client takes. `exposeAll` only to close: what opens everything is begun anew. */
-export const LIVE_CLIENT_SETTINGS = ['gate', 'policy', 'given', 'sources', 'exposeAll'] as const;
+export const LIVE_CLIENT_SETTINGS = [
+  ...(['gate', 'policy', 'given', 'sources', 'exposeAll'] as const),
+  ...TUNNEL_SETTINGS,
+] as const;
 export type LiveClientSettings = Pick<Settings, (typeof LIVE_CLIENT_SETTINGS)[number]>;
 
 /** A client's settings; see `mergeSettings`. The policy rules over all; `needsServer` false: it may name none. Throws ServiceError 'bad-config' with one line for each fault. */

@@ -1,6 +1,7 @@
 // Module service/exposure says in a sentence who may use the tunnel and who may be reached through it.
 import { counts, mayBeReached } from '../gate/index.ts';
 import type { Rule } from '../gate/index.ts';
+import type { Owners } from '../host/types.ts';
 import type { Status } from './api.ts';
 import type { LogEntry } from './log.ts';
 import { told } from './told.ts';
@@ -24,6 +25,12 @@ export function exposureOf(exposeAll: boolean, rules: readonly Rule[]): Status['
 
 export function exposureEntry({ mode, text }: Status['exposure']): LogEntry {
   return { level: mode === 'all' ? 'warning' : 'info', text, ...told('exposure', { mode }) };
+}
+
+/** How programs are told apart; null: they are not. */
+export function attributionOf(owners: Pick<Owners, 'mode' | 'why'> | null): string | null {
+  if (!owners) return null;
+  return owners.why === null ? owners.mode : `${owners.mode}: ${owners.why}`;
 }
 
 function count(applications: number): string {

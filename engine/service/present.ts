@@ -97,3 +97,13 @@ export const TAKES_ADDRESS: ReadonlySet<GateReason> = new Set([
   'policy-disabled',
   'policy-damaged',
 ]);
+
+/** Counts by name, of both. */
+export function addedUp(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sum = { ...a };
+  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
+}

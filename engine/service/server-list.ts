@@ -18,11 +18,11 @@ export class ServerList {
   private readonly resolve: (name: string) => Promise<readonly Ip4[]>;
   /** Places by address. */
   private readonly found = new Map<Ip4, ServerPlace>();
-  private readonly settings: Pick<Settings, 'servers' | 'server2' | 'allowPrivate'>;
+  private readonly settings: () => Pick<Settings, 'servers' | 'server2' | 'allowPrivate'>;
 
   constructor(
     resolve: (name: string) => Promise<readonly Ip4[]>,
-    settings: Pick<Settings, 'servers' | 'server2' | 'allowPrivate'>,
+    settings: () => Pick<Settings, 'servers' | 'server2' | 'allowPrivate'>,
   ) {
     this.resolve = resolve;
     this.settings = settings;
@@ -35,7 +35,7 @@ export class ServerList {
 
   /** All addresses that `name` has just now and that can be a server's. Rejects with one sentence when there are none. */
   async lookUp(name: string): Promise<readonly ServerPlace[]> {
-    const { servers, server2, allowPrivate } = this.settings;
+    const { servers, server2, allowPrivate } = this.settings();
     const usable = (await this.resolve(name)).filter((ip) => allowPrivate || isGlobalUnicast4(ip));
     if (usable.length === 0)
       throw new Error(
@@ -57,7 +57,9 @@ export class ServerList {
 
   /** The address that comes after `last`, but never `current`; undefined when there is no other. Names that fail are passed over. */
   async after(last: Ip4, current: Ip4): Promise<ServerPlace | undefined> {
-    const found = await Promise.allSettled(this.settings.servers.map((name) => this.lookUp(name)));
+    const found = await Promise.allSettled(
+      this.settings().servers.map((name) => this.lookUp(name)),
+    );
     const all = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
     const start = all.findIndex(({ server }) => server === last) + 1;
     return [...all.slice(start), ...all.slice(0, start)].find(({ server }) => server !== current);

@@ -190,4 +190,9 @@ export const LIVE_NAMES: ReadonlySet<string> = new Set([
   'answerEcho',
   'sleepAfter',
   'newNetworks',
+  'server',
+  'server2',
+  'port',
+  'refreshInterval',
+  'intervalSearch',
 ]);

@@ -215,7 +215,12 @@ export async function startClient(
     service = running;
     const metrics = await start(running, settings);
     const stopWatching = watchPolicy(() => void reload().catch(() => undefined));
-    const around = aroundClient({ host, settings, service: running, state, hooks });
+    const around = aroundClient({
+      ...{ host, service: running, state, hooks },
+      get settings() {
+        return running.settings;
+      },
+    });
     const hook = told.api(() => running.summary());
     const offered = { ...running.api, ...around, ...store.api, ...hook, reload };
     const { dnsKey } = settings.given;

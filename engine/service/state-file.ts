@@ -162,16 +162,18 @@ const MAX_INTERVALS = 64;
 /** Reads and notes the refresh interval of the network that one is in, ms; `wanted` false: knows none. */
 export function intervalHooks(
   state: StateStore,
-  wanted: boolean,
-  network: () => string | null,
+  client: {
+    readonly settings: { readonly intervalSearch: boolean };
+    readonly network: { readonly id: string | null };
+  },
 ): { interval: () => number | undefined; intervalFound: (ms: number) => void } {
   return {
     interval: () => {
-      const id = network();
-      return wanted && id !== null ? state.value.intervals[id] : undefined;
+      const { id } = client.network;
+      return client.settings.intervalSearch && id !== null ? state.value.intervals[id] : undefined;
     },
     intervalFound: (ms) => {
-      const id = network();
+      const { id } = client.network;
       if (id === null) return;
       const others = Object.entries(state.value.intervals).filter(([name]) => name !== id);
       const latest = [...others, [id, ms] as const].slice(-MAX_INTERVALS);

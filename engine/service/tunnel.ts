@@ -8,9 +8,9 @@ import { formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
 import type { Status } from './api.ts';
 import type { Settings } from './config.ts';
-import { askingEntry, describeEvent } from './log.ts';
-import { PeerLines, qualifiedEntry } from './log.ts';
+import { askingEntry, describeEvent, PeerLines, qualifiedEntry } from './log.ts';
 import type { LogEntry } from './log.ts';
+import { addedUp } from './present.ts';
 import { notMoved, ServerMoves } from './server-moves.ts';
 import { ServerNotice } from './server-notice.ts';
 import { SideSockets } from './side-sockets.ts';
@@ -54,7 +54,7 @@ export interface TunnelNetwork {
 /** The client machine on a datapath. Asleep it knows nothing but the names of its servers. */
 export class Tunnel {
   private readonly host: Host;
-  private readonly settings: Settings;
+  private settings: Settings;
   private readonly hooks: TunnelHooks;
   private datapath: SocketDatapath | null = null;
   private client: TeredoClient | null = null;
@@ -90,7 +90,10 @@ export class Tunnel {
     this.host = host;
     this.sides = new SideSockets(host, (input) => this.input(input));
     this.settings = settings;
-    this.servers = new ServerList((name) => host.resolve(name), settings);
+    this.servers = new ServerList(
+      (name) => host.resolve(name),
+      () => this.settings,
+    );
     this.lastAddress = lastAddress;
     this.hooks = hooks;
     this.peerLines = new PeerLines(hooks.log);
@@ -137,6 +140,14 @@ export class Tunnel {
     this.pings.settle();
   }
 
+  /** Other settings, from the next wake on: only asleep. Other servers are asked in their order. */
+  renew(settings: Settings): void {
+    if (settings.servers.join() !== this.settings.servers.join())
+      [this.serverIndex, this.place] = [0, null];
+    this.settings = settings;
+    this.paused = null;
+  }
+
   setNetwork({ networks, route }: TunnelNetwork): void {
     this.networks = networks;
     this.route = route;
@@ -165,7 +176,7 @@ export class Tunnel {
   }
 
   discards(): Record<string, number> {
-    return merge(this.discarded, this.client?.discards ?? {});
+    return addedUp(this.discarded, this.client?.discards ?? {});
   }
 
   /** Who has the peers; null while it sleeps. */
@@ -400,12 +411,3 @@ export class Tunnel {
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-function merge(
-  a: Readonly<Record<string, number>>,
-  b: Readonly<Record<string, number>>,
-): Record<string, number> {
-  const sum = { ...a };
-  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
-  return sum;
-}

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CallResult } from '../../engine/service/api.ts';
 import { withEtc } from './kit/field.ts';
-import { Lab, NATIVE, noLab, SERVER } from './kit/lab.ts';
+import { Lab, NATIVE, noLab, RELAY, SERVER } from './kit/lab.ts';
 import { eventually } from './kit/processes.ts';
 import {
   leavesNothing,
@@ -115,8 +115,6 @@ describe.skipIf(reason !== null)('the machine policy', () => {
       source: files[0]!.path,
       locked: true,
     });
-    const words = await client.cli('policy');
-    expect(words.out).toMatch(/change of serverName, refreshRate, clientPort counts from the next/);
     await client.program.stop();
     // The same place, its state with it, under another policy.
     const directory = join(lab.folder, 'server', 'policy.d');
@@ -175,6 +173,52 @@ describe.skipIf(reason !== null)('the machine policy', () => {
       source: closed,
       locked: true,
     });
+    await end(client);
+  });
+
+  test('another server, port and refresh interval count at once, awake on the same adapter', async () => {
+    const other = lab.start(lab.relay, SHIPWORM, ['server', '--primary', RELAY]);
+    await other.says(/Serving/, SOON_MS);
+    const client = start('renewed', { clientPort: 4321 }, '--expose-all');
+    const first = await client.address();
+    const index = async (): Promise<unknown> =>
+      JSON.parse((await lab.run(lab.home1.space, 'ip', ['-j', 'link', 'show', 'teredo'])).out);
+    const adapter = await index();
+    const ports = async (): Promise<string> =>
+      (await lab.run(lab.home1.space, 'ss', ['-uanH'])).out;
+    expect(await ports()).toContain(':4321 ');
+    expect((await fetch()).out).toBe(WEB_PAGE);
+
+    write('renewed', '10-site.json', { clientPort: 4444, serverName: RELAY, refreshRate: 17 });
+    const { address } = await client.becomes(
+      'another server',
+      QUALIFIED_MS,
+      ({ server, state }) => server === `${RELAY}:3544` && state === 'qualified',
+    );
+    expect(address).not.toBe(first);
+    expect(await ports()).toContain(':4444 ');
+    expect(await ports()).not.toContain(':4321 ');
+    expect(await index()).toEqual(adapter);
+    expect(client.program.err).toMatch(/The Teredo server is set to 203\.0\.114\.3 now/);
+    await eventually('the web by it', SOON_MS, async () => (await fetch()).out === WEB_PAGE);
+    const { out } = await client.cli('policy', '--json');
+    expect((JSON.parse(out) as CallResult<'policy'>).values).toContainEqual(
+      expect.objectContaining({ name: 'refreshRate', value: 17 }),
+    );
+
+    // A port that another program has is not taken; the tunnel goes on.
+    const taken = lab.start(lab.home1.space, 'socat', ['UDP4-RECV:4555', 'STDOUT']);
+    await eventually('it is taken', SOON_MS, async () => (await ports()).includes(':4555 '));
+    write('renewed', '10-site.json', { clientPort: 4555, serverName: SERVER, refreshRate: 17 });
+    await client.becomes(
+      'back',
+      QUALIFIED_MS,
+      ({ server, state }) => server === `${SERVER}:3544` && state === 'qualified',
+    );
+    expect(client.program.err).toMatch(/UDP port 4555 is in use by another program/);
+    expect(await ports()).toContain(':4444 ');
+    expect(await index()).toEqual(adapter);
+    await taken.stop();
     await end(client);
   });
 

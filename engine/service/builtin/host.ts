@@ -131,10 +131,10 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
       },
       deliver: (packet) => pc.deliver(packet),
     });
-    const wake = (): void => {
+    const wake = (port = bind.port): void => {
       if (socket) return;
       try {
-        socket = host.bind(bind.port, {
+        socket = host.bind(port, {
           onDatagram: (from, bytes) => {
             tap.add(false, from, bytes);
             datapath.fromSocket(from, bytes);
@@ -142,7 +142,7 @@ export class BuiltInHost implements Host, OwnersHost, ProbeHost {
           onIcmp: (to, type, code) => datapath.fromSocketError(to, type, code),
         });
       } catch {
-        throw new HostError('port-taken', `UDP port ${bind.port} is taken on the built-in PC.`);
+        throw new HostError('port-taken', `UDP port ${port} is taken on the built-in PC.`);
       }
       now = { ip: 0, port: socket.port };
     };

@@ -22,10 +22,14 @@ export interface DoctorPlace {
   readonly hooks: { readonly onChange?: () => void };
 }
 
-export function doctorFor({ host, settings, service, state, hooks }: DoctorPlace): Doctor {
+export function doctorFor(place: DoctorPlace): Doctor {
+  const { host, service, state, hooks } = place;
   return new Doctor({
     host,
-    settings,
+    // They may change while it runs.
+    get settings() {
+      return place.settings;
+    },
     engine: service && { facts: () => service.engineFacts(), stir: () => service.stir() },
     answeredAgo: (server) => {
       const at = state?.value.answers[formatIp4(server)];

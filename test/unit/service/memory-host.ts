@@ -148,8 +148,9 @@ export class MemoryHost implements Host {
     });
     this.socket = socket;
     this.socketOpen = true;
+    const local = { ...bind };
     return Object.assign(socket, {
-      local: bind,
+      local,
       offloads: [],
       setTap: () => undefined,
       readTap: () => ({ datagrams: [], lost: 0 }),
@@ -157,7 +158,10 @@ export class MemoryHost implements Host {
         this.socketOpen = false;
         socket.clearFlows();
       },
-      wake: () => void (this.socketOpen = true),
+      wake: (port?: number) => {
+        this.socketOpen = true;
+        local.port = port ?? local.port;
+      },
     });
   }
 

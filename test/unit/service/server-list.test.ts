@@ -11,11 +11,11 @@ function list(names: Map<string, string[]>, server2: string | null = null): Serv
     const found = names.get(name);
     return found ? Promise.resolve(found.map(ip4)) : Promise.reject(new Error(`${name}: no.`));
   };
-  return new ServerList(resolve, {
+  return new ServerList(resolve, () => ({
     servers: ['a.example', 'b.example', 'c.example'],
     server2,
     allowPrivate: false,
-  });
+  }));
 }
 
 /** The addresses that are asked one after the other while `current` stays silent. */

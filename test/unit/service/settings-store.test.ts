@@ -52,7 +52,7 @@ it('names every setting with value, default, place and shape', () => {
     value: 4000,
     default: 0,
     source: join(folder, 'system.json'),
-    ...{ locked: false, secret: false, needsRestart: true, waiting: false },
+    ...{ locked: false, secret: false, needsRestart: false, waiting: false },
     ...{ kind: 'number', choices: null, min: 0, max: 65_535 },
   });
   expect(row(store, 'server')).toMatchObject({ value: 'a.example', source: 'command line' });
@@ -68,20 +68,21 @@ it('names every setting with value, default, place and shape', () => {
 describe('a change', () => {
   it('is written to the user’s own file; what a client can take is in force, the rest waits', async () => {
     const store = open();
-    expect(await set(store, { sleepAfter: 60, port: 4001 })).toEqual({
-      applied: ['sleepAfter'],
-      needRestart: ['port'],
+    expect(await set(store, { sleepAfter: 60, port: 4001, workers: 2 })).toEqual({
+      applied: ['port', 'sleepAfter'],
+      needRestart: ['workers'],
     });
-    expect(file()).toEqual({ sleepAfter: 60, port: 4001 });
+    expect(file()).toEqual({ sleepAfter: 60, port: 4001, workers: 2 });
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(row(store, 'sleepAfter')).toMatchObject({ value: 60, source: path, waiting: false });
-    expect(row(store, 'port')).toMatchObject({ value: 0, source: 'default', waiting: true });
-    expect(await set(store, { sleepAfter: null, port: null })).toEqual({
-      applied: ['sleepAfter'],
-      needRestart: ['port'],
+    expect(row(store, 'port')).toMatchObject({ value: 4001, source: path, waiting: false });
+    expect(row(store, 'workers')).toMatchObject({ value: 1, source: 'default', waiting: true });
+    expect(await set(store, { sleepAfter: null, port: null, workers: null })).toEqual({
+      applied: ['port', 'sleepAfter'],
+      needRestart: ['workers'],
     });
     expect(file()).toEqual({});
-    expect(row(store, 'port').waiting).toBe(false);
+    expect(row(store, 'workers').waiting).toBe(false);
   });
 
   it('that opens everything waits for a start; one that closes it does not', async () => {
@@ -161,11 +162,11 @@ describe('a change', () => {
 
   it('of a file with a fault is refused until that is mended, and the state says so', async () => {
     const store = open();
-    await set(store, { port: 4000 });
+    await set(store, { workers: 2 });
     writeFileSync(path, '{"prot": 1}');
     expect(() => store.read()).toThrow(/"port" may be meant/);
     expect(store.state().error).toMatch(/"port" may be meant/);
-    expect(row(store, 'port').waiting).toBe(true);
+    expect(row(store, 'workers').waiting).toBe(true);
     await expect(set(store, { sleepAfter: 5 })).rejects.toMatchObject({ code: 'bad-config' });
     expect(file()).toEqual({ prot: 1 });
   });
@@ -194,8 +195,8 @@ describe('export and import', () => {
     writeFileSync(path, '{"clientId": "you", "key": "secret", "adapter": "gone0"}');
     const other = open();
     expect(await other.api.importSettings({ document })).toEqual({
-      applied: ['newNetworks'],
-      needRestart: ['port', 'adapter'],
+      applied: ['port', 'newNetworks'],
+      needRestart: ['adapter'],
     });
     expect(fileSchema.parse(file())).toEqual({
       ...{ clientId: 'you', key: 'secret', port: 4000, newNetworks: 'ask' },
