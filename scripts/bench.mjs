@@ -1,4 +1,4 @@
-// Does all set-up and runs the benchmarks; --quick takes under two minutes, all some 17.
+// Does all set-up and runs the benchmarks; --quick takes under two minutes, all some 16.
 import { installDebianPackages, nodePath, root, run, setup, toolEnvironment } from './setup.mjs';
 
 setup();
