@@ -110,11 +110,17 @@ export class IntervalSearch {
     const { phase, questions } = this;
     if (phase.kind === 'qualifying' && questions) {
       const judgement = questions.judge(from, datagram, now);
-      if (judgement.kind !== 'valid' || judgement.advertisement.role !== 'primary') return;
-      questions.stop();
-      const mapped = judgement.advertisement.origin;
-      this.phase = { kind: 'waiting', mapped, until: now + this.candidate };
-    } else if (phase.kind === 'testing' && this.isOurs(from, datagram)) this.succeeded(now);
+      if (judgement.kind === 'valid' && judgement.advertisement.role === 'primary') {
+        questions.stop();
+        const mapped = judgement.advertisement.origin;
+        this.phase = { kind: 'waiting', mapped, until: now + this.candidate };
+        return;
+      }
+    } else if (phase.kind === 'testing' && this.isOurs(from, datagram)) {
+      this.succeeded(now);
+      return;
+    }
+    this.core.discards.count('sidePort');
   }
 
   work(now: number): void {

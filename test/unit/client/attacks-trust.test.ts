@@ -221,6 +221,14 @@ describe('R-reflection: what outsiders make us send', () => {
 });
 
 describe('H-scan: found by guessing', () => {
+  test('whoever guesses the port by which the interval is searched is refused by name', () => {
+    const bench = Bench.qualified({ intervalSearch: true });
+    const [port] = bench.listening;
+    const guess = data(udp(PEER, bench.address));
+    for (const from of [PRIMARY, STRANGER, PEER_ENDPOINT])
+      expect(refusal(bench, () => bench.receive(from, guess, port))).toBe('sidePort');
+  });
+
   test('strangers who guess everything but the flags hear nothing, and flags are 12 random bits', () => {
     const bench = Bench.qualified();
     const server = PRIMARY.ip;
