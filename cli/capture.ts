@@ -11,6 +11,7 @@ const MIB = 1024 * 1024;
 
 interface CaptureOptions extends QueryOptions {
   readonly size: number;
+  readonly inner?: boolean;
 }
 
 async function capture(file: string, options: CaptureOptions): Promise<void> {
@@ -24,7 +25,10 @@ async function capture(file: string, options: CaptureOptions): Promise<void> {
     captureInto(
       {
         begin: (limitBytes) =>
-          callService(where, 'beginCapture', limitBytes === undefined ? {} : { limitBytes }),
+          callService(where, 'beginCapture', {
+            ...(limitBytes !== undefined && { limitBytes }),
+            ...(options.inner && { inner: true }),
+          }),
         take: () => callService(where, 'takeCaptured', {}),
         end: () => callService(where, 'endCapture', {}),
       },
@@ -48,6 +52,7 @@ export function addCaptureCommand(root: Command): void {
     .description('write the datagrams of the tunnel into a pcapng file, for Wireshark')
     .argument('<file>', 'a new file; only you can read it')
     .option('--size <MB>', 'end at this size', Number, 64)
+    .option('--inner', 'only the IPv6 packets inside, without IPv4 and UDP')
     .addOption(
       new Option('--control <path>', 'control socket of what is running, if not the usual one'),
     )

@@ -125,7 +125,7 @@ export class Shell {
       if (failure) throw new ServiceError('failed', `The guide could not be opened: ${failure}`);
       return {};
     },
-    startCapture: () => this.startCapture(),
+    startCapture: ({ inner }) => this.startCapture(inner ?? false),
     stopCapture: () => {
       this.capture?.stop();
       return done();
@@ -182,7 +182,7 @@ export class Shell {
     return `${JSON.stringify(rows, null, 2)}\n`;
   }
 
-  private async startCapture(): Promise<ShellResult<'startCapture'>> {
+  private async startCapture(inner: boolean): Promise<ShellResult<'startCapture'>> {
     const client = this.client();
     if ((await client.captureState({})).running)
       throw new ServiceError('failed', 'Another capture is running; end that first.');
@@ -190,7 +190,8 @@ export class Shell {
     if (path === null) return { path };
     this.capture = await captureInto(
       {
-        begin: (limitBytes) => client.beginCapture(limitBytes === undefined ? {} : { limitBytes }),
+        begin: (limitBytes) =>
+          client.beginCapture({ ...(limitBytes !== undefined && { limitBytes }), inner }),
         take: () => client.takeCaptured({}),
         end: () => client.endCapture({}),
       },

@@ -77,7 +77,11 @@ export const shellCalls = {
     result: settingsChangeSchema.extend({ path: z.string().nullable() }),
   },
   /** Asks where to, and writes a capture there until it is stopped or ends by itself; see the slice `capture`. */
-  startCapture: { params: none, result: z.object({ path: z.string().nullable() }) },
+  startCapture: {
+    /** `inner`: the IPv6 packets alone. */
+    params: z.strictObject({ inner: z.boolean().optional() }),
+    result: z.object({ path: z.string().nullable() }),
+  },
   stopCapture: { params: none, result: done },
   openGuide: { params: none, result: done },
   quit: { params: none, result: done },

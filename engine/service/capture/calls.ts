@@ -24,6 +24,8 @@ export const captureCalls = {
   beginCapture: {
     params: z.strictObject({
       limitBytes: z.number().int().min(10_000).max(4_000_000_000).optional(),
+      /** The IPv6 packets from inside the datagrams, without IPv4 and UDP. */
+      inner: z.boolean().optional(),
     }),
     result: captureStateSchema,
   },

@@ -3,7 +3,7 @@ import type { SocketDatapath } from '../../host/types.ts';
 import type { Ip4Network } from '../../client/types.ts';
 import type { Api } from '../api.ts';
 import type { captureCalls, CaptureState } from './calls.ts';
-import { fileEnd, fileHead, joined, packetBlock } from './pcapng.ts';
+import { fileEnd, fileHead, innerBlock, joined, LINKTYPE, packetBlock } from './pcapng.ts';
 
 const LIMIT_BYTES = 64 * 1024 * 1024;
 /** What waits to be taken; more ends up as dropped. */
@@ -40,6 +40,8 @@ export class Capture {
   /** Dropped by the tap before this capture. */
   private lostBefore = 0;
   private refused = 0;
+  /** The IPv6 packets alone. */
+  private inner = false;
   private takenAt = 0;
   private timer: NodeJS.Timeout | null = null;
 
@@ -50,8 +52,8 @@ export class Capture {
   /** The calls of capture/calls. */
   readonly api: Pick<Api, keyof typeof captureCalls> = {
     captureState: () => Promise.resolve(this.state),
-    beginCapture: ({ limitBytes }) => {
-      if (!this.state.running) this.begin(limitBytes ?? LIMIT_BYTES);
+    beginCapture: ({ limitBytes, inner }) => {
+      if (!this.state.running) this.begin(limitBytes ?? LIMIT_BYTES, inner ?? false);
       return Promise.resolve(this.state);
     },
     takeCaptured: () => {
@@ -69,7 +71,8 @@ export class Capture {
     },
   };
 
-  private begin(limitBytes: number): void {
+  private begin(limitBytes: number, inner: boolean): void {
+    this.inner = inner;
     const { datapath } = this.parts.service;
     this.waiting = [];
     this.waitingBytes = 0;
@@ -83,8 +86,11 @@ export class Capture {
     this.put(
       fileHead(
         this.parts.application,
-        'tunnel',
-        'Datagrams of the Teredo socket. The IPv4 and UDP headers are made anew.',
+        inner ? 'inside' : 'tunnel',
+        inner
+          ? 'IPv6 packets from inside the datagrams of the Teredo socket.'
+          : 'Datagrams of the Teredo socket. The IPv4 and UDP headers are made anew.',
+        inner ? LINKTYPE.ipv6 : LINKTYPE.ipv4,
       ),
     );
     datapath?.setTap(true);
@@ -108,7 +114,8 @@ export class Capture {
     const local = { ip: network.around.networks[0]?.address ?? 0, port: datapath.local.port };
     const before = this.state.packets;
     for (const datagram of datagrams) {
-      const block = packetBlock(datagram, local);
+      const block = this.inner ? innerBlock(datagram) : packetBlock(datagram, local);
+      if (!block) continue;
       if (this.state.bytes + block.length > this.state.limitBytes) {
         this.finish('full');
         break;

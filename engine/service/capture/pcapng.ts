@@ -3,7 +3,7 @@
 // Every block: u32 type, u32 length of the block, body padded to 4 bytes, u32 length again; all in little-endian.
 // https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html
 import type { Tapped } from '../../datapath/tap.ts';
-import { checksum } from '../../wire/index.ts';
+import { checksum, parseDatagram } from '../../wire/index.ts';
 import type { Endpoint } from '../../wire/index.ts';
 
 const SECTION = 0x0a0d0d0a;
@@ -11,8 +11,8 @@ const INTERFACE = 1;
 const STATISTICS = 5;
 const PACKET = 6;
 const BYTE_ORDER = 0x1a2b3c4d;
-/** Raw IPv4 (https://www.tcpdump.org/linktypes.html). */
-const LINKTYPE_IPV4 = 228;
+/** What packets begin with: their IPv4 or their IPv6 header (https://www.tcpdump.org/linktypes.html). */
+export const LINKTYPE = { ipv4: 228, ipv6: 229 } as const;
 const OPTION = { end: 0, comment: 1, name: 2, application: 4, flags: 2, dropped: 5 } as const;
 const INBOUND = 1;
 const OUTBOUND = 2;
@@ -63,8 +63,13 @@ function number(value: bigint | number, bytes: 4 | 8): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** The head of a file with one interface named `name`, on which packets begin with their IPv4 header. */
-export function fileHead(application: string, name: string, comment: string): Uint8Array {
+/** The head of a file with one interface named `name`. */
+export function fileHead(
+  application: string,
+  name: string,
+  comment: string,
+  linkType: number,
+): Uint8Array {
   const section = new Uint8Array(16);
   const view = new DataView(section.buffer);
   view.setUint32(0, BYTE_ORDER, true);
@@ -72,7 +77,7 @@ export function fileHead(application: string, name: string, comment: string): Ui
   // The length of the section is not known.
   view.setBigInt64(8, -1n, true);
   const link = new Uint8Array(8);
-  new DataView(link.buffer).setUint16(0, LINKTYPE_IPV4, true);
+  new DataView(link.buffer).setUint16(0, linkType, true);
   return joined([
     block(
       SECTION,
@@ -89,15 +94,8 @@ export function fileHead(application: string, name: string, comment: string): Ui
 export function packetBlock({ outward, peer, at, bytes }: Tapped, local: Endpoint): Uint8Array {
   const [from, to] = outward ? [local, peer] : [peer, local];
   const length = IP4_HEADER + UDP_HEADER + bytes.length;
-  const head = new Uint8Array(20 + padded(length));
-  const view = new DataView(head.buffer);
-  const time = BigInt(Math.round(at * TICKS_PER_MS));
-  view.setUint32(4, Number(time >> 32n), true);
-  view.setUint32(8, Number(time & 0xffff_ffffn), true);
-  view.setUint32(12, length, true);
-  view.setUint32(16, length, true);
-  const packet = head.subarray(20, 20 + length);
-  const ip = new DataView(packet.buffer, packet.byteOffset, length);
+  const packet = new Uint8Array(length);
+  const ip = new DataView(packet.buffer);
   ip.setUint8(0, 0x45);
   ip.setUint16(2, length);
   ip.setUint8(8, 64);
@@ -110,6 +108,25 @@ export function packetBlock({ outward, peer, at, bytes }: Tapped, local: Endpoin
   // The checksum stays 0, which says that there is none (RFC 768).
   ip.setUint16(IP4_HEADER + 4, UDP_HEADER + bytes.length);
   packet.set(bytes, IP4_HEADER + UDP_HEADER);
+  return blockOf(packet, outward, at);
+}
+
+/** The IPv6 packet inside a datagram as a block; null where there is none. */
+export function innerBlock({ outward, at, bytes }: Tapped): Uint8Array | null {
+  const parsed = parseDatagram(bytes);
+  return parsed.ok ? blockOf(parsed.value.packet, outward, at) : null;
+}
+
+/** `at`: ms since 1970. */
+function blockOf(packet: Uint8Array, outward: boolean, at: number): Uint8Array {
+  const head = new Uint8Array(20 + padded(packet.length));
+  const view = new DataView(head.buffer);
+  const time = BigInt(Math.round(at * TICKS_PER_MS));
+  view.setUint32(4, Number(time >> 32n), true);
+  view.setUint32(8, Number(time & 0xffff_ffffn), true);
+  view.setUint32(12, packet.length, true);
+  view.setUint32(16, packet.length, true);
+  head.set(packet, 20);
   const flags = number(outward ? OUTBOUND : INBOUND, 4);
   return block(PACKET, withOptions(head, [[OPTION.flags, flags]]));
 }

@@ -7,6 +7,7 @@ import { formatBytes } from '../../app/format.ts';
 import { useSlice, useStore } from '../../app/store.ts';
 import { Button } from '../../parts/button.tsx';
 import { Line } from '../../parts/line.tsx';
+import { Menu } from '../../parts/menu.tsx';
 import { Card, Note } from '../../parts/page.tsx';
 
 /** Tells where something was written, unless the person thought better of it. */
@@ -81,7 +82,20 @@ function Capture(): ReactElement {
       {running ? (
         <Button onPress={() => void call('stopCapture', {})}>{t('settings.captureStop')}</Button>
       ) : (
-        <Button onPress={() => void call('startCapture', {})}>{t('settings.captureStart')}</Button>
+        <Menu
+          items={[
+            {
+              text: t('settings.captureOuter'),
+              onPress: () => void call('startCapture', {}),
+            },
+            {
+              text: t('settings.captureInner'),
+              onPress: () => void call('startCapture', { inner: true }),
+            },
+          ]}
+        >
+          {t('settings.captureStart')}
+        </Menu>
       )}
     </Line>
   );

@@ -84,6 +84,29 @@ it('both ways are in it, behind headers with a right checksum, and only its owne
   expect([...ways].sort()).toEqual([1, 2]);
 });
 
+it('of what is inside alone: IPv6 packets of their whole length, both ways, and no datagram without one', async () => {
+  const inside: CaptureSource = {
+    ...source(),
+    begin: () => client.api.beginCapture({ inner: true }),
+  };
+  const writing = await captureInto(inside, path, { replace: false });
+  await vi.waitFor(async () => expect(await packets()).toBeGreaterThan(20), 20_000);
+  writing.stop();
+  await writing.finished;
+  const blocks = blocksOf(readFileSync(path));
+  // LINKTYPE_IPV6
+  expect(blocks[1]!.body.readUInt16LE(0)).toBe(229);
+  const ways = new Set<number>();
+  for (const { body } of blocks.filter(({ type }) => type === 6)) {
+    const length = body.readUInt32LE(12);
+    const packet = body.subarray(20, 20 + length);
+    // RFC 8200 §3: the version, and the length of what follows the header of 40 bytes.
+    expect([packet[0]! >> 4, packet.readUInt16BE(4) + 40]).toEqual([6, length]);
+    ways.add(body.subarray(20 + ((length + 3) & ~3)).readUInt32LE(4));
+  }
+  expect([...ways].sort()).toEqual([1, 2]);
+});
+
 it('it ends by itself at its size, never above it but for the last block', async () => {
   const writing = await captureInto(source(), path, { limitBytes: 10_000, replace: false });
   expect(await writing.finished).toMatchObject({ end: 'full', running: false });
