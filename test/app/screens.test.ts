@@ -126,6 +126,8 @@ describe.each(LOOKS)('$theme, $language', (given) => {
 
   test.each(SCREENS)('%s', async (screen) => {
     const { page } = app;
+    // As it is when it is opened, whatever was opened in it before.
+    await page.locator('[data-screen="status"]').click();
     await page.getByRole('button', { name: words.common.screens[screen] }).first().click();
     await page.locator('#main h1').waitFor();
     await judge();
