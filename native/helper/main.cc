@@ -83,7 +83,7 @@ int serveOne(int fd, uid_t user) {
 // "CLIENT:USER,USER". Empty when it is understood, else what is wrong with it.
 std::string readDecidesFor(const std::string& text, helper::Users& users) {
   const size_t colon = text.find(':');
-  if (colon == std::string::npos) return "--decides-for takes CLIENT:USER[,USER]...";
+  if (colon == std::string::npos || colon + 1 == text.size()) return "--decides-for takes CLIENT:USER[,USER]...";
   uid_t client = 0, user = 0;
   for (size_t from = 0, to = colon; from < text.size(); from = to + 1, to = std::min(text.find(',', from), text.size())) {
     const std::string name = text.substr(from, to - from);

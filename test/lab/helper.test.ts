@@ -392,6 +392,16 @@ describe.skipIf(reason !== null)('the helper', () => {
     }
     expect(run(HELPER, ['--fd', '0', '--uid', '0']).status).toBe(1);
     expect(run(HELPER, ['--stdin']).status).toBe(1);
+    for (const [decides, sentence] of [
+      ['1', /takes CLIENT:USER/],
+      ['1:nobody-of-that-name', /There is no user nobody-of-that-name/],
+      ['1:', /takes CLIENT:USER/],
+      ['1:2', /Before --decides-for 1:2 comes --allow-uid 1/],
+    ] as const) {
+      const { status, stderr } = run(HELPER, ['--listen', '/run/x/y', '--decides-for', decides]);
+      expect(status).toBe(2);
+      expect(stderr).toMatch(sentence);
+    }
     for (const args of [[], ['--fd'], ['--fd', '3', '--uid', '-1'], ['--listen', 'x']])
       expect(run(HELPER, args).status).toBe(2);
   });

@@ -100,6 +100,25 @@ describe.skipIf(reason !== null)('a new user', () => {
     expect(other.code).not.toBe(0);
   });
 
+  test('ping is refused at once and says why, until it is allowed', async () => {
+    const ping = (): Promise<Result> =>
+      types('/usr/bin/ping', '-6', '-n', '-c', '1', '-W', '20', NATIVE);
+    const refused = await ping();
+    expect(refused.code).toBe(1);
+    expect(refused.out).toMatch(/Destination unreachable: Administratively prohibited/);
+    // It heard so, and did not wait for an answer.
+    expect(refused.ms).toBeLessThan(15_000);
+    expect((await shipworm('questions')).out).toMatch(/ ping /);
+    expect((await shipworm('apps', 'allow', '/usr/bin/ping')).out).toMatch(/ping may connect out/);
+    expect(await ping()).toMatchObject({
+      code: 0,
+      err: '',
+      out: expect.stringMatching(/ 0% packet loss/) as string,
+    });
+    expect((await shipworm('apps', 'forget', 'ping')).code).toBe(0);
+    expect((await ping()).out).toMatch(/Administratively prohibited/);
+  });
+
   test('what listens is not reachable until it is allowed to be; when all are gone the tunnel sleeps', async () => {
     const listen = (): Program => {
       const [first, ...rest] = [...AS_USER, '/usr/bin/socat', `TCP6-LISTEN:${PORT}`, 'STDOUT'];
