@@ -11,6 +11,7 @@ import { Field } from '../../parts/field.tsx';
 import { Line } from '../../parts/line.tsx';
 import { Card } from '../../parts/page.tsx';
 import { Word } from '../../parts/state.tsx';
+import { SettingsForm } from './form.tsx';
 import { isRuled, Single, useRefusal, useWrite } from './single.tsx';
 
 type Told = {
@@ -75,13 +76,7 @@ function TargetForm({ now, onDone }: { now: Target; onDone: () => void }): React
     else setWrong(refusal(refused));
   };
   return (
-    <form
-      className="pc-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void save();
-      }}
-    >
+    <SettingsForm action={t('addressChange.save')} onSave={() => void save()} onCancel={onDone}>
       <div className="two">
         {PARTS.map((part) => (
           <Field
@@ -102,15 +97,7 @@ function TargetForm({ now, onDone }: { now: Target; onDone: () => void }): React
         wrong={wrong}
         secret
       />
-      <div className="actions">
-        <Button kind="primary" submit>
-          {t('addressChange.save')}
-        </Button>
-        <Button kind="quiet" onPress={onDone}>
-          {t('common.cancel')}
-        </Button>
-      </div>
-    </form>
+    </SettingsForm>
   );
 }
 

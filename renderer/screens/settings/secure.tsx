@@ -7,6 +7,7 @@ import { Button } from '../../parts/button.tsx';
 import { Field } from '../../parts/field.tsx';
 import { Line } from '../../parts/line.tsx';
 import { Card } from '../../parts/page.tsx';
+import { SettingsForm } from './form.tsx';
 import { isRuled, useRefusal, useWrite } from './single.tsx';
 
 function SecureForm({ onDone }: { onDone: () => void }): ReactElement {
@@ -26,13 +27,7 @@ function SecureForm({ onDone }: { onDone: () => void }): ReactElement {
     else setWrong(refusal(refused));
   };
   return (
-    <form
-      className="pc-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void save();
-      }}
-    >
+    <SettingsForm action={t('single.secret.save')} onSave={() => void save()} onCancel={onDone}>
       <Field
         label={t('single.name.clientId')}
         hint={t('single.means.clientId')}
@@ -47,15 +42,7 @@ function SecureForm({ onDone }: { onDone: () => void }): ReactElement {
         wrong={wrong}
         secret
       />
-      <div className="actions">
-        <Button kind="primary" submit>
-          {t('single.secret.save')}
-        </Button>
-        <Button kind="quiet" onPress={onDone}>
-          {t('common.cancel')}
-        </Button>
-      </div>
-    </form>
+    </SettingsForm>
   );
 }
 
