@@ -89,7 +89,8 @@ const ASLEEP: readonly Status['state'][] = ['dormant', 'managed', 'off', 'unneed
 /** Who sees to it that nobody else passes: `programs`, or the other way with the reason. */
 function enforcementText(attribution: Status['attribution']): string {
   if (attribution === null) return 'nobody can be named here, so that nobody passes';
-  if (attribution === 'programs') return 'in the kernel, socket by socket';
+  const [mode, ...more] = attribution.split(/(?=[:;])/);
+  if (mode === 'programs') return `in the kernel, socket by socket${more.join('')}`;
   return `by questions to the kernel, which leaves a short window (docs/security.md); ${attribution}`;
 }
 

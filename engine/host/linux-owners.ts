@@ -37,6 +37,7 @@ export function openLinuxOwners(fd: number, options: OwnersOptions): Promise<Own
 class LinuxOwners implements Owners {
   mode: Owners['mode'] = 'sock-diag';
   why: string | null = null;
+  startsSeen = false;
   decidesFor: readonly number[] | null = [];
   onEarlyEnd: ((error: HostError) => void) | null = null;
   private readonly socket: Socket;
@@ -163,6 +164,7 @@ class LinuxOwners implements Owners {
       case 'mode':
         this.mode = frame.mode;
         this.why = frame.why;
+        this.startsSeen = frame.startsSeen;
         this.decidesFor = frame.decidesFor;
         this.onEarlyEnd = null;
         this.onReady();

@@ -45,6 +45,7 @@ export type OwnerFrame =
       readonly kind: 'mode';
       readonly mode: 'programs' | 'sock-diag';
       readonly why: string | null;
+      readonly startsSeen: boolean;
       readonly decidesFor: readonly number[] | null;
     }
   | {
@@ -261,10 +262,11 @@ function readBody(kind: number, body: Body): OwnerFrame | null {
     case KIND.mode: {
       const mode = body.u8() === 1 ? 'programs' : 'sock-diag';
       const why = body.text();
+      const startsSeen = body.u8() !== 0;
       const everybody = body.u8() !== 0;
       const users = Array.from({ length: body.u16() }, () => body.u32());
       const decidesFor = everybody ? null : users;
-      return { kind: 'mode', mode, why: why === '' ? null : why, decidesFor };
+      return { kind: 'mode', mode, why: why === '' ? null : why, startsSeen, decidesFor };
     }
     case KIND.owner: {
       const id = body.u32();

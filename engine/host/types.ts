@@ -142,6 +142,8 @@ export interface Owners {
   readonly mode: 'programs' | 'sock-diag';
   /** Why not the programs, one sentence; null with them. */
   readonly why: string | null;
+  /** Programs are seen as they start (fanotify); false: they are looked for every two seconds. */
+  readonly startsSeen: boolean;
   /** The users besides the client's own whose programs may be decided about; null: everybody's. */
   readonly decidesFor: readonly number[] | null;
   /** What the socket of `cookie` may do. Resolves when the kernel judges by it: what is delivered before is lost. */

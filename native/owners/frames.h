@@ -17,7 +17,7 @@ enum class Kind : uint16_t {
   listeners = 6,   // u32 id
   forgotten = 7,   // u64 cookie: the engine forgot all flows of a closed socket
   // To the engine.
-  mode = 128,      // u8 1 programs or 2 sock_diag, text: why not the programs
+  mode = 128,      // u8 1 programs or 2 sock_diag, text: why not the programs, u8 starts are told at once, u8 everybody, u16 count, u32 user...
   owner = 129,     // u32 id, u8 found, u64 cookie, u8 known, owner if known
   closed = 130,    // u64 cookie
   attempt = 131,   // u64 cookie, flow, u32 times

@@ -81,7 +81,7 @@ void Service::run(int session) {
   }
   policy_.open();
   Writer hello(Kind::mode);
-  hello.u8(programs_ ? 1 : 2).text(why_);
+  hello.u8(programs_ ? 1 : 2).text(why_).u8(!starts_.sweeps());
   const Subjects& subjects = start_.subjects;
   hello.u8(subjects.everybody()).u16(static_cast<uint16_t>(subjects.count));
   for (uint32_t i = 0; i < subjects.count; i++) hello.u32(subjects.others[i]);

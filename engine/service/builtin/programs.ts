@@ -80,6 +80,7 @@ export interface PcHooks {
 export class Pc implements Owners {
   readonly mode = 'programs';
   readonly why = null;
+  readonly startsSeen = true;
   readonly decidesFor = null;
   private readonly simulation: Simulation;
   private readonly hooks: PcHooks;

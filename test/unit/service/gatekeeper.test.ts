@@ -42,6 +42,7 @@ class SlowOwners {
       new Promise((resolve) =>
         this.pending.push(() => resolve({ cookie: this.found && 1n, owner: this.found })),
       ),
+    startsSeen: true,
     decidesFor: null,
     releaseFlow: () => undefined,
     releaseSocket: () => undefined,

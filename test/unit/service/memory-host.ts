@@ -26,6 +26,7 @@ const HOME = { interface: 'eth0', address: ip4('192.168.1.10'), prefix: 24 };
 export class MemoryOwners implements Owners {
   readonly mode = 'programs';
   readonly why = null;
+  readonly startsSeen = true;
   readonly decidesFor = null;
   readonly calls: string[] = [];
   program = '/usr/bin/curl';
