@@ -1,4 +1,4 @@
-// Module service/exposure says in a sentence who may use the tunnel and who may be reached through it.
+// Module service/exposure says in a sentence who may use the tunnel and be reached through it, and how that is enforced.
 import { counts, mayBeReached } from '../gate/index.ts';
 import type { Rule } from '../gate/index.ts';
 import type { Owners } from '../host/types.ts';
@@ -27,10 +27,14 @@ export function exposureEntry({ mode, text }: Status['exposure']): LogEntry {
   return { level: mode === 'all' ? 'warning' : 'info', text, ...told('exposure', { mode }) };
 }
 
-/** How programs are told apart; null: they are not. */
-export function attributionOf(owners: Pick<Owners, 'mode' | 'why'> | null): string | null {
+/** How programs are told apart: `programs`, or `sock-diag: ` and why; after `;` what else is less than it could be. Null: they are not. */
+export function attributionOf(
+  owners: Pick<Owners, 'mode' | 'why' | 'startsSeen'> | null,
+): string | null {
   if (!owners) return null;
-  return owners.why === null ? owners.mode : `${owners.mode}: ${owners.why}`;
+  const { mode, why, startsSeen } = owners;
+  const starts = startsSeen ? '' : '; programs that start are looked for every 2 s';
+  return `${mode}${why === null ? '' : `: ${why}`}${starts}`;
 }
 
 function count(applications: number): string {
