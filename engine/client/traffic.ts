@@ -204,7 +204,8 @@ export class Traffic {
   ): boolean {
     const { askedAt, nonceReceived } = peer.extension;
     const answered = now - askedAt < EARLY_MS || this.paths.probing.runsUntil(peer) > now;
-    if (!answered || nonceReceived === null || this.paths.isValid(peer, now)) return false;
+    const open = this.paths.isValid(peer, now) && !this.isUnused(peer, now);
+    if (!answered || nonceReceived === null || open) return false;
     this.early = this.early.filter(({ at }) => now - at < EARLY_MS).slice(1 - EARLY_PACKETS);
     this.early.push({ peer, from, via, packet: packet.slice(), at: now });
     return true;

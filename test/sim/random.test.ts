@@ -21,6 +21,10 @@ describe('random networks', () => {
     },
   );
 
+  test('a first packet that comes by the short way, a moment before its proof, is not lost', () => {
+    expect(play(drawScenario(21_719)).violation).toBeNull();
+  });
+
   test('a seed replays a run exactly, and another seed is another run', () => {
     const hash = (seed: number): string => play(drawScenario(seed), { trace: [] }).hash;
     expect(hash(5)).toBe(hash(5));
