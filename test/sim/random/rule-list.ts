@@ -7,7 +7,10 @@ export const RULES = [
    * ours behind the same router (RFC 6081 §3.5), and the discovery group where that is set (RFC 4380 §5.2.8).
    */
   'global-only',
-  /** RFC 4380 §5.2.6 with what RFC 6081 adds: see `BUBBLE_WINDOW_MS` and the constants after it, and `mostUnanswered`. */
+  /**
+   * RFC 4380 §5.2.6 with what RFC 6081 adds: see `BUBBLE_WINDOW_MS` and the constants after it, and `mostUnanswered` in `random/rules.ts`;
+   * the 300 s count no more once a client's list was full and an entry had to make room.
+   */
   'bubble-limits',
   /** Whatever a local program gets, the source that it names sent to this very address; an ICMPv6 error quotes what was sent. */
   'delivered-was-sent',

@@ -370,6 +370,8 @@ export class Watch {
       this.fail('bubble-limits', `${node} sent ${recent} bubbles in 2 s for ${key}`);
     // A relay has no such rule: it tries again for whoever sends again (§5.4.1), within limits of its own.
     if (this.options.relays.has(node)) return;
+    // How often a peer was asked is forgotten with its entry, when that had to make room.
+    if ((this.options.discardsOf(node)['peerEvicted'] ?? 0) > 0) return;
     const since = Math.max(now - SILENT_WINDOW_MS, this.heard.get(key) ?? 0);
     const unanswered = times.filter((at) => at > since).length;
     if (unanswered > mostUnanswered(this.options.symmetric.has(node)))
