@@ -173,6 +173,7 @@ test('packets are recorded into a file of the kind that Wireshark reads', async 
   const { page } = app;
   const file = await saveAs('packets');
   await page.getByRole('button', { name: en.settings.captureStart }).click();
+  await page.getByRole('menuitem', { name: en.settings.captureOuter }).click();
   const stop = page.getByRole('button', { name: en.settings.captureStop });
   await stop.waitFor();
   await app.call('ping', { address: '2001:db8::80', timeoutMs: 10_000 });
