@@ -20,8 +20,10 @@ struct Binding {
 using Shared = std::shared_ptr<Binding>;
 
 void onWake(napi_env env, napi_value callback, void* context, void*) {
+  // What was on its way as the function was given up comes without an environment, after the context is gone.
+  if (!env) return;
   Binding& binding = **static_cast<Shared*>(context);
-  if (!env || binding.closed || !binding.datapath) return;
+  if (binding.closed || !binding.datapath) return;
   napi_value result = nullptr;
   napi_call_function(env, makeUndefined(env), callback, 0, nullptr, &result);
 }

@@ -47,8 +47,10 @@ T unwrapped(napi_env env, napi_value object) {
 }
 
 void onTold(napi_env env, napi_value callback, void* context, void*) {
+  // What was on its way as the function was given up comes without an environment, after the context is gone.
+  if (!env) return;
   const Shared binding = *static_cast<Shared*>(context);
-  if (!env || binding->closed || !binding->udp) return;
+  if (binding->closed || !binding->udp) return;
   napi_value result = nullptr;
   napi_call_function(env, makeUndefined(env), callback, 0, nullptr, &result);
 }

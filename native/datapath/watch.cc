@@ -67,8 +67,10 @@ struct Watch {
 using Shared = std::shared_ptr<Watch>;
 
 void onTold(napi_env env, napi_value callback, void* context, void*) {
+  // What was on its way as the function was given up comes without an environment, after the context is gone.
+  if (!env) return;
   const Shared watch = *static_cast<Shared*>(context);
-  if (!env || watch->stopped) return;
+  if (watch->stopped) return;
   watch->told.store(false);
   if (watch->hangUp) watch->stop();
   napi_value result = nullptr;
