@@ -195,7 +195,9 @@ describe.skipIf(reason !== null)('an operator', () => {
     });
 
     test('a server that names only its public address is told what to add', async () => {
-      const { code, err } = await lab.run(lab.pub, SHIPWORM, ['server', '--primary', SERVER]);
+      const { code, err } = await lab.run(lab.pub, SHIPWORM, ['server', '--primary', SERVER], {
+        env: new Place(lab, 'public').env,
+      });
       expect(code).toBe(1);
       expect(err).toContain('--bind-primary');
     });

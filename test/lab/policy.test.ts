@@ -177,7 +177,12 @@ describe.skipIf(reason !== null)('the machine policy', () => {
   });
 
   test('another server, port and refresh interval count at once, awake on the same adapter', async () => {
-    const other = lab.start(lab.relay, SHIPWORM, ['server', '--primary', RELAY]);
+    const other = lab.start(
+      lab.relay,
+      SHIPWORM,
+      ['server', '--primary', RELAY],
+      new Place(lab, 'other').env,
+    );
     await other.says(/Serving/, SOON_MS);
     const client = start('renewed', { clientPort: 4321 }, '--expose-all');
     const first = await client.address();
