@@ -109,7 +109,7 @@ describe.skipIf(reason !== null)(
         const after = holdings(space);
         expect(after.pids).toEqual(before.pids);
         expect(after.fds).toBe(before.fds);
-        if (PLAIN_BUILD) expect(after.pssKb - before.pssKb).toBeLessThan(GARBAGE_KB);
+        if (PLAIN_BUILD) expect(after.anonymousKb - before.anonymousKb).toBeLessThan(GARBAGE_KB);
         expect((await refused[name]()) - counted).toBeGreaterThan(sent / 2);
         if (name === 'client') {
           const { discards } = (await client.status()).counters;
@@ -140,7 +140,8 @@ describe.skipIf(reason !== null)(
       const after = holdings(space);
       expect(after.pids).toEqual(before.pids);
       expect(after.fds).toBe(before.fds);
-      if (PLAIN_BUILD) expect(after.pssKb - before.pssKb).toBeLessThan(GARBAGE_KB + keptKb);
+      if (PLAIN_BUILD)
+        expect(after.anonymousKb - before.anonymousKb).toBeLessThan(GARBAGE_KB + keptKb);
       await answers(lab, lab.home1, NATIVE);
       const counted = Object.entries((await client.status()).counters.discards);
       const grown = counted.map(([name, count]) => [name, count - (discards[name] ?? 0)]);

@@ -159,7 +159,7 @@ describe.skipIf(reason !== null)('our server', () => {
     await wave('9.0.0.0', CROWD);
     const after = holdings(lab.pub);
     expect((await counted()) - answered).toBeGreaterThan(CROWD / 2);
-    if (PLAIN_BUILD) expect(after.pssKb - before.pssKb).toBeLessThan(4_096);
+    if (PLAIN_BUILD) expect(after.anonymousKb - before.anonymousKb).toBeLessThan(4_096);
     expect(after.fds).toBe(before.fds);
   });
 

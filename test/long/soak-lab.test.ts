@@ -17,7 +17,7 @@ const HEALED_MS = 10_000 * SLOW;
 const NOISE_KB = 12_000;
 
 interface Sample {
-  readonly pssKb: number;
+  readonly anonymousKb: number;
   readonly fds: number;
   readonly threads: number;
   readonly peers: number;
@@ -41,10 +41,10 @@ describe.skipIf(reason !== null)('soak', () => {
 
   const threadsOf = (pid: number): number => readdirSync(`/proc/${pid}/task`).length;
   const sample = async (): Promise<Sample> => {
-    const { pssKb, fds } = holdings(lab.home1.space);
+    const { anonymousKb, fds } = holdings(lab.home1.space);
     const { peers } = await ours.status();
     return {
-      pssKb,
+      anonymousKb,
       fds,
       threads: threadsOf(ours.program.pid),
       peers: peers.length,
@@ -125,7 +125,7 @@ describe.skipIf(reason !== null)('soak', () => {
       process.stderr.write(`${JSON.stringify(samples)}\n`);
       const most = (of: readonly Sample[], what: keyof Sample): number =>
         Math.max(...of.map((each) => each[what]));
-      expect(most(late, 'pssKb')).toBeLessThan(most(early, 'pssKb') + NOISE_KB);
+      expect(most(late, 'anonymousKb')).toBeLessThan(most(early, 'anonymousKb') + NOISE_KB);
       expect(most(late, 'fds')).toBeLessThanOrEqual(most(early, 'fds') + 2);
       expect(most(late, 'threads')).toBeLessThanOrEqual(most(early, 'threads'));
       expect(most(late, 'peers')).toBeLessThanOrEqual(most(early, 'peers') + 4);

@@ -130,8 +130,8 @@ export function routed(
 
 /** What the processes in `space` hold. */
 export interface Holdings {
-  /** Proportional set size, kB. */
-  readonly pssKb: number;
+  /** Anonymous memory (heaps, stacks, rings), a shared page by its share, kB. */
+  readonly anonymousKb: number;
   readonly fds: number;
   /** CPU time used so far, s. */
   readonly cpu: number;
@@ -140,11 +140,13 @@ export interface Holdings {
 
 export function holdings(space: string): Holdings {
   const pids = pidsIn(space).sort();
-  let [pssKb, fds, cpu] = [0, 0, 0];
+  let [anonymousKb, fds, cpu] = [0, 0, 0];
   for (const pid of pids) {
     let status: string;
     try {
-      pssKb += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))![1]);
+      // Not what it maps from files: its share of that grows when another program that maps them ends.
+      const maps = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+      anonymousKb += Number(/^Pss_Anon:\s+(\d+)/m.exec(maps)![1]);
       fds += readdirSync(`/proc/${pid}/fd`).length;
       status = readFileSync(`/proc/${pid}/stat`, 'utf8');
     } catch {
@@ -155,5 +157,5 @@ export function holdings(space: string): Holdings {
     const fields = status.replace(/^.*\) /, '').split(' ');
     cpu += (Number(fields[11]) + Number(fields[12])) / 100;
   }
-  return { pssKb, fds, cpu, pids };
+  return { anonymousKb, fds, cpu, pids };
 }
