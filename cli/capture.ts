@@ -24,16 +24,16 @@ async function capture(file: string, options: CaptureOptions): Promise<void> {
   const writing = await ask(
     captureInto(
       {
-        begin: (limitBytes) =>
+        begin: () =>
           callService(where, 'beginCapture', {
-            ...(limitBytes !== undefined && { limitBytes }),
-            ...(options.inner && { inner: true }),
+            limitBytes: Math.round(options.size * MIB),
+            inner: options.inner ?? false,
           }),
         take: () => callService(where, 'takeCaptured', {}),
         end: () => callService(where, 'endCapture', {}),
       },
       file,
-      { limitBytes: Math.round(options.size * MIB), replace: false },
+      { replace: false },
     ),
   );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => writing.stop());

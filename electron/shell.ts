@@ -190,8 +190,7 @@ export class Shell {
     if (path === null) return { path };
     this.capture = await captureInto(
       {
-        begin: (limitBytes) =>
-          client.beginCapture({ ...(limitBytes !== undefined && { limitBytes }), inner }),
+        begin: () => client.beginCapture({ inner }),
         take: () => client.takeCaptured({}),
         end: () => client.endCapture({}),
       },

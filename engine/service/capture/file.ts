@@ -8,7 +8,8 @@ const TAKE_MS = 250;
 
 /** What this module asks of the client. */
 export interface CaptureSource {
-  begin(limitBytes: number | undefined): Promise<CaptureState>;
+  /** With its own bounds. */
+  begin(): Promise<CaptureState>;
   take(): ReturnType<Api['takeCaptured']>;
   end(): Promise<CaptureState>;
 }
@@ -23,7 +24,7 @@ export interface CaptureFile {
 export async function captureInto(
   source: CaptureSource,
   path: string,
-  { limitBytes, replace }: { readonly limitBytes?: number; readonly replace: boolean },
+  { replace }: { readonly replace: boolean },
 ): Promise<CaptureFile> {
   const failed = (error: unknown): never => {
     if (error instanceof ServiceError) throw error;
@@ -42,7 +43,7 @@ export async function captureInto(
     try {
       // It may have been another's before.
       await file.chmod(0o600);
-      await source.begin(limitBytes);
+      await source.begin();
       for (;;) {
         if (stopped) await source.end();
         const { data, ...state } = await source.take();

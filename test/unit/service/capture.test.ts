@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Params } from '../../../engine/service/api.ts';
 import { startBuiltIn } from '../../../engine/service/builtin/start.ts';
 import type { RunningBuiltIn } from '../../../engine/service/builtin/start.ts';
 import { captureInto } from '../../../engine/service/capture/file.ts';
@@ -25,8 +26,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const source = (): CaptureSource => ({
-  begin: (limitBytes) => client.api.beginCapture(limitBytes === undefined ? {} : { limitBytes }),
+const source = (asked: Params<'beginCapture'> = {}): CaptureSource => ({
+  begin: () => client.api.beginCapture(asked),
   take: () => client.api.takeCaptured({}),
   end: () => client.api.endCapture({}),
 });
@@ -85,11 +86,7 @@ it('both ways are in it, behind headers with a right checksum, and only its owne
 });
 
 it('of what is inside alone: IPv6 packets of their whole length, both ways, and no datagram without one', async () => {
-  const inside: CaptureSource = {
-    ...source(),
-    begin: () => client.api.beginCapture({ inner: true }),
-  };
-  const writing = await captureInto(inside, path, { replace: false });
+  const writing = await captureInto(source({ inner: true }), path, { replace: false });
   await vi.waitFor(async () => expect(await packets()).toBeGreaterThan(20), 20_000);
   writing.stop();
   await writing.finished;
@@ -108,7 +105,7 @@ it('of what is inside alone: IPv6 packets of their whole length, both ways, and 
 });
 
 it('it ends by itself at its size, never above it but for the last block', async () => {
-  const writing = await captureInto(source(), path, { limitBytes: 10_000, replace: false });
+  const writing = await captureInto(source({ limitBytes: 10_000 }), path, { replace: false });
   expect(await writing.finished).toMatchObject({ end: 'full', running: false });
   const file = readFileSync(path);
   expect(file.length).toBeLessThanOrEqual(10_100);
