@@ -182,13 +182,13 @@ export class Peer {
 
 export type PeerRefusal = 'peersFull';
 
-/** All entries, by IPv6 address. */
 /** How many are known, and to how many the way is open. */
 export interface PeerCounts {
   readonly known: number;
   readonly open: number;
 }
 
+/** All entries, by IPv6 address. */
 export class PeerList {
   private readonly entries = new Map<Ip6, Peer>();
   private readonly limits: ClientLimits;
