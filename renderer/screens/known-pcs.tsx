@@ -9,6 +9,7 @@ import { isKnown } from '../app/reasons.ts';
 import { useNow, useSlice, useStore } from '../app/store.ts';
 import { Button, CopyButton } from '../parts/button.tsx';
 import { Field, Search } from '../parts/field.tsx';
+import { Form } from '../parts/form.tsx';
 import { Menu } from '../parts/menu.tsx';
 import { Card, Empty, Note, Page } from '../parts/page.tsx';
 import { Mark } from '../parts/state.tsx';
@@ -47,12 +48,11 @@ function PcForm({ pc, onDone }: { pc?: KnownPc; onDone: () => void }): ReactElem
     if (given !== pc?.target) await call('testPc', { name: wanted });
   };
   return (
-    <form
-      className="pc-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void save();
-      }}
+    <Form
+      action={pc ? t('common.save') : t('knownPcs.addIt')}
+      ready={ready}
+      onSave={() => void save()}
+      onCancel={onDone}
     >
       <Field
         label={t('knownPcs.name')}
@@ -69,15 +69,7 @@ function PcForm({ pc, onDone }: { pc?: KnownPc; onDone: () => void }): ReactElem
         wrong={wrong ? t('knownPcs.targetWrong') : null}
         mono
       />
-      <div className="actions">
-        <Button kind="primary" submit disabled={!ready}>
-          {pc ? t('common.save') : t('knownPcs.addIt')}
-        </Button>
-        <Button kind="quiet" onPress={onDone}>
-          {t('common.cancel')}
-        </Button>
-      </div>
-    </form>
+    </Form>
   );
 }
 

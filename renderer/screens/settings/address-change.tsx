@@ -2,23 +2,21 @@
 import { useState } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { HookState } from '../../../engine/service/hook/calls.ts';
 import type { SettingRow } from '../../../engine/service/settings-calls.ts';
 import { call } from '../../app/calls.ts';
 import { formatAgo, formatClock } from '../../app/format.ts';
 import { useNow, useSlice } from '../../app/store.ts';
 import { Button } from '../../parts/button.tsx';
 import { Field } from '../../parts/field.tsx';
+import { Form } from '../../parts/form.tsx';
 import { Line } from '../../parts/line.tsx';
 import { Card } from '../../parts/page.tsx';
 import { Word } from '../../parts/state.tsx';
-import { SettingsForm } from './form.tsx';
 import { isRuled, Single, useRefusal, useWrite } from './single.tsx';
 
-type Told = {
-  readonly at: number;
-  readonly failure: string | null;
-  readonly retryAt?: number | null;
-};
+/** The last run of either; the command is not tried again. */
+type Run = NonNullable<HookState['command']> & { readonly retryAt?: number | null };
 type Part = 'server' | 'zone' | 'name' | 'keyName' | 'port' | 'ttl';
 type Target = Readonly<Partial<Record<Part, string | number>>>;
 
@@ -26,7 +24,7 @@ const PARTS = ['server', 'zone', 'name', 'keyName', 'port', 'ttl'] as const;
 const NUMBERS: ReadonlySet<Part> = new Set(['port', 'ttl']);
 
 /** How it went the last time. */
-function Outcome({ told, busy }: { told: Told | null; busy: boolean }): ReactElement {
+function Outcome({ told, busy }: { told: Run | null; busy: boolean }): ReactElement {
   const { t, i18n } = useTranslation();
   const now = useNow();
   if (busy && told === null) return <Word tone="work">{t('addressChange.busy')}</Word>;
@@ -76,7 +74,7 @@ function TargetForm({ now, onDone }: { now: Target; onDone: () => void }): React
     else setWrong(refusal(refused));
   };
   return (
-    <SettingsForm action={t('addressChange.save')} onSave={() => void save()} onCancel={onDone}>
+    <Form action={t('addressChange.save')} onSave={() => void save()} onCancel={onDone}>
       <div className="two">
         {PARTS.map((part) => (
           <Field
@@ -97,7 +95,7 @@ function TargetForm({ now, onDone }: { now: Target; onDone: () => void }): React
         wrong={wrong}
         secret
       />
-    </SettingsForm>
+    </Form>
   );
 }
 

@@ -5,9 +5,9 @@ import { useTranslation } from 'react-i18next';
 import { useSlice } from '../../app/store.ts';
 import { Button } from '../../parts/button.tsx';
 import { Field } from '../../parts/field.tsx';
+import { Form } from '../../parts/form.tsx';
 import { Line } from '../../parts/line.tsx';
 import { Card } from '../../parts/page.tsx';
-import { SettingsForm } from './form.tsx';
 import { isRuled, useRefusal, useWrite } from './single.tsx';
 
 function SecureForm({ onDone }: { onDone: () => void }): ReactElement {
@@ -27,7 +27,7 @@ function SecureForm({ onDone }: { onDone: () => void }): ReactElement {
     else setWrong(refusal(refused));
   };
   return (
-    <SettingsForm action={t('single.secret.save')} onSave={() => void save()} onCancel={onDone}>
+    <Form action={t('single.secret.save')} onSave={() => void save()} onCancel={onDone}>
       <Field
         label={t('single.name.clientId')}
         hint={t('single.means.clientId')}
@@ -42,7 +42,7 @@ function SecureForm({ onDone }: { onDone: () => void }): ReactElement {
         wrong={wrong}
         secret
       />
-    </SettingsForm>
+    </Form>
   );
 }
 
