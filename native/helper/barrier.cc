@@ -11,7 +11,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-
 #include "message.h"
 
 namespace helper {
