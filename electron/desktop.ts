@@ -77,6 +77,8 @@ export class Desktop {
       windowInFront: () => this.window.inFront,
       fullScreen: isFullScreen,
       show: (notice) => void this.notices.show(notice),
+      told: this.settings.value.told,
+      keep: (told) => this.settings.update({ told }),
     });
     serveWindow({ window: () => this.window.current, engine: this.engine, shell: this.shell });
     this.begin(argv);
@@ -192,6 +194,7 @@ export class Desktop {
       shell: { engine, paused, locale },
       status: status && {
         state: status.state,
+        reason: status.reason,
         address: status.address,
         builtIn: status.builtIn,
       },

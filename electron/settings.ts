@@ -1,4 +1,4 @@
-// Module electron/settings keeps what a person chose in the app, in one small file.
+// Module electron/settings keeps what a person chose in the app, and was told, in one small file.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -11,6 +11,8 @@ const schema = z.object({
   notifications: z.boolean().default(true),
   networkKind: z.enum(['built-in', 'real']).default('built-in'),
   server: z.string().nullable().default(null),
+  /** What notifications were about, and when (ms since 1970). */
+  told: z.record(z.string(), z.number()).default({}),
 });
 
 export type AppSettings = Readonly<z.infer<typeof schema>>;

@@ -19,7 +19,7 @@ export type TrayApp = Pick<
 /** All that the tray shows. */
 export interface TrayView {
   readonly shell: Pick<ShellState, 'engine' | 'paused' | 'locale'>;
-  readonly status: Pick<Status, 'state' | 'address' | 'builtIn'> | null;
+  readonly status: Pick<Status, 'state' | 'reason' | 'address' | 'builtIn'> | null;
   readonly apps: readonly TrayApp[];
   readonly questions: readonly Pick<Question, 'id' | 'name'>[];
 }
@@ -61,7 +61,10 @@ function plainState(
 ): string {
   if (engine.state === 'failed') return `${words.failed}: ${engine.text ?? ''}`;
   if (engine.state === 'starting' || !status) return words.starting;
-  if (!paused) return words[status.state];
+  if (!paused) {
+    const silent = status.state === 'qualified' && status.reason.code === 'server-silent';
+    return words[silent ? 'silent' : status.state];
+  }
   if (paused.until === null) return words.paused;
   const time = new Date(paused.until);
   return words.pausedUntil(time.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' }));

@@ -17,7 +17,7 @@ import { KnownPcsScreen } from '../screens/known-pcs.tsx';
 import { PeersScreen } from '../screens/peers.tsx';
 import { ServersScreen } from '../screens/servers.tsx';
 import { SettingsScreen } from '../screens/settings/screen.tsx';
-import { StatusScreen, toneOf } from '../screens/status.tsx';
+import { StatusScreen, toneOf, wordOf } from '../screens/status.tsx';
 import { chooseLanguage } from '../words/index.ts';
 import { useMedia } from './media.ts';
 import { useStore, useSlice } from './store.ts';
@@ -109,7 +109,7 @@ function Nav(): ReactElement {
       <p className="nav-foot">
         <span className="word">
           <Mark tone={starting ? 'work' : toneOf(status)} size={12} />
-          {starting ? t('states.head.starting') : t(`states.state.${status.state}`)}
+          {starting ? t('states.head.starting') : t(`states.state.${wordOf(status)}`)}
         </span>
       </p>
     </nav>

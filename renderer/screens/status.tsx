@@ -49,6 +49,13 @@ export function toneOf({ state, reason }: Snapshot['status']): Tone {
   return TONES[state];
 }
 
+/** Which words say `status`: an address whose server has fallen silent is not said to work. */
+export const wordOf = ({
+  state,
+  reason,
+}: Snapshot['status']): Snapshot['status']['state'] | 'silent' =>
+  state === 'qualified' && reason.code === 'server-silent' ? 'silent' : state;
+
 function PauseMenu(): ReactElement {
   const { t } = useTranslation();
   const pause = (minutes: number | null) => ({
@@ -106,7 +113,7 @@ function useHead(): { tone: Tone; title: string; text: string } {
         : t('status.pausedUntil', { time: formatClock(paused.until, i18n.language) });
     return { tone: 'idle', title: t('states.head.paused'), text };
   }
-  return { tone: toneOf(status), title: t(`states.head.${status.state}`), text: reason };
+  return { tone: toneOf(status), title: t(`states.head.${wordOf(status)}`), text: reason };
 }
 
 function Hero(): ReactElement {

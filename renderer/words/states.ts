@@ -9,6 +9,7 @@ export const en = {
     dormant: 'Asleep',
     qualifying: 'Connecting',
     qualified: 'Working',
+    silent: 'Server silent',
     refused: 'Needs you',
     unknown: 'Unknown',
   },
@@ -20,6 +21,7 @@ export const en = {
     dormant: 'Teredo is asleep. Nobody can reach you through it.',
     qualifying: 'Getting an address.',
     qualified: 'You have an IPv6 address that works.',
+    silent: 'The server no longer answers.',
     refused: 'You can’t get an address here yet.',
     unknown: 'The state isn’t known.',
     paused: 'You have paused Teredo.',
@@ -32,7 +34,8 @@ export const en = {
     'no-network':
       'This PC has no IPv4 network. Plug it in or join a Wi-Fi; the rest goes by itself.',
     qualified: 'Applications that you allow can use it.',
-    'server-silent': 'The server no longer answers. Your address and connections stay.',
+    'server-silent':
+      'Your address stays, and so do the ways that are open. New ones may not open meanwhile.',
     'server-unresolved':
       'The server’s name was not found. Check its spelling and your DNS (the service that finds names).',
     'no-answer': 'The server doesn’t answer: it is down, or this network blocks UDP port 3544.',
@@ -115,6 +118,7 @@ export const ja: Same<typeof en> = {
     dormant: '休止中',
     qualifying: '接続中',
     qualified: '動作中',
+    silent: 'サーバー応答なし',
     refused: '確認が必要',
     unknown: '不明',
   },
@@ -125,6 +129,7 @@ export const ja: Same<typeof en> = {
     dormant: 'Teredo は休止中です。外から届くものはありません。',
     qualifying: 'アドレスを取得しています。',
     qualified: '使える IPv6 アドレスがあります。',
+    silent: 'サーバーの返事がなくなりました。',
     refused: 'ここではまだアドレスを取得できません。',
     unknown: '状態がわかりません。',
     paused: 'Teredo を一時停止しています。',
@@ -137,7 +142,8 @@ export const ja: Same<typeof en> = {
     'no-network':
       'この PC は IPv4 ネットワークにつながっていません。ケーブルや Wi-Fi をつなぐと自動で続きます。',
     qualified: '許可したアプリが使えます。',
-    'server-silent': 'サーバーの返事がなくなりました。アドレスと接続はそのままです。',
+    'server-silent':
+      'アドレスと開いている経路はそのままです。その間、新しい経路は開かないことがあります。',
     'server-unresolved':
       'サーバー名が見つかりません。つづりと DNS（名前を調べる仕組み）を確かめてください。',
     'no-answer':

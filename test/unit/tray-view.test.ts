@@ -12,13 +12,14 @@ const ADDRESS = '2001:0:c000:201:38de:105:39cc:9bf8';
 
 type State = NonNullable<TrayView['status']>['state'];
 const running = { state: 'running', code: null, text: null } as const;
+const known = { reason: { code: 'qualified', text: '' }, builtIn: false };
 const view = (
   state: State | null,
   shell: Partial<TrayView['shell']> = {},
   rest: Partial<TrayView> = {},
 ): TrayView => ({
   shell: { engine: running, paused: null, locale: 'en', ...shell },
-  status: state && { state, address: state === 'qualified' ? ADDRESS : null, builtIn: false },
+  status: state && { ...known, state, address: state === 'qualified' ? ADDRESS : null },
   apps: [],
   questions: [],
   ...rest,
@@ -84,11 +85,17 @@ describe('words', () => {
         stateText(view(state, { locale })),
       );
       expect(new Set(texts).size).toBe(7);
-      const builtIn = { state: 'qualified', address: ADDRESS, builtIn: true } as const;
+      const builtIn = { ...known, state: 'qualified', address: ADDRESS, builtIn: true } as const;
       expect(stateText(view(null, { locale }, { status: builtIn }))).toContain(
         WORDS[locale].builtIn,
       );
     }
+  });
+
+  test('an address whose server has fallen silent is not said to work', () => {
+    const reason = { code: 'server-silent', text: '' };
+    const status = { ...known, state: 'qualified', address: ADDRESS, reason } as const;
+    expect(stateText(view(null, {}, { status }))).toBe('The server no longer answers');
   });
 
   test('a pause says until when, a failure what it is', () => {
