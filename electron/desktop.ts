@@ -1,6 +1,6 @@
 // Module electron/desktop puts client, window, tray and notifications together into one running app.
 import { join } from 'node:path';
-import { app, Notification, powerMonitor } from 'electron';
+import { app, nativeTheme, Notification, powerMonitor } from 'electron';
 import type { CallResult, Params } from '../engine/service/api.ts';
 import { told } from '../engine/service/told.ts';
 import { Autostart } from './autostart.ts';
@@ -12,6 +12,7 @@ import { Notices } from './notices.ts';
 import type { Button } from './notification-service.ts';
 import { Notifier } from './notifier.ts';
 import type { Notice } from './notifier.ts';
+import { Panel } from './panel.ts';
 import {
   bundles,
   docsFolder,
@@ -32,6 +33,9 @@ import { AppWindow, preloadIn } from './window.ts';
 import { WORDS } from './words.ts';
 import type { Words } from './words.ts';
 
+/** A panel may be restarted, or come after us: so long the app does without a tray before it shows itself elsewhere. */
+const TRAY_COMES_MS = 5_000;
+
 export class Desktop {
   private readonly engine: Engine;
   private readonly settings: SettingsFile;
@@ -39,7 +43,14 @@ export class Desktop {
   private readonly shell: Shell;
   private readonly notices: Notices;
   private readonly notifier: Notifier;
+  private readonly panel: Panel;
+  private readonly panelKnown: Promise<void>;
   private tray: AppTray | null = null;
+  /** It was offered to a tray of the newer kind. */
+  private offered = false;
+  private sightTimer: NodeJS.Timeout | null = null;
+  /** What the system says while the app has no theme of its own. */
+  private systemDark = nativeTheme.shouldUseDarkColors;
   private readonly switches = new Switches();
   private sleeps = false;
 
@@ -56,8 +67,12 @@ export class Desktop {
       icon: join(iconFolder(), 'app-256.png'),
       preload: preloadIn(bundles()),
       warn,
-      closeQuits: () => this.tray === null,
-      onQuit: () => app.quit(),
+      onFocus: () => void this.lookForTray(),
+      onClose: () => void this.windowClosed(),
+    });
+    this.panel = new Panel({
+      systemDark: () => this.systemDark,
+      onChange: () => this.panelChanged(),
     });
     this.shell = new Shell({
       engine: this.engine,
@@ -65,6 +80,7 @@ export class Desktop {
       autostart: new Autostart(app.getPath('appData'), [...launchCommand(), '--hidden']),
       helper: new Helper(nativeFolder()),
       window: () => this.window.current,
+      tray: () => this.panel.hasTray,
       guide: join(docsFolder(), 'guide.md'),
     });
     this.notices = new Notices({
@@ -81,6 +97,7 @@ export class Desktop {
       keep: (told) => this.settings.update({ told }),
     });
     serveWindow({ window: () => this.window.current, engine: this.engine, shell: this.shell });
+    this.panelKnown = this.panel.open();
     this.begin(argv);
   }
 
@@ -94,6 +111,8 @@ export class Desktop {
 
   /** Leaves the machine as it was. */
   async close(): Promise<void> {
+    if (this.sightTimer) clearTimeout(this.sightTimer);
+    this.panel.close();
     this.tray?.close();
     this.tray = null;
     this.notices.close();
@@ -120,8 +139,48 @@ export class Desktop {
     });
     powerMonitor.on('suspend', () => this.sleep(true));
     powerMonitor.on('resume', () => this.sleep(false));
-    this.tray = openTray({
+    nativeTheme.on('updated', () => {
+      if (nativeTheme.themeSource !== 'system') return;
+      this.systemDark = nativeTheme.shouldUseDarkColors;
+      this.tray?.changed();
+    });
+    void this.shell.start();
+    // On first run an icon alone looks broken.
+    if (!argv.includes('--hidden') || this.settings.value.firstRun) this.window.show();
+  }
+
+  /** A tray came or went, or its colour is another. */
+  private panelChanged(): void {
+    const { hasHost, hasTray } = this.panel;
+    // An icon that was offered to one kind of tray is not offered to the other by itself.
+    if (!this.tray || hasHost !== this.offered) {
+      this.tray?.close();
+      this.tray = this.openTray();
+    }
+    this.offered = hasHost;
+    this.tray?.changed();
+    this.shell.changed();
+    if (this.sightTimer) clearTimeout(this.sightTimer);
+    this.sightTimer = hasTray ? null : setTimeout(() => this.window.standBy(), TRAY_COMES_MS);
+  }
+
+  /** Where there is no tray to come back from, closing the window ends the app. */
+  private async windowClosed(): Promise<void> {
+    await this.lookForTray();
+    if (this.panel.hasTray) this.window.hide();
+    else app.quit();
+  }
+
+  /** One of the older kind comes and goes without a word. */
+  private async lookForTray(): Promise<void> {
+    await this.panelKnown;
+    if (!this.panel.hasHost) await this.panel.look();
+  }
+
+  private openTray(): AppTray | null {
+    return openTray({
       icons: iconFolder(),
+      onDark: () => this.panel.isDark,
       view: () => this.view(),
       actions: {
         copy: (text) => this.perform('copyText', { text }),
@@ -133,10 +192,6 @@ export class Desktop {
         quit: () => app.quit(),
       },
     });
-    void this.shell.start();
-    // On first run an icon alone looks broken.
-    if (!argv.includes('--hidden') || this.settings.value.firstRun || !this.tray)
-      this.window.show();
   }
 
   /** What is due after a sleep the client does by itself; the app's own times are looked at here. */

@@ -1,21 +1,14 @@
 // Module electron/notification-service speaks with the desktop's own notification service, whose notifications have buttons (Desktop Notifications Specification 1.2).
 import { pathToFileURL } from 'node:url';
-import type * as dbus from 'dbus-next';
-import type { Message, MessageBus } from 'dbus-next';
+import type { Message } from 'dbus-next';
+import { SessionBus } from './session-bus.ts';
 
 const SERVICE = {
   destination: 'org.freedesktop.Notifications',
   path: '/org/freedesktop/Notifications',
   interface: 'org.freedesktop.Notifications',
 };
-const BUS = {
-  destination: 'org.freedesktop.DBus',
-  path: '/org/freedesktop/DBus',
-  interface: 'org.freedesktop.DBus',
-};
 const SIGNALS = `type='signal',sender='${SERVICE.destination}',interface='${SERVICE.interface}'`;
-/** A service that does not answer is none. The bus may have to start it first. */
-const ANSWER_MS = 5_000;
 /** The action of a click on the notification itself. */
 const DEFAULT = 'default';
 
@@ -41,46 +34,41 @@ interface Shown extends Content {
   readonly owner: string;
 }
 
-type Library = typeof dbus;
-
 export class NotificationService {
-  private readonly library: Library;
-  private readonly bus: MessageBus;
+  private readonly bus: SessionBus;
   private readonly shown = new Map<number, Shown>();
-  private broken = false;
 
-  private constructor(library: Library, bus: MessageBus) {
-    this.library = library;
+  private constructor(bus: SessionBus) {
     this.bus = bus;
-    bus.on('error', () => this.close());
-    bus.on('message', (message: Message) => this.hear(message));
   }
 
   /** Null where the session has no bus, or one that can't be reached. */
   static async open(): Promise<NotificationService | null> {
+    const bus = await SessionBus.open(() => undefined);
+    if (!bus) return null;
+    const service = new NotificationService(bus);
     try {
-      const { default: library } = await import('dbus-next');
-      const service = new NotificationService(library, library.sessionBus());
-      await service.call({ ...BUS, member: 'AddMatch', signature: 's', body: [SIGNALS] });
+      await bus.hear(SIGNALS, (message) => service.hear(message));
       return service;
     } catch {
+      bus.close();
       return null;
     }
   }
 
   get isOpen(): boolean {
-    return !this.broken;
+    return this.bus.isOpen;
   }
 
   /** What the service can do; nothing if there is none. */
   async capabilities(): Promise<readonly string[]> {
-    const answer = await this.call({ ...SERVICE, member: 'GetCapabilities' }).catch(() => null);
+    const answer = await this.bus.call({ ...SERVICE, member: 'GetCapabilities' }).catch(() => null);
     return (answer?.body[0] as string[] | undefined) ?? [];
   }
 
   /** Shows it, without a sound. Gives what takes it away again; throws when the service does not show it. */
   async show(content: Content, capabilities: readonly string[]): Promise<() => void> {
-    const { Variant } = this.library;
+    const { Variant } = this.bus.library;
     const { title, icon, buttons, click } = content;
     // Where the service reads markup, the text must not be taken for some.
     const body = capabilities.includes('body-markup') ? escaped(content.body) : content.body;
@@ -94,7 +82,7 @@ export class NotificationService {
       'suppress-sound': new Variant('b', true),
     };
     const picture = pathToFileURL(icon).href;
-    const { body: answer, sender } = await this.call({
+    const { body: answer, sender } = await this.bus.call({
       ...SERVICE,
       member: 'Notify',
       signature: 'susssasa{sv}i',
@@ -107,19 +95,17 @@ export class NotificationService {
 
   /** Takes everything away, and shows nothing any more. */
   close(): void {
-    if (this.broken) return;
     for (const id of [...this.shown.keys()]) this.take(id);
-    this.broken = true;
-    this.bus.disconnect();
+    this.bus.close();
   }
 
   private take(id: number): void {
     const shown = this.shown.get(id);
-    if (this.broken || !shown) return;
+    if (!this.isOpen || !shown) return;
     // A service that took its place has numbers of its own.
     const place = { ...SERVICE, destination: shown.owner };
     const call = { ...place, member: 'CloseNotification', signature: 'u', body: [id] };
-    this.call(call).catch(() => undefined);
+    this.bus.call(call).catch(() => undefined);
     this.forget(id);
   }
 
@@ -140,21 +126,6 @@ export class NotificationService {
     const button = key === DEFAULT ? shown.click : shown.buttons[Number(key)];
     button?.press();
     this.take(id);
-  }
-
-  /** One call and its answer. Throws what the other side says, or when it says nothing. */
-  private async call(fields: object): Promise<Message> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(reject, ANSWER_MS, new Error('no answer'));
-    });
-    try {
-      const answer = await Promise.race([this.bus.call(new this.library.Message(fields)), late]);
-      if (!answer) throw new Error('no answer');
-      return answer;
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 

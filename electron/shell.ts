@@ -24,6 +24,8 @@ export interface ShellParts {
   readonly autostart: Autostart;
   readonly helper: Helper;
   readonly window: () => BrowserWindow | null;
+  /** See ShellState. */
+  readonly tray: () => boolean | null;
   /** Where the guide is. */
   readonly guide: string;
 }
@@ -42,7 +44,7 @@ export class Shell {
   }
 
   get state(): ShellState {
-    const { engine, settings, autostart, helper } = this.parts;
+    const { engine, settings, autostart, helper, tray } = this.parts;
     const { theme, language, firstRun, notifications, networkKind, server } = settings.value;
     return {
       version: version(),
@@ -54,6 +56,7 @@ export class Shell {
       paused: this.paused,
       engine: engine.state,
       helper: helper.state,
+      tray: tray(),
       autostart: autostart.isOn(),
       notifications,
       networkKind,

@@ -1,6 +1,6 @@
 // Module electron/tray keeps the icon in the session's tray: it looks anew when something changed, and never by a timer of its own.
 import { join } from 'node:path';
-import { Menu, nativeImage, nativeTheme, Tray } from 'electron';
+import { Menu, nativeImage, Tray } from 'electron';
 import type { NativeImage } from 'electron';
 import { stateText, trayIcon, trayMenu } from './tray-view.ts';
 import type { TrayActions, TrayIcon, TrayView } from './tray-view.ts';
@@ -10,6 +10,8 @@ const SETTLE_MS = 200;
 
 export interface TrayParts {
   readonly icons: string;
+  /** What is behind the icon is dark. */
+  readonly onDark: () => boolean;
   readonly actions: TrayActions;
   readonly view: () => Promise<TrayView>;
 }
@@ -25,10 +27,6 @@ export class AppTray {
     this.parts = parts;
     this.tray = new Tray(this.image('working'));
     this.tray.on('click', () => parts.actions.open());
-    nativeTheme.on('updated', () => {
-      this.shown = '';
-      this.changed();
-    });
     this.changed();
   }
 
@@ -49,7 +47,7 @@ export class AppTray {
 
   private async show(): Promise<void> {
     const view = await this.parts.view();
-    const text = JSON.stringify(view);
+    const text = JSON.stringify([view, this.parts.onDark()]);
     // A menu that is open would close.
     if (this.closed || text === this.shown) return;
     this.shown = text;
@@ -60,11 +58,7 @@ export class AppTray {
 
   private image(icon: TrayIcon): NativeImage {
     const form =
-      process.platform === 'darwin'
-        ? 'Template'
-        : nativeTheme.shouldUseDarkColors
-          ? '-light'
-          : '-dark';
+      process.platform === 'darwin' ? 'Template' : this.parts.onDark() ? '-light' : '-dark';
     return nativeImage.createFromPath(join(this.parts.icons, `tray-${icon}${form}.png`));
   }
 }

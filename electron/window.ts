@@ -12,9 +12,10 @@ export interface WindowHooks {
   readonly icon: string;
   readonly preload: string;
   readonly warn: (text: string) => void;
-  /** Closing it ends the app: there is no tray to come back from. */
-  readonly closeQuits: () => boolean;
-  readonly onQuit: () => void;
+  /** It came to the front. */
+  readonly onFocus: () => void;
+  /** A person closed it; it is still there. */
+  readonly onClose: () => void;
 }
 
 export class AppWindow {
@@ -45,6 +46,19 @@ export class AppWindow {
     window.focus();
   }
 
+  hide(): void {
+    this.current?.hide();
+  }
+
+  /** Unless it is there already, it stands among the windows of the desktop, in nobody's way. */
+  standBy(): void {
+    const window = this.current ?? this.make();
+    if (window.isVisible() || window.isMinimized()) return;
+    // What was hidden is nowhere, minimised or not.
+    window.showInactive();
+    window.minimize();
+  }
+
   retitle(): void {
     this.current?.setTitle(this.hooks.title());
   }
@@ -72,11 +86,11 @@ export class AppWindow {
     window.setMenu(null);
     // The page has no say in the title.
     window.on('page-title-updated', (event) => event.preventDefault());
+    window.on('focus', () => this.hooks.onFocus());
     window.on('close', (event) => {
       if (this.quitting) return;
       event.preventDefault();
-      if (this.hooks.closeQuits()) this.hooks.onQuit();
-      else window.hide();
+      this.hooks.onClose();
     });
     window.webContents.on('render-process-gone', (_event, { reason }) => {
       if (reason !== 'clean-exit') this.revive(window, reason);

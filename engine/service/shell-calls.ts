@@ -39,6 +39,8 @@ const shellStateSchema = z.object({
     state: z.enum(['installed', 'missing', 'working', 'refused']),
     text: z.string(),
   }),
+  /** The desktop has a tray; where it has none, closing the window ends the app. Null: not known yet. */
+  tray: z.boolean().nullable(),
   autostart: z.boolean(),
   notifications: z.boolean(),
   networkKind: z.enum(['built-in', 'real']),

@@ -88,6 +88,7 @@ function Nav(): ReactElement {
   const { t } = useTranslation();
   const status = useSlice('status');
   const starting = useSlice('shell').engine.state === 'starting';
+  const noTray = useSlice('shell').tray === false;
   const builtIn = useSlice('builtIn') !== null;
   const waiting = useSlice('questions').filter(({ answered }) => !answered).length;
   return (
@@ -106,6 +107,7 @@ function Nav(): ReactElement {
       <NavItem name="servers" />
       {builtIn && <NavItem name="builtIn" />}
       <NavItem name="settings" />
+      {noTray && <p className="nav-note">{t('common.noTray')}</p>}
       <p className="nav-foot">
         <span className="word">
           <Mark tone={starting ? 'work' : toneOf(status)} size={12} />

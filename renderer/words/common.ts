@@ -34,6 +34,7 @@ export const en = {
   builtInMark: 'Built-in network',
   builtInText: 'A whole Internet inside this program. Nothing leaves your PC.',
   builtInOpen: 'Change the network',
+  noTray: 'This desktop has no tray: closing the window ends Shipworm.',
   trial: 'Trial runtime: {{text}}',
 } as const;
 
@@ -69,5 +70,6 @@ export const ja: Same<typeof en> = {
   builtInMark: '内蔵ネットワーク',
   builtInText: 'このプログラムの中にある小さなインターネットです。外には何も送りません。',
   builtInOpen: 'ネットワークを変える',
+  noTray: 'このデスクトップにはトレイがないため、ウィンドウを閉じると Shipworm は終了します。',
   trial: '試用ランタイム：{{text}}',
 };

@@ -362,7 +362,7 @@ describe('autostart and the end', () => {
 
   it('closing the window leaves the app in the tray', async () => {
     await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.close());
-    expect(await visible()).toBe(false);
+    await soon(async () => expect(await visible()).toBe(false));
     expect(existsSync(control())).toBe(true);
   });
 

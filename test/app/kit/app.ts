@@ -13,6 +13,7 @@ import type {
 } from '../../../engine/service/bridge.ts';
 import { asGuest, openSession, ROOT } from './session.ts';
 import type { Session } from './session.ts';
+import { TrayHost } from './tray-host.ts';
 
 // The script is plain JavaScript, so its type is said here.
 const script = new URL('../../../scripts/electron-runtime.mjs', import.meta.url).href;
@@ -110,14 +111,16 @@ export async function launchApp(
   };
 }
 
-/** The app in a session that goes with it, on the built-in network. */
+/** The app in a session with a tray, both of which go with it, on the built-in network. */
 export async function openApp(env: Readonly<Record<string, string>> = {}): Promise<App> {
   const session = await openSession();
+  const tray = await TrayHost.open(session.bus, null);
   const app = await launchApp(session, { args: ['--demo'], env });
   return {
     ...app,
     close: async () => {
       await app.close();
+      tray.close();
       await session.close();
     },
   };

@@ -1,0 +1,104 @@
+// Module electron/session-bus asks programs of the desktop's session over its message bus, and hears what they say.
+import type * as dbus from 'dbus-next';
+import type { Message, MessageBus } from 'dbus-next';
+
+type Library = typeof dbus;
+
+/** Whom to ask. */
+export interface Place {
+  readonly destination: string;
+  readonly path: string;
+  readonly interface: string;
+}
+
+/** A call or a signal, as far as it matters here. */
+export interface Call extends Place {
+  readonly member: string;
+  readonly signature?: string;
+  readonly body?: readonly unknown[];
+}
+
+const BUS: Place = {
+  destination: 'org.freedesktop.DBus',
+  path: '/org/freedesktop/DBus',
+  interface: 'org.freedesktop.DBus',
+};
+/** Who does not answer is not there. The bus may have to start it first. */
+const ANSWER_MS = 5_000;
+
+export class SessionBus {
+  readonly library: Library;
+  private readonly bus: MessageBus;
+  private broken = false;
+
+  private constructor(library: Library, bus: MessageBus) {
+    this.library = library;
+    this.bus = bus;
+  }
+
+  /** Null where the session has no bus, or one that can't be reached. `onEnd`: it is gone, and was not closed from here. */
+  static async open(onEnd: () => void): Promise<SessionBus | null> {
+    try {
+      const { default: library } = await import('dbus-next');
+      const opened = new SessionBus(library, library.sessionBus());
+      opened.bus.on('error', () => {
+        if (opened.broken) return;
+        opened.close();
+        onEnd();
+      });
+      await opened.call({ ...BUS, member: 'GetId' });
+      return opened;
+    } catch {
+      return null;
+    }
+  }
+
+  get isOpen(): boolean {
+    return !this.broken;
+  }
+
+  /** Hears from now on what `rule` (D-Bus specification, "Match Rules") lets through, beside what other rules do. */
+  async hear(rule: string, listener: (message: Message) => void): Promise<void> {
+    this.bus.on('message', listener);
+    await this.call({ ...BUS, member: 'AddMatch', signature: 's', body: [rule] });
+  }
+
+  /** One call and its answer. Throws what the other side says, or when it says nothing. */
+  async call(fields: Call): Promise<Message> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(reject, ANSWER_MS, new Error('no answer'));
+    });
+    try {
+      const answer = await Promise.race([
+        this.bus.call(new this.library.Message({ ...fields, body: [...(fields.body ?? [])] })),
+        late,
+      ]);
+      if (!answer) throw new Error('no answer');
+      return answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** What that property holds, whatever it is wrapped in. Throws as `call`. */
+  async property({ interface: name, ...place }: Place, property: string): Promise<unknown> {
+    const properties = 'org.freedesktop.DBus.Properties';
+    const asked = { ...place, interface: properties, member: 'Get', signature: 'ss' };
+    const { body } = await this.call({ ...asked, body: [name, property] });
+    return unwrapped(body[0]);
+  }
+
+  close(): void {
+    if (this.broken) return;
+    this.broken = true;
+    this.bus.disconnect();
+  }
+}
+
+/** The value inside a variant, or variants within each other. */
+export function unwrapped(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'signature' in value && 'value' in value
+    ? unwrapped(value.value)
+    : value;
+}
