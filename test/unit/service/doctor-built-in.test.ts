@@ -1,5 +1,5 @@
 // Tests the doctor on the built-in network: real solicitations, answers and silence, behind routers and with faults on command.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { describe, expect, test as base, vi } from 'vitest';
 import { startBuiltIn } from '../../../engine/service/builtin/start.ts';
 import type { RunningBuiltIn } from '../../../engine/service/builtin/start.ts';
 import type { BuiltInChange } from '../../../engine/service/builtin/calls.ts';
@@ -8,90 +8,101 @@ import type { DoctorReport } from '../../../engine/service/doctor-calls.ts';
 vi.setConfig({ testTimeout: 30_000 });
 /** Virtual ms for each real one: more, and a busy machine makes time-outs of it. */
 const SPEED = 10;
-let client: RunningBuiltIn;
 
-beforeEach(async () => {
-  client = await startBuiltIn(
-    { control: null, speed: SPEED },
-    { log: () => undefined, onFailed: () => undefined },
-  );
+/** Each test has a network of its own. */
+const test = base.extend<{ client: RunningBuiltIn }>({
+  client: async ({}, use) => {
+    const client = await startBuiltIn(
+      { control: null, speed: SPEED },
+      { log: () => undefined, onFailed: () => undefined },
+    );
+    await use(client);
+    await client.close();
+  },
 });
-afterEach(() => client.close());
 
 const wait = (virtualMs: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, virtualMs / SPEED));
 
 /** Changes the network and lets the client notice. */
-async function change(what: BuiltInChange): Promise<void> {
-  await client.api.changeBuiltIn(what);
+async function change({ api }: RunningBuiltIn, what: BuiltInChange): Promise<void> {
+  await api.changeBuiltIn(what);
   await wait(3_000);
 }
-const look = (thorough?: boolean): Promise<DoctorReport> =>
-  client.api.doctor(thorough === undefined ? {} : { thorough });
+const look = ({ api }: RunningBuiltIn, thorough?: boolean): Promise<DoctorReport> =>
+  api.doctor(thorough === undefined ? {} : { thorough });
 const results = ({ checks }: DoctorReport): Record<string, string> =>
   Object.fromEntries(checks.map(({ code, result }) => [code, result]));
 
-test('all is well; a second call while one looks gets the same report', async () => {
-  const [report, same] = await Promise.all([look(), look()]);
-  expect(same).toBe(report);
-  expect(report).toMatchObject({ builtIn: true, client: true, verdict: { ok: true } });
-  expect(results(report)).toMatchObject({
-    dns: 'good',
-    'udp-out': 'good',
-    'udp-3544': 'good',
-    primary: 'good',
-    secondary: 'good',
-    nat: 'good',
-    hairpin: 'good',
-    'port-kept': 'good',
-    refresh: 'unknown',
+describe.concurrent('the doctor', () => {
+  test('all is well; a second call while one looks gets the same report', async ({ client }) => {
+    const [report, same] = await Promise.all([look(client), look(client)]);
+    expect(same).toBe(report);
+    expect(report).toMatchObject({ builtIn: true, client: true, verdict: { ok: true } });
+    expect(results(report)).toMatchObject({
+      dns: 'good',
+      'udp-out': 'good',
+      'udp-3544': 'good',
+      primary: 'good',
+      secondary: 'good',
+      nat: 'good',
+      hairpin: 'good',
+      'port-kept': 'good',
+      refresh: 'unknown',
+    });
+    expect((await client.api.doctorState({})).report).toEqual(report);
   });
-  expect((await client.api.doctorState({})).report).toEqual(report);
-});
 
-test('a thorough look measures that the way stays open; one that is under way is named', async () => {
-  await client.api.changeBuiltIn({ change: 'speed', speed: 3 * SPEED });
-  const looking = look(true);
-  const { running } = await client.api.doctorState({});
-  expect(running.map(({ code }) => code)).toContain('refresh');
-  expect(results(await looking)['refresh']).toBe('good');
-  expect((await client.api.doctorState({})).running).toEqual([]);
-});
+  test('a thorough look measures that the way stays open; one that is under way is named', async ({
+    client,
+  }) => {
+    await client.api.changeBuiltIn({ change: 'speed', speed: 3 * SPEED });
+    const looking = look(client, true);
+    const { running } = await client.api.doctorState({});
+    expect(running.map(({ code }) => code)).toContain('refresh');
+    expect(results(await looking)['refresh']).toBe('good');
+    expect((await client.api.doctorState({})).running).toEqual([]);
+  });
 
-test('a cone router is named by an answer from an address that nobody wrote to', async () => {
-  await change({ change: 'nat', kind: 'cone' });
-  const { checks } = await look();
-  expect(checks.find(({ code }) => code === 'nat')?.evidence).toMatch(/^Cone/);
-});
+  test('a cone router is named by an answer from an address that nobody wrote to', async ({
+    client,
+  }) => {
+    await change(client, { change: 'nat', kind: 'cone' });
+    const { checks } = await look(client);
+    expect(checks.find(({ code }) => code === 'nat')?.evidence).toMatch(/^Cone/);
+  });
 
-test('a symmetric router limits what works', async () => {
-  await change({ change: 'nat', kind: 'symmetric' });
-  const report = await look();
-  expect(results(report)).toMatchObject({ nat: 'bad', 'port-kept': 'bad', primary: 'good' });
-  expect(report.verdict).toMatchObject({ ok: true, code: 'limited', check: 'nat' });
-});
+  test('a symmetric router limits what works', async ({ client }) => {
+    await change(client, { change: 'nat', kind: 'symmetric' });
+    const report = await look(client);
+    expect(results(report)).toMatchObject({ nat: 'bad', 'port-kept': 'bad', primary: 'good' });
+    expect(report.verdict).toMatchObject({ ok: true, code: 'limited', check: 'nat' });
+  });
 
-test.each([
-  ['udp', 'udp-out', 'prevented', /UDP/],
-  ['port-3544', 'udp-3544', 'unclear', /3544/],
-  ['portal', 'dns', 'prevented', /Log in/],
-  ['cable', 'routes', 'prevented', /no IPv4 network.*cable/],
-] as const)('%s is found out', async (name, check, code, text) => {
-  // Before anything is known of the servers.
-  await change({ change: 'fault', name });
-  await wait(15_000);
-  const { verdict } = await look();
-  expect(verdict).toMatchObject({ ok: false, code, check });
-  expect(verdict.text).toMatch(text);
-});
+  test.for([
+    ['udp', 'udp-out', 'prevented', /UDP/],
+    ['port-3544', 'udp-3544', 'unclear', /3544/],
+    ['portal', 'dns', 'prevented', /Log in/],
+    ['cable', 'routes', 'prevented', /no IPv4 network.*cable/],
+  ] as const)('$0 is found out', async ([name, check, code, text], { client }) => {
+    // Before anything is known of the servers.
+    await change(client, { change: 'fault', name });
+    await wait(15_000);
+    const { verdict } = await look(client);
+    expect(verdict).toMatchObject({ ok: false, code, check });
+    expect(verdict.text).toMatch(text);
+  });
 
-test('servers that answered before and are silent together show a blocked port', async () => {
-  await look();
-  await change({ change: 'fault', name: 'port-3544' });
-  await wait(60_000);
-  const report = await look();
-  expect(report.checks.find(({ code }) => code === 'udp-3544')).toMatchObject({
-    result: 'bad',
-    evidence: expect.stringMatching(/answered before/) as string,
+  test('servers that answered before and are silent together show a blocked port', async ({
+    client,
+  }) => {
+    await look(client);
+    await change(client, { change: 'fault', name: 'port-3544' });
+    await wait(60_000);
+    const report = await look(client);
+    expect(report.checks.find(({ code }) => code === 'udp-3544')).toMatchObject({
+      result: 'bad',
+      evidence: expect.stringMatching(/answered before/) as string,
+    });
   });
 });

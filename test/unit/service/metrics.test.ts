@@ -1,4 +1,5 @@
 // The metrics as Prometheus sees them: the text format, what they count, and a port that nobody can hurt the service by.
+import { randomInt } from 'node:crypto';
 import { connect } from 'node:net';
 import { request } from 'node:http';
 import { afterEach, describe, expect, it, test } from 'vitest';
@@ -11,6 +12,8 @@ import {
   serveMetrics,
 } from '../../../engine/service/metrics-server.ts';
 
+/** Of this run alone: another one on this machine has another. */
+const ADDRESS = ['127', ...Array.from({ length: 3 }, () => randomInt(1, 255))].join('.');
 const PORT = 43_545;
 const open: { close(): void }[] = [];
 afterEach(() => {
@@ -69,7 +72,7 @@ const CLIENT: Status = {
 };
 
 async function serve(status: () => AnyStatus): Promise<void> {
-  open.push(await serveMetrics({ address: '127.0.0.1', port: PORT }, status));
+  open.push(await serveMetrics({ address: ADDRESS, port: PORT }, status));
 }
 
 interface Answer {
@@ -84,7 +87,7 @@ function get(
 ): Promise<Answer> {
   const { body = '', ...rest } = options;
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port: PORT, path, agent: false, ...rest }, (got) => {
+    const asked = request({ host: ADDRESS, port: PORT, path, agent: false, ...rest }, (got) => {
       let text = '';
       got.setEncoding('utf8');
       got.on('data', (chunk: string) => (text += chunk));
@@ -221,7 +224,7 @@ describe('the port', () => {
       ),
     ];
     const sockets = Array.from({ length: 100 }, (_, n) => {
-      const socket = connect(PORT, '127.0.0.1');
+      const socket = connect(PORT, ADDRESS);
       socket.on('error', () => undefined);
       socket.resume();
       socket.write(junk[n % junk.length]!);
@@ -245,7 +248,7 @@ describe('the port', () => {
     await serve(() => SERVER);
     await expect(serve(() => SERVER)).rejects.toMatchObject({
       code: 'metrics-failed',
-      message: expect.stringContaining('127.0.0.1:43545 (it is in use)') as string,
+      message: expect.stringContaining(`${ADDRESS}:${PORT} (it is in use)`) as string,
     });
   });
 });

@@ -23,7 +23,16 @@ import { buildAddon } from '../native/line.ts';
 
 beforeAll(() => buildAddon(), 120_000);
 
-const PORT = 43_544;
+/** A UDP port that nobody has, for this run alone. */
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(0, resolve));
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => void socket.close(resolve));
+  return port;
+}
+
+const PORT = await freePort();
 const told: string[] = [];
 const open: ServerService[] = [];
 afterEach(async () => {
