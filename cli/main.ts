@@ -151,7 +151,8 @@ machine, because it or their router sends them here. With --host-specific that i
 It needs native IPv6, and a privilege for its adapter: start it with sudo, and it becomes you again. While it runs,
 IPv6 is forwarded between the adapter and the native interface; afterwards that is as it was.
 The configuration file is one JSON object: bind, port, hostSpecific, native, adapter, address, served (a list of
-native networks; all by default), behindNat, control, logLevel, metrics, allowPrivate, limits,
+native networks; all by default), behindNat, control, logLevel, metrics, allowPrivate, limits (an object; maxPeers,
+1048576, bounds its clients),
 workers (queues of the adapter, each with a socket and two threads; one for each core by default).
 "shipworm reload" (or the signal HUP) reads it anew and takes served, limits and logLevel.
 The UDP port must be open to everybody. "shipworm status" says what it carries and what it refused, and why.`,

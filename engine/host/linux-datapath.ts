@@ -17,8 +17,8 @@ import { onceATurn } from './turns.ts';
 import { HostError } from './types.ts';
 import type { DatapathOptions, SocketDatapath } from './types.ts';
 
-/** Bounds of the native tables; the engine keeps its own below them. */
-const MAX_PEERS = 65_536;
+/** Bounds of the native tables; the engine keeps its own below them. What is not used takes no memory, and what was removed rests for a moment. */
+const MAX_PEERS = 1_048_576 + 65_536;
 const MAX_FLOWS = 131_072;
 
 /** In the order of native/datapath/tables.h. */

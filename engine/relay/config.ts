@@ -17,7 +17,8 @@ export const PEER_CHECK_MS = 30_000;
 export const PEER_ANNOUNCE_MS = 5_000;
 
 const DEFAULT_LIMITS: RelayLimits = {
-  maxPeers: 16_384,
+  // At the bubble limit of all sources together it takes a quarter of an hour to ask so many; 150 bytes each.
+  maxPeers: 1_048_576,
   // At the bubble limit of all sources together an entry lives four seconds at least: longer than any answer takes.
   maxPending: 4_096,
   queueBytesPerPeer: 65_536,

@@ -2,11 +2,13 @@
 //
 // Clients that were never heard, or not lately, are in one table, those that proved themselves in another: whoever names
 // made-up addresses can fill the first, never touch the second.
-import { everything, PacketQueue } from '../datapath/limits.ts';
-import type { Choose } from '../datapath/limits.ts';
-import type { Endpoint, Ip6, TeredoAddress } from '../wire/index.ts';
+import { PacketQueue } from '../datapath/limits.ts';
+import { sameEndpoint } from '../wire/index.ts';
+import type { Endpoint, Ip6, Random, TeredoAddress } from '../wire/index.ts';
 import type { Payer } from './bubbles.ts';
-import { PEER_FORGET_MS, PEER_VALID_MS } from './config.ts';
+import { PEER_CHECK_MS, PEER_FORGET_MS, PEER_VALID_MS } from './config.ts';
+import { ClientTable } from './table.ts';
+import type { Place } from './table.ts';
 import type { RelayLimits, RelayPeerRow, RelayStamps } from './types.ts';
 
 /** A client that has been asked and has not answered yet. */
@@ -25,18 +27,13 @@ export interface Pending {
   next: number;
 }
 
-/** A client whose way is known. */
-export interface Proven {
-  readonly address: Ip6;
-  endpoint: Endpoint;
-  /** Last reception that the engine saw, ms. */
-  received: number;
-  /** When the datapath was last told, ms. */
-  announced: number;
-}
+/** A client whose way is known: where it stands in the table, until it is removed. */
+export type Proven = Place;
 
 /** How many of the oldest entries are looked at to find room: a longer walk per packet would be an attack of its own. */
 const VICTIM_WALK = 64;
+/** So many places are looked over at once: two milliseconds at most, when the datapath must be asked about each. */
+const CHECK_SPAN = 1_024;
 
 /** Both tables. */
 export class RelayPeers {
@@ -49,12 +46,15 @@ export class RelayPeers {
   /** Those of them with packets, oldest first. */
   private readonly waiting = new Set<Pending>();
   /** In the order of the last reception that the engine saw. */
-  private readonly proven = new Map<Ip6, Proven>();
+  private readonly proven: ClientTable;
+  /** The place from which they are looked over next. */
+  private checked = 0;
   private queued = 0;
 
-  constructor(limits: RelayLimits, stamps: RelayStamps) {
+  constructor(limits: RelayLimits, stamps: RelayStamps, random: Random) {
     this.limits = limits;
     this.stamps = stamps;
+    this.proven = new ClientTable(random);
   }
 
   /** What exceeds a lower limit stays until it ends by itself; nothing new is added meanwhile but in its place. */
@@ -79,17 +79,22 @@ export class RelayPeers {
   }
 
   findProven(address: Ip6): Proven | undefined {
-    return this.proven.get(address);
+    return this.proven.find(address);
   }
 
-  /** Last reception by either path: the engine's own, or what the datapath stamped. */
-  receivedAt(peer: Proven): number {
-    return Math.max(peer.received, this.stamps(peer.address)?.lastReceivedMs ?? 0);
+  endpoint(peer: Proven): Endpoint {
+    return this.proven.endpoint(peer);
   }
 
   /** May be sent to at once (RFC 4380 §5.4.1 case 1). */
   isValid(peer: Proven, now: number): boolean {
     return now - this.receivedAt(peer) < PEER_VALID_MS;
+  }
+
+  /** Last reception by either path: the engine's own, or what the datapath stamped. */
+  private receivedAt(peer: Proven): number {
+    const stamped = this.stamps(this.proven.address(peer))?.lastReceivedMs ?? 0;
+    return Math.max(this.proven.received(peer), stamped);
   }
 
   // ---- clients that are asked
@@ -160,68 +165,102 @@ export class RelayPeers {
   // ---- clients that have proven themselves
 
   /**
-   * Adds an entry, or renews it. False when the table is full of others that are valid.
+   * Adds the client at `address`, or renews it: heard at `now` from `endpoint`. Undefined when the table is full of others that are valid.
    * `onForgotten` is called for one that had to go.
    */
-  setProven(peer: Proven, now: number, onForgotten: (peer: Proven) => void): boolean {
-    if (!this.proven.delete(peer.address) && this.proven.size >= this.limits.maxPeers) {
-      const victim = this.victim(now);
-      if (!victim) return false;
-      this.proven.delete(victim.address);
-      onForgotten(victim);
+  setProven(
+    address: Ip6,
+    endpoint: Endpoint,
+    now: number,
+    onForgotten: (address: Ip6) => void,
+  ): Proven | undefined {
+    const { proven } = this;
+    let peer = proven.find(address);
+    if (peer === undefined) {
+      const full = proven.size >= this.limits.maxPeers;
+      if (full && !this.makeRoom(now, onForgotten)) return undefined;
+      peer = proven.add(address, endpoint);
+    } else {
+      proven.renew(peer);
+      // Only who tells the datapath of the new endpoint knows that it has changed.
+      if (!sameEndpoint(proven.endpoint(peer), endpoint)) proven.setAnnounced(peer, -Infinity);
+      proven.setEndpoint(peer, endpoint);
     }
-    this.proven.set(peer.address, peer);
-    return true;
+    proven.setReceived(peer, now);
+    return peer;
   }
 
-  removeProven(peer: Proven): void {
-    this.proven.delete(peer.address);
+  /** When the datapath was last told of this endpoint of `peer`, ms; -Infinity for never. */
+  announcedAt(peer: Proven): number {
+    return this.proven.announced(peer);
   }
 
-  /** Drops clients that nobody has talked with for `PEER_FORGET_MS`. */
-  forget(now: number, onForgotten: (peer: Proven) => void): void {
-    for (const peer of [...this.proven.values()]) {
-      const sent = this.stamps(peer.address)?.lastSentMs ?? 0;
-      if (now - Math.max(this.receivedAt(peer), sent) < PEER_FORGET_MS) continue;
-      this.proven.delete(peer.address);
-      onForgotten(peer);
-    }
+  setAnnounced(peer: Proven, now: number): void {
+    this.proven.setAnnounced(peer, now);
   }
 
-  /** Those that answered in the order of the last reception, then those that are asked. */
-  rows(now: number, choose: Choose = everything): RelayPeerRow[] {
-    const asked = [...this.pending.values()].filter(({ address }) => !this.proven.has(address));
-    return choose<Proven | Pending>([...this.proven.values(), ...asked]).map((peer) => {
-      const queuedBytes = this.pending.get(peer.address)?.queue.bytes ?? 0;
-      const { address } = peer;
-      if ('queue' in peer) {
-        const nothing = { bytesIn: 0, bytesOut: 0, lastReceivedMs: null };
-        return { address, endpoint: null, trusted: false, queuedBytes, ...nothing };
-      }
-      const stamps = this.stamps(address);
-      return {
-        address,
-        endpoint: peer.endpoint,
-        trusted: this.isValid(peer, now),
-        queuedBytes,
-        bytesIn: stamps?.bytesIn ?? 0,
-        bytesOut: stamps?.bytesOut ?? 0,
-        lastReceivedMs: this.receivedAt(peer),
-      };
+  /** `forget` is to be called this often, ms, so that each client is looked at once in `PEER_CHECK_MS`. */
+  get checkMs(): number {
+    return PEER_CHECK_MS / Math.max(1, Math.ceil(this.proven.extent / CHECK_SPAN));
+  }
+
+  /** Looks over some of the clients and drops those that nobody has talked with for `PEER_FORGET_MS`. */
+  forget(now: number, onForgotten: (address: Ip6) => void): void {
+    const { proven } = this;
+    this.checked = proven.sweep(this.checked, CHECK_SPAN, now - PEER_FORGET_MS, (peer) => {
+      const stamps = this.stamps(proven.address(peer));
+      const { lastReceivedMs = 0, lastSentMs = 0 } = stamps ?? {};
+      if (now - Math.max(lastReceivedMs, lastSentMs) >= PEER_FORGET_MS)
+        this.drop(peer, onForgotten);
+      else if (lastReceivedMs > proven.received(peer)) proven.setReceived(peer, lastReceivedMs);
     });
   }
 
-  /** An entry that is valid no more, among the oldest; what the datapath alone has heard is moved to the young end. */
-  private victim(now: number): Proven | undefined {
-    const oldest: Proven[] = [];
-    for (const peer of this.proven.values()) {
-      if (!this.isValid(peer, now)) return peer;
-      if (oldest.push(peer) >= VICTIM_WALK) break;
+  /**
+   * From the latest to the oldest, those that are asked before those that answered: for each what makes its row, to be called before
+   * the next is taken. Who is only passed over costs next to nothing, and the list may change meanwhile.
+   */
+  *latest(now: number): Generator<() => RelayPeerRow, void> {
+    for (const { address, queue } of [...this.pending.values()].reverse()) {
+      if (this.proven.find(address) !== undefined) continue;
+      const nothing = { bytesIn: 0, bytesOut: 0, lastReceivedMs: null };
+      yield () => ({
+        address,
+        endpoint: null,
+        trusted: false,
+        queuedBytes: queue.bytes,
+        ...nothing,
+      });
     }
-    for (const peer of oldest) {
-      this.proven.delete(peer.address);
-      this.proven.set(peer.address, peer);
-    }
-    return undefined;
+    for (const peer of this.proven.latest()) yield () => this.row(peer, now);
+  }
+
+  private row(peer: Proven, now: number): RelayPeerRow {
+    const address = this.proven.address(peer);
+    const stamps = this.stamps(address);
+    return {
+      address,
+      endpoint: this.proven.endpoint(peer),
+      trusted: this.isValid(peer, now),
+      queuedBytes: this.pending.get(address)?.queue.bytes ?? 0,
+      bytesIn: stamps?.bytesIn ?? 0,
+      bytesOut: stamps?.bytesOut ?? 0,
+      lastReceivedMs: this.receivedAt(peer),
+    };
+  }
+
+  /** Drops an entry that is valid no more, among the oldest; what the datapath alone has heard is moved to the young end. */
+  private makeRoom(now: number, onForgotten: (address: Ip6) => void): boolean {
+    const oldest = this.proven.eldest(VICTIM_WALK);
+    const victim = oldest.find((peer) => !this.isValid(peer, now));
+    if (victim !== undefined) this.drop(victim, onForgotten);
+    else for (const peer of oldest) this.proven.renew(peer);
+    return victim !== undefined;
+  }
+
+  private drop(peer: Proven, onForgotten: (address: Ip6) => void): void {
+    const address = this.proven.address(peer);
+    this.proven.remove(peer);
+    onForgotten(address);
   }
 }

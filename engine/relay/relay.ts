@@ -25,7 +25,6 @@ import {
   UNREACHABLE,
   walkHeaders,
 } from '../wire/index.ts';
-import type { Choose } from '../datapath/limits.ts';
 import type {
   Datagram,
   Endpoint,
@@ -36,13 +35,7 @@ import type {
   UpperLayer,
 } from '../wire/index.ts';
 import { RelayPolicy } from './addresses.ts';
-import {
-  BUBBLE_TIMEOUT_MS,
-  BUBBLE_TRIES,
-  PEER_ANNOUNCE_MS,
-  PEER_CHECK_MS,
-  relayLimits,
-} from './config.ts';
+import { BUBBLE_TIMEOUT_MS, BUBBLE_TRIES, PEER_ANNOUNCE_MS, relayLimits } from './config.ts';
 import { RelayErrors } from './errors.ts';
 import { BubbleLimits, payerOf } from './bubbles.ts';
 import type { Payer } from './bubbles.ts';
@@ -83,7 +76,7 @@ export class TeredoRelay {
     this.config = config;
     this.random = random;
     this.policy = new RelayPolicy(config);
-    this.peers = new RelayPeers(config.limits, stamps);
+    this.peers = new RelayPeers(config.limits, stamps, random);
     this.bubbles = new BubbleLimits(config.limits);
     this.errors = new RelayErrors(config);
   }
@@ -109,8 +102,9 @@ export class TeredoRelay {
     };
   }
 
-  rows(now: number, choose?: Choose): RelayPeerRow[] {
-    return this.peers.rows(now, choose);
+  /** What makes each row of the clients' table, from the latest to the oldest; only what is called costs. */
+  latest(now: number): Iterable<() => RelayPeerRow> {
+    return this.peers.latest(now);
   }
 
   /** Takes one input at time `now` (ms, never decreasing). Never throws on what came from outside. */
@@ -177,13 +171,14 @@ export class TeredoRelay {
       return this.answer(packet, ICMP6.packetTooBig, 0, now, TEREDO_MTU);
     }
     const proven = this.peers.findProven(destination);
-    if (proven && this.peers.isValid(proven, now)) return this.data(proven.endpoint, packet);
+    if (proven !== undefined && this.peers.isValid(proven, now))
+      return this.data(this.peers.endpoint(proven), packet);
     const known = this.peers.findPending(destination);
     const payer = payerOf(source, isEchoReply(packet, walked.value));
     if (!known && !this.bubbles.mayAsk(payer, teredo.server, now))
       return this.discard('bubbleLimit');
     // The way lapsed: the datapath must not take it up again by itself.
-    if (!known && proven) this.announce(proven, null, 0);
+    if (!known && proven !== undefined) this.announce(destination, null, 0);
     const peer = known ?? this.ask(destination, teredo, payer, now);
     peer.unwanted = false;
     const { kept, lost } = this.peers.enqueue(peer, packet);
@@ -219,8 +214,8 @@ export class TeredoRelay {
     for (let due = this.peers.firstDue(); due && due.next <= now; due = this.peers.firstDue())
       this.step(due, now);
     if (now >= this.nextCheck) {
-      this.peers.forget(now, (peer) => this.announce(peer, null, 0));
-      this.nextCheck = this.peers.provenCount > 0 ? now + PEER_CHECK_MS : Infinity;
+      this.peers.forget(now, (address) => this.announce(address, null, 0));
+      this.nextCheck = this.peers.provenCount > 0 ? now + this.peers.checkMs : Infinity;
     }
     // A timer that has just run is announced again even if it was set to the same time.
     if (this.announced <= now) this.announced = NaN;
@@ -258,7 +253,7 @@ export class TeredoRelay {
     if (!walked.ok) return this.discard(walked.reason);
     const proven = this.peers.findProven(header.source);
     const pending = this.peers.findPending(header.source);
-    if (!proven && !pending) {
+    if (proven === undefined && !pending) {
       this.discard('clientUnknown');
       const mayBeMeant = sameEndpoint(from, teredo.client) && !isBubble(header);
       if (mayBeMeant && !this.inwardRefusal(datagram, walked.value))
@@ -267,15 +262,8 @@ export class TeredoRelay {
     }
     const proof = this.proof(from, teredo.client, header, proven, pending, now);
     if (!proof) return this.discard('clientMismatch');
-    if (proof === 'renews') {
-      const fields = {
-        address: header.source,
-        endpoint: from,
-        received: now,
-        announced: -Infinity,
-      };
-      if (!this.trust(proven ?? fields, from, pending, now)) return this.discard('peersFull');
-    }
+    if (proof === 'renews' && !this.trust(header.source, from, pending, now))
+      return this.discard('peersFull');
     if (isBubble(header)) return;
     const refusal = this.inwardRefusal(datagram, walked.value);
     if (refusal) return this.discard(refusal);
@@ -306,23 +294,22 @@ export class TeredoRelay {
     now: number,
   ): 'renews' | 'stands' | null {
     const valid = proven !== undefined && this.peers.isValid(proven, now);
-    if (valid && sameEndpoint(from, proven.endpoint)) return 'renews';
+    if (valid && sameEndpoint(from, this.peers.endpoint(proven))) return 'renews';
     if (sameEndpoint(from, mapped)) return valid ? 'stands' : 'renews';
     const repeats = isBubble(header) && header.destination === pending?.nonce;
     return repeats && from.ip === mapped.ip ? 'renews' : null;
   }
 
-  /** The way to `peer` is open: what waited goes first, then the datapath may send by itself, so that order is kept. */
-  private trust(peer: Proven, from: Endpoint, pending: Pending | undefined, now: number): boolean {
-    const moved = !sameEndpoint(peer.endpoint, from);
-    peer.endpoint = from;
-    peer.received = now;
-    if (!this.peers.setProven(peer, now, (gone) => this.announce(gone, null, 0))) return false;
-    this.nextCheck = Math.min(this.nextCheck, now + PEER_CHECK_MS);
+  /** The way to `address` is open: what waited goes first, then the datapath may send by itself, so that order is kept. */
+  private trust(address: Ip6, from: Endpoint, pending: Pending | undefined, now: number): boolean {
+    const forgotten = (gone: Ip6): void => this.announce(gone, null, 0);
+    const peer = this.peers.setProven(address, from, now, forgotten);
+    if (peer === undefined) return false;
+    this.nextCheck = Math.min(this.nextCheck, now + this.peers.checkMs);
     if (pending) for (const packet of this.peers.endPending(pending)) this.data(from, packet);
-    if (pending || moved || now - peer.announced >= PEER_ANNOUNCE_MS) {
-      this.announce(peer, from, now);
-      peer.announced = now;
+    if (pending || now - this.peers.announcedAt(peer) >= PEER_ANNOUNCE_MS) {
+      this.announce(address, from, now);
+      this.peers.setAnnounced(peer, now);
     }
     return true;
   }
@@ -355,8 +342,8 @@ export class TeredoRelay {
     this.transmit(to, buildDatagram({ packet }), 'data');
   }
 
-  private announce(peer: { address: Ip6 }, endpoint: Endpoint | null, receivedMs: number): void {
-    this.outputs.push({ kind: 'peer', address: peer.address, endpoint, receivedMs });
+  private announce(address: Ip6, endpoint: Endpoint | null, receivedMs: number): void {
+    this.outputs.push({ kind: 'peer', address, endpoint, receivedMs });
   }
 
   /** Tells the native sender of `packet` what became of it. */

@@ -29,6 +29,35 @@ export function pageOf<Row>(
   return [...cut(rows((all) => all).filter((row) => holds(row, wanted)))];
 }
 
+/** So many rows are looked at before others get their turn: some two milliseconds. */
+const TURN_ROWS = 512;
+
+/**
+ * The page of a list so long that it is looked through by and by: `latest` makes its rows from the latest to the oldest, `turn` waits
+ * for the event loop's next.
+ */
+export async function pageOfLatest<Row>(
+  { offset = 0, limit = PAGE_ROWS, match }: Page,
+  latest: Iterable<() => Row>,
+  turn: () => Promise<void>,
+): Promise<Row[]> {
+  const wanted = match?.toLowerCase();
+  const page: Row[] = [];
+  let looked = 0;
+  let found = 0;
+  for (const make of latest) {
+    if (++looked % TURN_ROWS === 0) await turn();
+    if (wanted === undefined) {
+      if (++found > offset) page.push(make());
+    } else {
+      const row = make();
+      if (holds(row, wanted) && ++found > offset) page.push(row);
+    }
+    if (page.length >= limit) break;
+  }
+  return page.reverse();
+}
+
 function holds(value: unknown, wanted: string): boolean {
   if (typeof value === 'object' && value !== null)
     return Object.values(value).some((each) => holds(each, wanted));

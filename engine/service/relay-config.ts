@@ -70,7 +70,7 @@ const fileSchema = z
     limits: z
       .strictObject(
         {
-          maxPeers: bound(1, 65_536),
+          maxPeers: bound(1, 1_048_576),
           maxPending: bound(1, 65_536),
           queueBytesPerPeer: bound(1_280, 1_000_000),
           queuePacketsPerPeer: bound(1, 10_000),

@@ -1,4 +1,5 @@
 // Module service/relay-service wires the relay machine, datapath, adapter and network watch into one running relay.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Upcall } from '../datapath/types.ts';
 import type {
   HostError,
@@ -8,12 +9,12 @@ import type {
   SocketDatapath,
 } from '../host/types.ts';
 import { PEER_VALID_MS, relayConfig, TeredoRelay } from '../relay/index.ts';
-import type { RelayInput, RelayOutput } from '../relay/index.ts';
+import type { RelayInput, RelayOutput, RelayPeerRow } from '../relay/index.ts';
 import { Discards, formatEndpoint, formatIp6 } from '../wire/index.ts';
 import type { PeerEntry, RelayApi, RelayStatus } from './api.ts';
 import type { ServiceHooks } from './client-service.ts';
 import { clientEntry } from './present.ts';
-import { pageOf } from './paging.ts';
+import { pageOfLatest } from './paging.ts';
 import type { Page } from './paging.ts';
 import type { LiveRelaySettings, RelaySettings } from './relay-config.ts';
 import { servedNetworks, standsBehindNat } from './relay-place.ts';
@@ -21,6 +22,8 @@ import type { RelayPlace } from './relay-place.ts';
 
 /** So many clients asked for at once are a flood; what it took is given back once none is left. */
 const FLOOD_CLIENTS = 64;
+/** What so many clients took, a megabyte, is given back when half of them have gone. */
+const MANY_CLIENTS = 8_192;
 
 /** One running relay. Construct it with an open adapter, `start` it, `close` it; it opens nothing before `start`. */
 export class RelayService {
@@ -38,6 +41,7 @@ export class RelayService {
   private stopWatching: () => void = () => undefined;
   private addressGone = false;
   private flooded = false;
+  private mostClients = 0;
   private closed = false;
 
   constructor(
@@ -104,7 +108,7 @@ export class RelayService {
   /** The calls of service/api. */
   readonly api: Omit<RelayApi, 'reload'> = {
     status: () => Promise.resolve(this.status()),
-    peers: (page) => Promise.resolve(this.peers(page)),
+    peers: (page) => this.peers(page),
   };
 
   status(): RelayStatus {
@@ -136,11 +140,9 @@ export class RelayService {
     };
   }
 
-  private peers(page: Page): PeerEntry[] {
+  private peers(page: Page): Promise<PeerEntry[]> {
     const now = this.host.now();
-    return pageOf(page, (choose) =>
-      (this.relay?.rows(now, choose) ?? []).map((row) => clientEntry(row, now)),
-    );
+    return pageOfLatest(page, entries(this.relay?.latest(now) ?? [], now), nextTurn);
   }
 
   private tellStart(port: number): void {
@@ -183,10 +185,16 @@ export class RelayService {
     if (!relay || this.closed) return;
     relay.handleInput(input, this.host.now());
     for (let output = relay.pollOutput(); output; output = relay.pollOutput()) this.perform(output);
-    const { pending } = relay.status();
+    this.releaseMemory(relay.status());
+  }
+
+  private releaseMemory({ clients, pending }: Pick<RelayStatus, 'clients' | 'pending'>): void {
     if (pending >= FLOOD_CLIENTS) this.flooded = true;
-    if (!this.flooded || pending > 0) return;
+    this.mostClients = Math.max(this.mostClients, clients);
+    const halved = this.mostClients >= MANY_CLIENTS && clients * 2 <= this.mostClients;
+    if (!halved && (!this.flooded || pending > 0)) return;
     this.flooded = false;
+    this.mostClients = clients;
     this.host.releaseMemory();
   }
 
@@ -226,4 +234,11 @@ export class RelayService {
     if (this.closed) return;
     void this.close().then(() => this.hooks.onFailed(error));
   }
+}
+
+function* entries(
+  rows: Iterable<() => RelayPeerRow>,
+  now: number,
+): Generator<() => PeerEntry, void> {
+  for (const row of rows) yield () => clientEntry(row(), now);
 }

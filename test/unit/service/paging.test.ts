@@ -1,10 +1,13 @@
 // Long lists: the page that was asked for, at a cost that does not grow with the list.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { PeerList } from '../../../engine/client/peers.ts';
 import { clientConfig } from '../../../engine/client/config.ts';
 import { relayLimits } from '../../../engine/relay/config.ts';
 import { RelayPeers } from '../../../engine/relay/peers.ts';
-import { PAGE_ROWS, pageOf, pageSchema } from '../../../engine/service/paging.ts';
+import type { RelayPeerRow } from '../../../engine/relay/types.ts';
+import { PAGE_ROWS, pageOf, pageOfLatest, pageSchema } from '../../../engine/service/paging.ts';
+import type { Page } from '../../../engine/service/paging.ts';
 
 const numbers = Array.from({ length: 2_500 }, (_, i) => ({ n: i, name: `Row ${i}` }));
 const page = (asked: Parameters<typeof pageOf>[0]): number[] =>
@@ -52,25 +55,39 @@ describe('with as many peers as there may be', () => {
     expect(asked).toBe(PAGE_ROWS);
   });
 
-  it('a relay likewise', () => {
+  it('a relay likewise; a search through all of its clients leaves others their turn', async () => {
     let asked = 0;
-    const limits = relayLimits({ maxPeers: 65_536 });
-    const peers = new RelayPeers(limits, () => {
+    const count = (): undefined => {
       asked++;
-      return undefined;
-    });
-    const endpoint = { ip: 1, port: 1 };
+    };
+    const limits = relayLimits({ maxPeers: 65_536 });
+    const random = { bytes: (length: number): Uint8Array => new Uint8Array(length) };
+    const peers = new RelayPeers(limits, count, random);
     for (let i = 0; i < limits.maxPeers; i++)
-      peers.setProven(
-        { address: BigInt(i), endpoint, received: i, announced: i },
-        i,
-        () => undefined,
-      );
+      peers.setProven(BigInt(i), { ip: i, port: 1 }, i, () => undefined);
     const before = asked;
-    const rows = pageOf({ limit: 50 }, (choose) => peers.rows(limits.maxPeers, choose));
-    expect(rows.map(({ address }) => Number(address))).toEqual(
-      Array.from({ length: 50 }, (_, i) => limits.maxPeers - 50 + i),
-    );
-    expect(asked - before).toBeLessThanOrEqual(3 * 50);
+    const page = (given: Page): Promise<RelayPeerRow[]> =>
+      pageOfLatest(given, peers.latest(limits.maxPeers), nextTurn);
+    const numbers = (rows: readonly RelayPeerRow[]): number[] =>
+      rows.map((row) => Number(row.address));
+    const from = (first: number, count: number): number[] =>
+      Array.from({ length: count }, (_, i) => first + i);
+    expect(numbers(await page({ limit: 50 }))).toEqual(from(limits.maxPeers - 50, 50));
+    expect(numbers(await page({ limit: 50, offset: 60_000 }))).toEqual(from(5_486, 50));
+    expect(await page({ offset: 65_536 })).toEqual([]);
+    expect(asked - before).toBeLessThanOrEqual(3 * 100);
+    function* named(): Generator<() => string[], void> {
+      for (const row of peers.latest(limits.maxPeers)) yield () => [`Client ${row().address}.`];
+    }
+    let turns = 0;
+    let ticking = setImmediate(function tick() {
+      turns += 1;
+      ticking = setImmediate(tick);
+    });
+    expect(
+      await pageOfLatest({ match: 'client 77', limit: 3, offset: 1 }, named(), nextTurn),
+    ).toEqual([['Client 7796.'], ['Client 7797.'], ['Client 7798.']]);
+    clearImmediate(ticking);
+    expect(turns).toBeGreaterThan(50);
   });
 });
