@@ -189,7 +189,8 @@ describe('a question', () => {
       expect((await tray.menu()).some(({ label }) => /asks?$/.test(label))).toBe(false);
     });
     // It was told of today already.
-    expect(tray.notified.filter(({ title: each }) => each.includes(question.name))).toHaveLength(1);  });
+    expect(tray.notified.filter(({ title: each }) => each.includes(question.name))).toHaveLength(1);
+  });
 });
 
 describe('language and theme', () => {
