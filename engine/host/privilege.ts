@@ -69,7 +69,7 @@ export function connectHelper(purpose: string): HelperLink {
   }
   for (const socket of serviceSockets()) {
     try {
-      const refused = `The helper service at ${socket} does not serve this user. Allow it with --allow-uid ${process.getuid!()} there, or run: sudo ${commandLine()}`;
+      const refused = `The helper service at ${socket} does not serve this user. Allow it with --allow-uid ${process.getuid!()} there${otherwise(', or run')}`;
       return {
         fd: addon.connectUnixSeqpacket(socket),
         helloMs: RUNNING_MS,
@@ -80,7 +80,7 @@ export function connectHelper(purpose: string): HelperLink {
     }
   }
   if (isHelperInstalled()) {
-    const denied = `Shipworm was not allowed to ${purpose}. Allow it, or run: sudo ${commandLine()}`;
+    const denied = `Shipworm was not allowed to ${purpose}. Allow it${otherwise(', or run')}`;
     return {
       fd: startHelper(addon, PKEXEC, [INSTALLED_HELPER, '--stdin'], 0),
       helloMs: ASKING_MS,
@@ -89,7 +89,7 @@ export function connectHelper(purpose: string): HelperLink {
   }
   throw new HostError(
     'no-privilege',
-    `Shipworm needs its helper to ${purpose}. Run: sudo ${commandLine()}`,
+    `Shipworm needs its helper to ${purpose}${otherwise('. Run', '. Install it in the settings.')}`,
   );
 }
 
@@ -127,6 +127,11 @@ function startHelper(
   child.unref();
   addon.closeFd(theirs);
   return ours;
+}
+
+/** The end of a sentence: `lead`, and what to run with sudo. The desktop app is never root; there it is `inApp`. */
+function otherwise(lead: string, inApp = '.'): string {
+  return 'electron' in process.versions ? inApp : `${lead}: sudo ${commandLine()}`;
 }
 
 /** What the user ran, to be repeated with sudo. */

@@ -87,8 +87,9 @@ function NavItem({ name, count }: { name: ScreenName; count?: number }): ReactEl
 function Nav(): ReactElement {
   const { t } = useTranslation();
   const status = useSlice('status');
-  const starting = useSlice('shell').engine.state === 'starting';
-  const noTray = useSlice('shell').tray === false;
+  const { engine, tray } = useSlice('shell');
+  const [starting, failed] = [engine.state === 'starting', engine.state === 'failed'];
+  const noTray = tray === false;
   const builtIn = useSlice('builtIn') !== null;
   const waiting = useSlice('questions').filter(({ answered }) => !answered).length;
   return (
@@ -110,8 +111,10 @@ function Nav(): ReactElement {
       {noTray && <p className="nav-note">{t('common.noTray')}</p>}
       <p className="nav-foot">
         <span className="word">
-          <Mark tone={starting ? 'work' : toneOf(status)} size={12} />
-          {starting ? t('states.head.starting') : t(`states.state.${wordOf(status)}`)}
+          <Mark tone={starting ? 'work' : failed ? 'bad' : toneOf(status)} size={12} />
+          {starting
+            ? t('states.head.starting')
+            : t(`states.state.${failed ? 'refused' : wordOf(status)}`)}
         </span>
       </p>
     </nav>

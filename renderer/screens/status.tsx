@@ -76,17 +76,20 @@ const NEEDS_HELPER: ReadonlySet<string> = new Set(['no-privilege', 'helper-missi
 function MainAction(): ReactElement | null {
   const { t } = useTranslation();
   const { reason } = useSlice('status');
-  const { engine } = useSlice('shell');
+  const { engine, helper, networkKind } = useSlice('shell');
   const { open } = useStore.getState();
   const button = (text: string, onPress: () => void): ReactElement => (
     <Button kind="primary" onPress={onPress}>
       {text}
     </Button>
   );
-  if (engine.state === 'failed')
-    return NEEDS_HELPER.has(engine.code ?? '')
-      ? button(t('settings.install'), () => void call('installHelper', {}))
-      : button(t('common.screens.settings'), () => open('settings'));
+  if (engine.state === 'failed') {
+    if (!NEEDS_HELPER.has(engine.code ?? ''))
+      return button(t('common.screens.settings'), () => open('settings'));
+    return helper.state === 'installed'
+      ? button(t('status.askAgain'), () => void call('chooseNetwork', { kind: networkKind }))
+      : button(t('settings.install'), () => void call('installHelper', {}));
+  }
   if (reason.code === 'network-asks')
     return button(t('status.useHere'), () => void call('network', { choice: 'on' }));
   if (reason.code === 'nothing-allowed' || reason.code === 'rules-damaged')
@@ -100,10 +103,13 @@ function MainAction(): ReactElement | null {
 function useHead(): { tone: Tone; title: string; text: string } {
   const { t, i18n } = useTranslation();
   const status = useSlice('status');
-  const { paused, engine } = useSlice('shell');
+  const { paused, engine, helper } = useSlice('shell');
   const reason = useReason(status.reason);
-  if (engine.state === 'failed')
-    return { tone: 'bad', title: t('states.head.failed'), text: engine.text ?? '' };
+  if (engine.state === 'failed') {
+    const without = helper.state === 'installed' ? 'permissionRefused' : 'helperMissing';
+    const text = NEEDS_HELPER.has(engine.code ?? '') ? t(`status.${without}`) : engine.text;
+    return { tone: 'bad', title: t('states.head.failed'), text: text ?? '' };
+  }
   if (engine.state === 'starting')
     return { tone: 'work', title: t('states.head.starting'), text: t('common.loading') };
   if (paused) {

@@ -11,6 +11,11 @@ export const en = {
   allowOne: 'Allow an application',
   runDoctor: 'Find out why',
   useHere: 'Use it on this network',
+  askAgain: 'Ask again',
+  permissionRefused:
+    'The permission to make a network adapter was refused, or nobody could be asked for it. Nothing was changed.',
+  helperMissing:
+    'Making a network adapter needs a small helper. Install it: you are asked for an administrator’s password once.',
   path: 'The way out',
   pathPc: 'This PC',
   pathNat: 'Your router',
@@ -73,6 +78,10 @@ export const ja: Same<typeof en> = {
   allowOne: 'アプリを許可する',
   runDoctor: '原因を調べる',
   useHere: 'このネットワークで使う',
+  askAgain: 'もう一度許可を求める',
+  permissionRefused: 'ネットワークアダプターを作る許可が得られませんでした。何も変更していません。',
+  helperMissing:
+    'ネットワークアダプターを作るには小さなヘルパーが必要です。インストール時に一度だけ、管理者のパスワードを求められます。',
   path: '外への道',
   pathPc: 'この PC',
   pathNat: 'ルーター',

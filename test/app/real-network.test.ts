@@ -13,7 +13,7 @@ import {
   startMiredoServer,
 } from '../lab/kit/programs.ts';
 import { startWebServer, WEB_PAGE } from '../lab/kit/traffic.ts';
-import { launchApp } from './kit/app.ts';
+import { launchApp, outcome } from './kit/app.ts';
 import type { App } from './kit/app.ts';
 import { openGateway } from './kit/gateway.ts';
 import type { Gateway } from './kit/gateway.ts';
@@ -35,6 +35,8 @@ describe.skipIf(reason !== null)('on a real network', () => {
   let machine: Machine;
   let gateway: Gateway;
   let app: App;
+  /** What runs there besides the app. */
+  let staying: number[];
   const opened: (() => unknown)[] = [];
   beforeAll(async () => {
     lab = new Lab();
@@ -50,6 +52,8 @@ describe.skipIf(reason !== null)('on a real network', () => {
     opened.push(() => machine.close());
     gateway = await openGateway(session.folder, machine.session.enter!);
     opened.push(() => gateway.close());
+    staying = machine.run('ip', 'netns', 'pids', lab.home1.space).split('\n').map(Number);
+    expect(staying.length).toBeGreaterThan(0);
     app = await launchApp(machine.session, { ports: gateway.ports });
   });
   afterAll(async () => {
@@ -184,8 +188,34 @@ describe.skipIf(reason !== null)('on a real network', () => {
     const ended = new Promise((resolve) => app.electron.process().once('exit', resolve));
     await app.call('quit', {}).catch(() => undefined);
     expect(await ended).toBe(0);
-    const staying = machine.run('ip', 'netns', 'pids', lab.home1.space).split('\n').map(Number);
-    expect(staying.length).toBeGreaterThan(0);
+    await leavesNothing(lab.home1, undefined, staying);
+  });
+
+  it('a start whose permission is refused says so in one line, and one press asks again', async () => {
+    machine.permit();
+    app = await launchApp(machine.session, { ports: gateway.ports });
+    const { page } = app;
+    await page.getByText(en.status.permissionRefused).waitFor();
+    const answer = await outcome(page, 'status', {});
+    expect(answer).toMatchObject({
+      ok: false,
+      error: {
+        code: 'no-privilege',
+        text: 'Shipworm was not allowed to make a network adapter. Allow it.',
+      },
+    });
+    machine.permit('org.shipworm.helper.run');
+    await page.getByRole('button', { name: en.status.askAgain }).click();
+    await soon(
+      async () => expect((await app.call('status', {})).address).toMatch(/^2001:0:/),
+      QUALIFIED_MS * SLOW,
+    );
+  });
+
+  it('killed at one blow, it leaves the machine as it was', async () => {
+    const ended = new Promise((resolve) => app.electron.process().once('exit', resolve));
+    process.kill(app.pid, 'SIGKILL');
+    await ended;
     await leavesNothing(lab.home1, undefined, staying);
   });
 

@@ -26,7 +26,7 @@ until [ -S /run/dbus/system_bus_socket ]; do sleep 0.1; done
 polkit=$!
 until dbus-send --system --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.PolicyKit1 2>/dev/null | grep -q true; do sleep 0.2; done
 echo ready
-while kill -0 $polkit; do sleep 0.5; done`;
+wait $polkit`;
 
 /** A PC with a system bus and polkit, on which nothing is installed. */
 export class Machine {
