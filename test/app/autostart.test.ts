@@ -50,7 +50,7 @@ it('a session that starts what the entry says has the icon, and a window only wh
   const before = tray.items.length;
   // The launcher of GLib, which desktops use.
   const [command, ...words] = [...asGuest(session.folder), 'gio', 'launch', entry];
-  const launcher = spawn(command!, words, { env: session.env, stdio: 'ignore' });
+  const launcher = spawn(command, words, { env: session.env, stdio: 'ignore' });
   await new Promise((resolve) => launcher.once('exit', resolve));
   opened.push(() => tray.click('Quit').catch(() => undefined));
   await soon(async () => {
