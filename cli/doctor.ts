@@ -1,4 +1,5 @@
 // Module cli/doctor looks why the tunnel has no address for `shipworm doctor`, through the running client or without one.
+import type { Api } from '../engine/service/api.ts';
 import { configPaths } from '../engine/service/paths.ts';
 import { callService, callStatus } from '../engine/service/control-client.ts';
 import { doctorAlone } from '../engine/service/doctor/alone.ts';
@@ -31,64 +32,81 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
 }
 
 async function look(options: DoctorOptions): Promise<DoctorReport> {
-  const { thorough = false } = options;
-  if (options.builtIn) return lookBuiltIn(thorough);
+  const { thorough = false, server, config, allowPrivate } = options;
+  if (options.builtIn) return onBuiltIn((api) => api.doctor({ thorough }));
   // A client that runs knows more; who names a server means that one.
-  if (options.server === undefined && options.config === undefined) {
-    const where = paths(options);
-    try {
-      const status = await callStatus(where);
-      if (!('role' in status))
-        return await ask(
-          callService(where, 'doctor', { thorough }, thorough ? THOROUGH_MS : LOOK_MS),
-        );
-    } catch (error) {
-      const none = error instanceof ServiceError && error.code === 'not-running';
-      if (!none || options.control !== undefined) await ask(Promise.reject(error as Error));
-    }
-  }
-  const { server, config, allowPrivate } = options;
-  return ask(
-    doctorAlone(
-      {
-        defaults: configPaths(),
-        explicit: config,
-        overrides: { ...(server && { server }), ...(allowPrivate && { allowPrivate }) },
-      },
-      thorough,
-    ),
+  const own = server === undefined && config === undefined;
+  const ms = thorough ? THOROUGH_MS : LOOK_MS;
+  const report = own
+    ? await throughClient(options, (where) => callService(where, 'doctor', { thorough }, ms))
+    : null;
+  return (
+    report ??
+    ask(
+      doctorAlone(
+        {
+          defaults: configPaths(),
+          explicit: config,
+          overrides: { ...(server && { server }), ...(allowPrivate && { allowPrivate }) },
+        },
+        thorough,
+      ),
+    )
   );
 }
 
-async function lookBuiltIn(thorough: boolean): Promise<DoctorReport> {
+/** What `work` comes to at the client that runs; null when none does. */
+export async function throughClient<T>(
+  options: QueryOptions,
+  work: (where: readonly string[]) => Promise<T>,
+): Promise<T | null> {
+  const where = paths(options);
+  try {
+    const status = await callStatus(where);
+    return 'role' in status ? null : await ask(work(where));
+  } catch (error) {
+    const none = error instanceof ServiceError && error.code === 'not-running';
+    return none && options.control === undefined ? null : ask(Promise.reject(error as Error));
+  }
+}
+
+/** What `work` comes to on the built-in network, which is there for that alone. */
+export async function onBuiltIn<T>(work: (api: Required<Api>) => Promise<T>): Promise<T> {
   const client = await startBuiltIn(
     { control: null },
     { log: () => undefined, onFailed: () => undefined },
   );
   try {
-    return await client.api.doctor({ thorough });
+    return await work(client.api);
   } finally {
     await client.close();
   }
 }
 
 export function reportText(report: DoctorReport, colour: boolean): string {
-  const mark = (result: keyof typeof MARKS): string =>
-    colour ? `${COLOURS[result]}${MARKS[result]}\u001b[0m` : MARKS[result];
-  const width = Math.max(...report.checks.map(({ title }) => title.length));
-  const lines = report.checks.flatMap(({ title, result, evidence, action }) => [
-    `${mark(result)}  ${title.padEnd(width)}  ${evidence}`,
-    ...(action === null || result === 'good' ? [] : [`${' '.repeat(width + 13)}→ ${action}`]),
-  ]);
   return [
-    ...(report.builtIn
-      ? ['BUILT-IN NETWORK: nothing of this is about your real network.', '']
-      : []),
-    ...lines,
+    ...checkLines(report, colour),
     '',
     report.verdict.text,
     '',
     'Beyond this program, on every network:',
     ...report.beyond.map((each) => `  ${each}`),
   ].join('\n');
+}
+
+/** The checks one below the other, after a word where they are about no real network. */
+export function checkLines(
+  { checks, builtIn }: Pick<DoctorReport, 'checks' | 'builtIn'>,
+  colour: boolean,
+): string[] {
+  const mark = (result: keyof typeof MARKS): string =>
+    colour ? `${COLOURS[result]}${MARKS[result]}\u001b[0m` : MARKS[result];
+  const width = Math.max(...checks.map(({ title }) => title.length));
+  const lines = checks.flatMap(({ title, result, evidence, action }) => [
+    `${mark(result)}  ${title.padEnd(width)}  ${evidence}`,
+    ...(action === null || result === 'good' ? [] : [`${' '.repeat(width + 13)}→ ${action}`]),
+  ]);
+  return builtIn
+    ? ['BUILT-IN NETWORK: nothing of this is about your real network.', '', ...lines]
+    : lines;
 }

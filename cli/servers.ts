@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { callService } from '../engine/service/control-client.ts';
+import { checkOwn } from './own.ts';
 import { EXIT, Exit, print, printJson } from './output.ts';
 import { ask, paths } from './query.ts';
 import { addServer, checkRelay, listServers, removeServer } from './server-list.ts';
@@ -42,6 +43,26 @@ put it into the settings, in whose order (#) they are asked. * is in use, + the 
     'ping a native host through the tunnel and name the relay that carried it',
     'address',
   ).action(checkRelay);
+  verb('check', 'look at your own server and relay from outside, and say what to do', 'host')
+    .option('--server2 <ip>', 'its second address, if that is not the next one')
+    .option('--relay <ip>', 'IPv4 address of your own relay')
+    .option(
+      '--native <host>',
+      'native host to ping through it, best the relay’s own machine: IPv6 address or name',
+    )
+    .option('--config <file>', 'read this configuration file instead of the usual ones')
+    .option('--allow-private', 'closed labs only: private IPv4 addresses are fine')
+    .option('--built-in', 'look at one of the built-in network instead')
+    .addHelpText(
+      'after',
+      `
+From home, or wherever your server and relay are to be used. Each check is good, bad, or unknown, which is never a guess;
+the last sentence says what to do on the server's machine. It sends some thirty small packets, from sockets of its own,
+which are closed again: no program here gets an address or can be reached by it. No client has to run; where policy or
+a managed network forbid Teredo, nothing is sent. It takes up to 30 s.
+Exit codes: 0 they work (at most without a second address), 1 something is wrong or could not be told.`,
+    )
+    .action(checkOwn);
   servers
     .command('next')
     .description('move to the next of the servers that are set')

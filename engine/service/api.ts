@@ -5,6 +5,7 @@ import { captureCalls } from './capture/calls.ts';
 import { doctorCalls } from './doctor-calls.ts';
 import { gateCalls } from './gate-calls.ts';
 import { hookCalls } from './hook/calls.ts';
+import { ownCalls } from './own/calls.ts';
 import { pageSchema } from './paging.ts';
 import type { Page } from './paging.ts';
 import { pcCalls } from './pc-calls.ts';
@@ -148,6 +149,7 @@ export const calls = {
   reload: { params: z.strictObject({}), result: reloadSchema },
   ...gateCalls,
   ...doctorCalls,
+  ...ownCalls,
   ...serverListCalls,
   ...pcCalls,
   ...settingsCalls,

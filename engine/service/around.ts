@@ -1,4 +1,4 @@
-// Module service/around puts beside a running client what looks after it: the doctor, the list of servers, the known PCs, a capture.
+// Module service/around puts beside a running client what looks after it: the doctor, the check of one's own server, the list of servers, the known PCs, a capture.
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Api } from './api.ts';
 import type { captureCalls } from './capture/calls.ts';
@@ -7,6 +7,8 @@ import type { CaptureParts } from './capture/capture.ts';
 import { doctorApi, doctorFor } from './doctor/api.ts';
 import type { DoctorPlace } from './doctor/api.ts';
 import type { doctorCalls } from './doctor-calls.ts';
+import type { ownCalls } from './own/calls.ts';
+import { OwnCheck } from './own/own.ts';
 import { KnownPcs } from './known-pcs.ts';
 import type { pcCalls } from './pc-calls.ts';
 import type { serverListCalls } from './server-list-calls.ts';
@@ -17,6 +19,7 @@ import type { StateStore } from './state-file.ts';
 type AroundApi = Pick<
   Api,
   | keyof typeof doctorCalls
+  | keyof typeof ownCalls
   | keyof typeof serverListCalls
   | keyof typeof pcCalls
   | keyof typeof captureCalls
@@ -35,6 +38,13 @@ export function aroundClient(
   const onChange = (): void => hooks.onChange?.();
   return {
     ...doctorApi(doctorFor(place)),
+    ...new OwnCheck({
+      host,
+      onChange,
+      get settings() {
+        return place.settings;
+      },
+    }).api,
     ...new ServerCatalogue({
       host,
       state,

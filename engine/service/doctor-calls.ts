@@ -6,10 +6,10 @@ import type { Saying } from './doctor/sayings.ts';
 const result = z.enum(['good', 'bad', 'unknown']);
 /** A sentence by its code of doctor/sayings, and what stands in its places. */
 const saying = z.custom<Saying>(isSaying, 'is no saying');
-const sayings = z.array(saying).readonly();
+export const sayings = z.array(saying).readonly();
 
 /** One check that was made. */
-const doctorCheckSchema = z.object({
+export const doctorCheckSchema = z.object({
   /** Never renamed; listed in docs/codes.md. */
   code: z.string(),
   title: z.string(),

@@ -44,6 +44,7 @@ type WatchedApi = Pick<
   | 'doctorState'
   | 'servers'
   | 'failover'
+  | 'ownState'
   | 'pcs'
   | 'settings'
   | 'captureState'
@@ -175,6 +176,7 @@ export class SliceFeed {
       builtIn: (await api.builtIn?.(none)) ?? null,
       doctor: await api.doctorState(none),
       servers: { rows: await api.servers(none), failover: await api.failover(none) },
+      own: await api.ownState(none),
       knownPcs: await api.pcs(none),
       settings: await api.settings(none),
       capture: await api.captureState(none),

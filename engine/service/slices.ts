@@ -10,6 +10,7 @@ import type { HookState } from './hook/calls.ts';
 import { NOTHING_TOLD } from './hook/state.ts';
 import type { KnownPc } from './pc-calls.ts';
 import type { LogLevel } from './log.ts';
+import type { OwnState } from './own/calls.ts';
 import { NOT_ASKED } from './portmap/state.ts';
 import type { Failover, ServerRow } from './server-list-calls.ts';
 import type { SettingsState } from './settings-calls.ts';
@@ -65,6 +66,8 @@ export interface EngineSnapshot {
   readonly builtIn: BuiltInState | null;
   readonly doctor: DoctorState;
   readonly servers: ServersSlice;
+  /** The check of one's own server and relay. */
+  readonly own: OwnState;
   readonly knownPcs: readonly KnownPc[];
   readonly settings: SettingsState;
   readonly capture: CaptureState;
@@ -241,6 +244,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
       rows: [],
       failover: { code: 'asleep', text: '', afterSeconds: 0, locked: null, change: null },
     },
+    own: { report: null, running: null },
     knownPcs: [],
     settings: { file: '', error: null, rows: [] },
     capture: {

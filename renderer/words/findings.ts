@@ -1,5 +1,6 @@
 // Module words/findings has the doctor's sentences by their codes: the engine's own English, and Japanese.
 import { SAYINGS } from '../../engine/service/doctor/sayings.ts';
+import { ja as own } from './findings-own.ts';
 import type { Same } from './shape.ts';
 
 export const en = SAYINGS;
@@ -190,4 +191,6 @@ export const ja: Same<typeof en> = {
   'all-well': '問題ありません。必要とするアプリがないため、トンネルは休止しています。',
   'all-here-no-address': '必要なものはそろっていますが、まだアドレスがありません。',
   reason: '{{text}}',
+
+  ...own,
 };

@@ -127,6 +127,7 @@ export class BuiltInNetwork {
       lineUp: () => !this.faults.has('cable') && !this.faults.has('line'),
     });
     addNameServer(world, ROOT_SERVER);
+    addNative(world, { name: ROOT_SERVER.name, address: ROOT_SERVER.native, quiet: false });
     this.state = new ForgetfulStore(ALLOWED.map((name) => this.rule(name)));
   }
 

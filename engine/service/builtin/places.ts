@@ -35,8 +35,12 @@ export const RELAYS = [
   { name: 'Second relay', address: '192.0.2.67', native: '2001:db8::67' },
 ] as const;
 
-/** A root name server: it answers whether UDP gets out at all. */
-export const ROOT_SERVER = { name: 'Root name server', address: '198.41.0.4' } as const;
+/** A root name server: it answers whether UDP gets out at all, and pings by native IPv6. */
+export const ROOT_SERVER = {
+  name: 'Root name server',
+  address: '198.41.0.4',
+  native: '2001:503:ba3e::2:30',
+} as const;
 
 /** A host with native IPv6; a quiet one answers nothing. */
 export const NATIVES = [

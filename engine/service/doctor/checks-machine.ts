@@ -1,7 +1,8 @@
 // Module doctor/checks-machine declares the checks about this PC and its network: policy, helper, routes, other tunnels, firewall. Pure.
 import { formatIp4 } from '../../wire/index.ts';
 import { bad, good, unknown } from './check.ts';
-import type { Check } from './check.ts';
+import type { Check, Finding } from './check.ts';
+import type { ManagedFacts } from './facts.ts';
 import { answering, engineAnswered, isOwnRefusal } from './readings.ts';
 import { say } from './sayings.ts';
 import type { SayingCode } from './sayings.ts';
@@ -16,30 +17,33 @@ const HELPER: Readonly<Record<string, SayingCode>> = {
   unneeded: 'helper-unneeded',
 };
 
+/** Whether Teredo may be spoken here at all. */
+export function judgeManaged(managed: ManagedFacts | null): Finding {
+  if (!managed) return unknown(say('policy-unreadable'));
+  const { policyState, policyFile: file, domain, enabled } = managed;
+  if (policyState === 'disabled')
+    return bad(
+      file === null ? say('policy-disabled') : say('policy-disabled-by', { file }),
+      say('ask-administrator'),
+    );
+  if (policyState === 'damaged')
+    return bad(
+      file === null ? say('policy-damaged') : say('policy-damaged-by', { file }),
+      say('mend-policy'),
+    );
+  if (!enabled) return bad(say('switched-off'), say('switch-on'));
+  if (domain !== null && policyState !== 'enterprise-client')
+    return bad(say('managed-network', { domain }), say('ask-enterprise'));
+  return good(domain === null ? say('no-controller') : say('policy-allows', { domain }));
+}
+
 export const MACHINE_CHECKS: readonly Check[] = [
   {
     code: 'managed',
     title: 'Managed network or policy',
     dependsOn: [],
     needs: ['managed'],
-    judge: ({ managed }) => {
-      if (!managed) return unknown(say('policy-unreadable'));
-      const { policyState, policyFile: file, domain, enabled } = managed;
-      if (policyState === 'disabled')
-        return bad(
-          file === null ? say('policy-disabled') : say('policy-disabled-by', { file }),
-          say('ask-administrator'),
-        );
-      if (policyState === 'damaged')
-        return bad(
-          file === null ? say('policy-damaged') : say('policy-damaged-by', { file }),
-          say('mend-policy'),
-        );
-      if (!enabled) return bad(say('switched-off'), say('switch-on'));
-      if (domain !== null && policyState !== 'enterprise-client')
-        return bad(say('managed-network', { domain }), say('ask-enterprise'));
-      return good(domain === null ? say('no-controller') : say('policy-allows', { domain }));
-    },
+    judge: ({ managed }) => judgeManaged(managed),
   },
   {
     code: 'helper',

@@ -15,7 +15,7 @@ import type {
   ServerFacts,
 } from './facts.ts';
 import { tryHairpin, tryIdle, tryUdpOut } from './paths.ts';
-import { askServer } from './solicit.ts';
+import { askServer, within } from './solicit.ts';
 import type { ServerQuestion } from './solicit.ts';
 import { BEYOND, verdictOf } from './verdict.ts';
 
@@ -112,7 +112,7 @@ export class Doctor {
       ms: number,
       work: Promise<Facts[N]>,
     ): Promise<void> => {
-      facts[name] = await this.within<Part[N]>(ms, work);
+      facts[name] = await within<Part[N]>(host, ms, work);
       this.missing.delete(name);
       this.parts.onChange();
     };
@@ -143,21 +143,9 @@ export class Doctor {
       take('mapping', LOCAL_MS, this.parts.mapping()),
       take('network', LOCAL_MS, this.network()),
       take('machine', LOCAL_MS, this.machine()),
-      take('managed', LOCAL_MS, this.managed()),
+      take('managed', LOCAL_MS, managedFacts(host, settings)),
     ]);
     return facts;
-  }
-
-  /** Null when it is not there in time, or failed. */
-  private within<T>(ms: number, work: Promise<T>): Promise<T | null> {
-    return new Promise((resolve) => {
-      const cancel = this.parts.host.after(ms, () => resolve(null));
-      const end = (value: T | null): void => {
-        cancel();
-        resolve(value);
-      };
-      work.then(end, () => end(null));
-    });
   }
 
   /** Wakes the tunnel, and gives it time for both answers of its server. */
@@ -177,17 +165,8 @@ export class Doctor {
 
   private names(): Promise<NameFacts[]> {
     const { host, settings } = this.parts;
-    return Promise.all(
-      settings.servers.map(async (name): Promise<NameFacts> => {
-        try {
-          const addresses = await host.resolve(name);
-          const usable = addresses.filter((ip) => settings.allowPrivate || isGlobalUnicast4(ip));
-          return { name, addresses, usable, error: null };
-        } catch (error) {
-          return { name, addresses: [], usable: [], error: (error as Error).message };
-        }
-      }),
-    );
+    const { servers, allowPrivate } = settings;
+    return Promise.all(servers.map((name) => nameFacts(host, name, allowPrivate)));
   }
 
   private servers(names: readonly NameFacts[]): Promise<ServerFacts[]> {
@@ -235,15 +214,33 @@ export class Doctor {
     const { host, engine } = this.parts;
     return host.machine(engine === null ? null : engine.facts().status.adapter);
   }
+}
 
-  private async managed(): Promise<ManagedFacts> {
-    const { host, settings } = this.parts;
-    const { suffixes } = await host.networkState();
-    return {
-      domain: await host.findDomain(suffixes),
-      policyState: settings.policy.gate.state,
-      policyFile: settings.policy.sources['state'] ?? null,
-      enabled: settings.gate.on,
-    };
+/** What becomes of looking `name` up. */
+export async function nameFacts(
+  host: Pick<ProbeHost, 'resolve'>,
+  name: string,
+  allowPrivate: boolean,
+): Promise<NameFacts> {
+  try {
+    const addresses = await host.resolve(name);
+    const usable = addresses.filter((ip) => allowPrivate || isGlobalUnicast4(ip));
+    return { name, addresses, usable, error: null };
+  } catch (error) {
+    return { name, addresses: [], usable: [], error: (error as Error).message };
   }
+}
+
+/** Whether this machine's policy, its user or a domain controller keep Teredo off. */
+export async function managedFacts(
+  host: Pick<ProbeHost, 'networkState' | 'findDomain'>,
+  settings: Pick<Settings, 'gate' | 'policy'>,
+): Promise<ManagedFacts> {
+  const { suffixes } = await host.networkState();
+  return {
+    domain: await host.findDomain(suffixes),
+    policyState: settings.policy.gate.state,
+    policyFile: settings.policy.sources['state'] ?? null,
+    enabled: settings.gate.on,
+  };
 }

@@ -1,4 +1,5 @@
 // Module doctor/sayings has every sentence of the doctor by its code, in English; a window with another language says them by code. Pure.
+import { OWN_SAYINGS } from './sayings-own.ts';
 
 /** `{{name}}` is replaced by what was found. Each has a code that is never renamed. */
 export const SAYINGS = {
@@ -180,6 +181,8 @@ export const SAYINGS = {
   'all-here-no-address': 'Everything that Teredo needs is here, but it has no address yet:',
   /** Why the state is what it is, with its code. */
   reason: '{{text}}',
+
+  ...OWN_SAYINGS,
 } as const;
 
 export type SayingCode = keyof typeof SAYINGS;

@@ -2,25 +2,17 @@
 import { clientConfig } from '../../client/config.ts';
 import { Qualification } from '../../client/qualification.ts';
 import type { ProbeHost, ProbeSocket } from '../../host/probe-types.ts';
-import {
-  authenticate,
-  buildDatagram,
-  buildSolicitation,
-  CONE_FLAG,
-  constantTimeEqual,
-  linkLocalFor,
-  parseAdvertisement,
-  parseDatagram,
-  TEREDO_PORT,
-} from '../../wire/index.ts';
+import { parseDatagram, TEREDO_PORT } from '../../wire/index.ts';
 import type { Endpoint, Ip4 } from '../../wire/index.ts';
+import { keyOf, question, readAnswer } from './solicitation.ts';
+import type { Credentials } from './solicitation.ts';
 
 /** What a server is asked with. */
 export interface ServerQuestion {
   readonly server: Ip4;
   readonly server2: Ip4;
   readonly allowPrivate: boolean;
-  readonly credentials: { readonly clientId: string; readonly key: string } | null;
+  readonly credentials: Credentials | null;
 }
 
 /** What one address of a server did. */
@@ -88,11 +80,6 @@ export function qualification(host: ProbeHost, question: ServerQuestion): Qualif
   return new Qualification(config, host.random);
 }
 
-function keyOf({ clientId, key }: { readonly clientId: string; readonly key: string }) {
-  const encoder = new TextEncoder();
-  return { clientId: encoder.encode(clientId), key: encoder.encode(key) };
-}
-
 /** Runs `send` at once and again until `done` settles or `ms` are over. */
 export function repeated<T>(
   host: Pick<ProbeHost, 'after'>,
@@ -111,6 +98,22 @@ export function repeated<T>(
     for (let i = 1; i < TRIES; i++) cancels.push(host.after((ms * i) / TRIES, send));
     cancels.push(host.after(ms, () => done(otherwise())));
     send();
+  });
+}
+
+/** What `work` comes to; null when it is not there in time, or failed. */
+export function within<T>(
+  host: Pick<ProbeHost, 'after'>,
+  ms: number,
+  work: Promise<T>,
+): Promise<T | null> {
+  return new Promise((resolve) => {
+    const cancel = host.after(ms, () => resolve(null));
+    const end = (value: T | null): void => {
+      cancel();
+      resolve(value);
+    };
+    work.then(end, () => end(null));
   });
 }
 
@@ -157,7 +160,7 @@ async function askBoth(host: ProbeHost, question: ServerQuestion, ms: number): P
 }
 
 /** One question from a connected socket, which alone is told what the network refuses. */
-async function askConnected(
+export async function askConnected(
   host: ProbeHost,
   question: ServerQuestion,
   ms: number,
@@ -185,35 +188,26 @@ async function askConnected(
 }
 
 /** A solicitation with the cone bit is answered from the server's other address (RFC 4380 §5.2.1). */
-async function askCone(host: ProbeHost, question: ServerQuestion, ms: number): Promise<boolean> {
-  const nonce = host.random.bytes(8);
-  const source = linkLocalFor(host.random) | (BigInt(CONE_FLAG) << 48n);
-  const packet = buildSolicitation(source);
-  const { credentials } = question;
-  const authentication = credentials
-    ? authenticate({ ...keyOf(credentials), nonce, confirmation: 0, packet })
-    : { clientId: new Uint8Array(0), value: new Uint8Array(0), nonce, confirmation: 0 };
-  const bytes = buildDatagram({ authentication, packet });
+async function askCone(host: ProbeHost, asked: ServerQuestion, ms: number): Promise<boolean> {
+  const { server, server2, credentials } = asked;
+  const cone = question(host.random, credentials, true);
   let settle: (cone: boolean) => void = () => undefined;
   const socket = await open(host, {
-    onDatagram: (from, answer) => {
-      if (from.ip !== question.server2 || from.port !== TEREDO_PORT) return;
-      const parsed = parseDatagram(answer);
-      if (!parsed.ok || !parsed.value.authentication) return;
-      if (!constantTimeEqual(parsed.value.authentication.nonce, nonce)) return;
-      const advertisement = parseAdvertisement(parsed.value.packet);
-      if (advertisement.ok && advertisement.value.destination === source) settle(true);
+    onDatagram: (from, bytes) => {
+      if (from.ip !== server2 || from.port !== TEREDO_PORT) return;
+      const answer = readAnswer([cone], credentials, bytes);
+      if (answer?.to === cone && answer.reading.fault === null) settle(true);
     },
   });
-  const cone = await repeated<boolean>(
+  const heard = await repeated<boolean>(
     host,
     ms,
-    () => socket.send({ ip: question.server, port: TEREDO_PORT }, bytes),
+    () => socket.send({ ip: server, port: TEREDO_PORT }, cone.bytes),
     (done) => (settle = done),
     () => false,
   );
   socket.close();
-  return cone;
+  return heard;
 }
 
 /** A socket; where none can be had, one that is silent, its failure told as a refusal. */

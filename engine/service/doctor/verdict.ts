@@ -1,5 +1,5 @@
 // Module doctor/verdict draws one plain sentence from the judged checks: why the tunnel can't have an address, and what to do. Pure.
-import type { Judged } from './checks.ts';
+import type { Judged } from './check.ts';
 import type { Facts } from './facts.ts';
 import { say, textOf } from './sayings.ts';
 import type { Saying } from './sayings.ts';
@@ -92,7 +92,7 @@ function limited(
 }
 
 /** What stands after a colon goes on in the same sentence; names and abbreviations stay as they are. */
-function oneSentence(seen: readonly Saying[]): string {
+export function oneSentence(seen: readonly Saying[]): string {
   return seen.map(textOf).reduce((before, text) => {
     const name = /^(Teredo|[A-Z][^a-z])/.test(text) && !/^A /.test(text);
     const after =

@@ -129,6 +129,7 @@ it('nobody is told more than ten times a second, and nothing runs when nobody wa
       network: () => Promise.resolve(empty.network),
       servers: () => Promise.resolve([]),
       failover: () => Promise.resolve(empty.servers.failover),
+      ownState: () => Promise.resolve(empty.own),
       pcs: () => Promise.resolve([]),
       captureState: () => Promise.resolve(empty.capture),
       hookState: () => Promise.resolve(empty.hook),
