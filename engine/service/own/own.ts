@@ -146,15 +146,13 @@ export class OwnCheck {
       // The key is for whom the settings name, and for nobody else.
       credentials: settings.servers.includes(server) ? settings.credentials : null,
     };
-    const [sides, refused] = await Promise.all([
-      askSides(host, question, SERVER_MS),
-      askConnected(host, question, SERVER_MS),
-    ]);
+    const refused = askConnected(host, question, SERVER_MS);
+    const sides = await askSides(host, question, SERVER_MS, refused);
     Object.assign(facts, sides);
     const { reading } = sides.primary;
     if (!reading) {
-      facts.refused = refused;
-      facts.udpOut = await tryUdpOut(host, PATH_MS);
+      facts.refused = await refused;
+      if (facts.refused === null) facts.udpOut = await tryUdpOut(host, PATH_MS);
     }
     if (reading?.fault !== null || reading.keyRefused) return facts;
     [facts.bubbles, facts.native] = await Promise.all([

@@ -26,12 +26,14 @@ interface Side {
 
 /**
  * Asks both addresses within `ms`, then by the same socket for an answer from the other address (RFC 4380 §5.3.2): a router that
- * lets in only whom one wrote to lets that in, for both were written to. Never rejects.
+ * lets in only whom one wrote to lets that in, for both were written to. `refused`: what the network
+ * said against it, after which the first address is waited for no more. Never rejects.
  */
 export async function askSides(
   host: ProbeHost,
   { server, server2, credentials }: ServerQuestion,
   ms: number,
+  refused: Promise<string | null>,
 ): Promise<Sides> {
   const sides: Side[] = [server, server2].map((ip) => ({ ip, asked: [], facts: SILENT }));
   const [primary, secondary] = sides as [Side, Side];
@@ -74,7 +76,10 @@ export async function askSides(
     host,
     ms,
     ask,
-    (done) => (settle = () => sides.every(isDone) && done(true)),
+    (done) => {
+      settle = () => sides.every(isDone) && done(true);
+      void refused.then((error) => error !== null && !isDone(primary) && done(false));
+    },
     () => false,
   );
   const wantsCone = primary.facts.reading !== null && secondary.facts.reading !== null;
