@@ -17,12 +17,12 @@ import type { Interface, Node6, SeededRandom } from '../../../engine/sim/index.t
 import {
   buildIp6Packet,
   decodeTeredo,
-  formatEndpoint,
   formatIp6,
   IP6_HEADER_LENGTH,
   parseIp4,
   parseIp6,
   PROTOCOL,
+  sameEndpoint,
   TEREDO_MTU,
   TEREDO_PORT,
 } from '../../../engine/wire/index.ts';
@@ -205,6 +205,14 @@ export class RandomWorld {
     const others = this.homes.filter((each) => each !== home);
     const natives = this.natives.map((each) => each.address);
     const servers = [SERVER, SERVER2].map((each) => ({ ip: each, port: TEREDO_PORT }));
+    const relays = this.relayLinks.map((link) => ({ ip: link.address, port: TEREDO_PORT }));
+    const addresses = others.flatMap((each) => each.addresses);
+    const peers = others.flatMap(({ client }) => {
+      const status = client.status();
+      return status.address !== null && status.mapped !== null
+        ? [{ address: status.address, mapped: status.mapped }]
+        : [];
+    });
     for (let i = 0; i < step.count; i++) {
       const attacker = this.hostiles.pick(this.random);
       const knowledge: Knowledge = {
@@ -212,7 +220,7 @@ export class RandomWorld {
         attacker,
         server: servers[this.random.chance(0.5) ? 0 : 1]!,
         servers,
-        relays: this.relayLinks.map((link) => ({ ip: link.address, port: TEREDO_PORT })),
+        relays,
         target: {
           address,
           mapped,
@@ -220,13 +228,8 @@ export class RandomWorld {
           probeId: home.client.probeId,
           advertised: this.watch.advertisedTo(home.name),
         },
-        others: others.flatMap((each) => each.addresses),
-        peers: others.flatMap(({ client }) => {
-          const status = client.status();
-          return status.address !== null && status.mapped !== null
-            ? [{ address: status.address, mapped: status.mapped }]
-            : [];
-        }),
+        others: addresses,
+        peers,
         natives,
       };
       const { attack } = step;
@@ -295,7 +298,7 @@ export class RandomWorld {
       const decoded = decodeTeredo(address);
       if (!decoded || decoded.server !== SERVER || isHostile(decoded.client.ip) || !mapped)
         this.fail('address-from-server', `${name} has ${formatIp6(address)}`);
-      if (formatEndpoint(decoded.client) !== formatEndpoint(mapped))
+      if (!sameEndpoint(decoded.client, mapped))
         this.fail('address-from-server', `${name}: ${formatIp6(address)} is not its mapping`);
       if (!addresses.includes(address)) addresses.push(address);
     }

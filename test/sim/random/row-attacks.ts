@@ -33,8 +33,15 @@ const NOT_UNICAST = ['::', '::1', '::ffff:192.0.2.4', 'fec0::1', 'ff02::1'].map(
 /** Where attackers on the native Internet say that they are. */
 const NATIVE_STRANGERS = ip6('2001:db8:bad::');
 
-const joined = (...parts: readonly Uint8Array[]): Uint8Array =>
-  Uint8Array.from(parts.flatMap((part) => [...part]));
+function joined(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
 
 /** An IPv6 packet with a routing header of `type`, `left` segments left, perhaps behind options. */
 function routed(source: Ip6, destination: Ip6, type: number, left: number, behind: boolean) {

@@ -3,6 +3,7 @@ import { START_MS } from '../../../engine/sim/index.ts';
 import type { Packet4, Simulation, TraceEvent } from '../../../engine/sim/index.ts';
 import {
   DISCOVERY_ADDRESS,
+  endpointKey,
   formatEndpoint,
   formatIp6,
   parseAdvertisement,
@@ -355,8 +356,9 @@ export class Watch {
     // A server or relay forwards bubbles and asks for many clients: their own limits are tried in their own tests.
     if (node === this.options.server || !header.ok || header.value.nextHeader !== PROTOCOL.none)
       return;
-    const key = `${node} ${formatIp6(header.value.destination)}`;
-    const way = `${key} ${formatEndpoint(packet.source)} ${formatEndpoint(packet.destination)}`;
+    const peer = header.value.destination;
+    const key = `${node} ${peer.toString(16)}`;
+    const way = `${key} ${endpointKey(packet.source)} ${endpointKey(packet.destination)}`;
     const before = (this.ways.get(way) ?? []).filter((at) => this.simulation.now - at < 2_000);
     this.ways.set(way, [...before, this.simulation.now]);
     if (before.length >= MOST_ON_ONE_WAY)
@@ -367,7 +369,7 @@ export class Watch {
     times.push(now);
     const recent = times.filter((at) => now - at < BUBBLE_WINDOW_MS).length;
     if (recent > MOST_IN_WINDOW)
-      this.fail('bubble-limits', `${node} sent ${recent} bubbles in 2 s for ${key}`);
+      this.fail('bubble-limits', `${node} sent ${recent} bubbles in 2 s for ${formatIp6(peer)}`);
     // A relay has no such rule: it tries again for whoever sends again (§5.4.1), within limits of its own.
     if (this.options.relays.has(node)) return;
     // How often a peer was asked is forgotten with its entry, when that had to make room.
@@ -375,7 +377,10 @@ export class Watch {
     const since = Math.max(now - SILENT_WINDOW_MS, this.heard.get(key) ?? 0);
     const unanswered = times.filter((at) => at > since).length;
     if (unanswered > mostUnanswered(this.options.symmetric.has(node)))
-      this.fail('bubble-limits', `${node} sent ${unanswered} unanswered bubbles for ${key}`);
+      this.fail(
+        'bubble-limits',
+        `${node} sent ${unanswered} unanswered bubbles for ${formatIp6(peer)}`,
+      );
   }
 
   /** Whatever names a peer as its source counts as heard from it: bubbles may be answered. */
@@ -383,7 +388,8 @@ export class Watch {
     // Behind an origin indication of 8 bytes, if the server forwarded it.
     const inner = packet.bytes[0] === 0 ? packet.bytes.subarray(8) : packet.bytes;
     const header = parseIp6Header(inner);
-    if (header.ok) this.heard.set(`${node} ${formatIp6(header.value.source)}`, this.simulation.now);
+    if (header.ok)
+      this.heard.set(`${node} ${header.value.source.toString(16)}`, this.simulation.now);
   }
 }
 
