@@ -9,7 +9,7 @@ import { addCaptureCommand } from './capture.ts';
 import { runClient } from './client.ts';
 import { runDemo } from './demo.ts';
 import { addGateCommands } from './gate-commands.ts';
-import { EXIT, Exit, printError } from './output.ts';
+import { bearClosedPipes, EXIT, Exit, printError } from './output.ts';
 import { addReportCommand } from './report.ts';
 import { runRelay } from './relay.ts';
 import { runServer } from './server.ts';
@@ -268,6 +268,7 @@ function exitCodeOf(error: unknown): number {
   return EXIT.failed;
 }
 
+bearClosedPipes();
 const root = program();
 for (const command of [root, ...root.commands, ...root.commands.flatMap((c) => c.commands)])
   command.exitOverride().showHelpAfterError('(try --help)');

@@ -19,6 +19,15 @@ export function mayColour(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY && !process.env['NO_COLOR'];
 }
 
+/** Lets whoever reads the output stop when they have enough, as `head` does; what runs on runs on without a reader of its log. */
+export function bearClosedPipes(): void {
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code !== 'EPIPE') printError(`The output could not be written: ${message}`);
+    process.exit(code === 'EPIPE' ? EXIT.done : EXIT.failed);
+  });
+  process.stderr.on('error', () => undefined);
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }

@@ -101,6 +101,19 @@ test('the executable is no Node, can’t be inspected, and loads nothing but its
   });
 });
 
+test('one Node is named that set-up can be begun with', () => {
+  const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    engines: { node: string };
+  };
+  const said = ['README.md', 'docs/guide.md', 'docs/run-your-own.md'].flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(/Node \(?(\d+) or newer/g)].map(
+      ([, n]) => n,
+    ),
+  );
+  expect(said).toHaveLength(3);
+  expect(new Set(said.map((version) => `>=${version}`))).toEqual(new Set([engines.node]));
+});
+
 test('the icon is the same, and is there', () => {
   const { icon } = builder.linux;
   expect(`${packager.icon as string}.png`).toBe(icon);

@@ -85,6 +85,16 @@ describe('exit codes', () => {
       expect(shipworm(...args).code).toBe(0);
   });
 
+  test('0 and no word when whoever reads has enough; 1 and one sentence when it can’t be written', () => {
+    const said = (line: string): string =>
+      spawnSync('bash', ['-c', line], { encoding: 'utf8' }).stderr;
+    const verb = 'bin/shipworm demo --fast';
+    expect(said(`${verb} | true; echo "code \${PIPESTATUS[0]}" >&2`)).toBe('code 0\n');
+    expect(said(`${verb} >/dev/full; echo "code $?" >&2`)).toMatch(
+      /^shipworm: The output could not be written: ENOSPC.*\ncode 1\n$/,
+    );
+  });
+
   test('help names the risk of --expose-all', () => {
     expect(shipworm('client', '--help').out).toMatch(/--expose-all\s+RISK: let every application/);
   });
