@@ -1,4 +1,4 @@
-// 1. turn:     one recvmmsg, which waits; what the kernel joined is taken apart
+// 1. turn:     one call, which waits; it takes several datagrams where they come densely; what the kernel joined is taken apart
 // 2. classify: by the tables: joined with its neighbours and written to the adapter (pass), away (drop), or up
 // 3. release:  what rested until the engine knew of its flow goes on, before anything newer
 #include "inward.h"
@@ -32,7 +32,9 @@ Inward::Inward(State& state, int tun)
     : Lane(state, "shipworm-in"),
       tun_(tun),
       in_(new Datagrams),
-      coalescer_([](void* self, const Write& write) { static_cast<Inward*>(self)->deliver(write); }, this) {}
+      coalescer_([](void* self, const Write& write) { static_cast<Inward*>(self)->deliver(write); }, this) {
+  clear(kBatch);
+}
 
 std::unique_ptr<Inward> Inward::open(State& state, int tun) {
   auto lane = std::make_unique<Inward>(state, tun);
@@ -49,18 +51,18 @@ bool Inward::use(int socket) {
 
 void Inward::turn() {
   // Only where something rests is a poke to be heard.
-  if (resting_.empty()) return readSocket(MSG_WAITFORONE);
+  if (resting_.empty()) return readSocket(MSG_WAITFORONE, dense_ ? kBatch : 1);
   const short events = waitFor(socket_, POLLIN);
   if (state_.flowChanges.load() != seenChanges_) {
     const Batch batch(*this);
     release();
   }
-  if (events) readSocket(MSG_DONTWAIT);
+  if (events) readSocket(MSG_DONTWAIT, kBatch);
 }
 
-void Inward::readSocket(int flags) {
+void Inward::clear(size_t count) {
   Datagrams& batch = *in_;
-  for (size_t i = 0; i < kBatch; i++) {
+  for (size_t i = 0; i < count; i++) {
     batch.parts[i] = {batch.bytes[i], kSuperBytes};
     msghdr& head = batch.messages[i].msg_hdr;
     head = {};
@@ -71,13 +73,17 @@ void Inward::readSocket(int flags) {
     head.msg_control = batch.control[i];
     head.msg_controllen = sizeof batch.control[i];
   }
-  const int count = recvmmsg(socket_, batch.messages, kBatch, flags, nullptr);
+}
+
+void Inward::readSocket(int flags, size_t most) {
+  const int count = recvmmsg(socket_, in_->messages, static_cast<unsigned>(most), flags, nullptr);
   if (count < 0) {
     if (errno == EBADF || errno == ENOTSOCK) return state_.fail("The UDP socket has broken; start again.");
     if (errno != EINTR) raiseErrors(socket_, otherRing, {Counter::upcallsOther, Counter::lostOther});
     return;
   }
   handle(static_cast<size_t>(count));
+  clear(static_cast<size_t>(count));
   if (refusedAll_) nanosleep(&kGather, nullptr);
 }
 
@@ -86,6 +92,7 @@ void Inward::handle(size_t count) {
   Datagrams& batch = *in_;
   state_.counters.add(Counter::receiveCalls);
   const double now = bootMs();
+  dense_ = dense(now);
   if (resting_.empty()) seenChanges_ = state_.flowChanges.load();
   size_t datagrams = 0;
   refused_ = 0;
@@ -99,6 +106,7 @@ void Inward::handle(size_t count) {
       if (item->cmsg_level == IPPROTO_UDP && item->cmsg_type == UDP_GRO) std::memcpy(&size, CMSG_DATA(item), sizeof size);
       if (size > 0) each = static_cast<size_t>(size);
     }
+    alone_ = count == 1 && length <= each && resting_.empty();
     const EndpointKey from = endpointKey(batch.names[i]);
     size_t at = 0;
     do {
@@ -111,7 +119,7 @@ void Inward::handle(size_t count) {
       at += each;
     } while (at < length);
   }
-  coalescer_.flush();
+  if (!alone_) coalescer_.flush();
   refusedAll_ = refused_ == datagrams;
 }
 
@@ -137,7 +145,7 @@ void Inward::take(uint8_t* bytes, size_t length, EndpointKey from, double now) {
 }
 
 void Inward::pass(uint8_t* bytes, size_t length) {
-  if (coalescer_.allowed())
+  if (!alone_ && coalescer_.allowed())
     coalescer_.add(bytes, length);
   else if (state_.writePlain(tun_, bytes, length))
     state_.counters.add(Counter::packetsIn);
@@ -151,6 +159,7 @@ void Inward::rest(const uint8_t* bytes, size_t length, EndpointKey from) {
 }
 
 void Inward::release() {
+  alone_ = false;
   seenChanges_ = state_.flowChanges.load();
   const double now = bootMs();
   resting_.each(

@@ -40,7 +40,9 @@ class Inward : public Lane {
   };
 
   void turn() override;
-  void readSocket(int flags);
+  void readSocket(int flags, size_t most);
+  // Makes the first `count` ready for what comes next.
+  void clear(size_t count);
   void handle(size_t count);
   void take(uint8_t* bytes, size_t length, EndpointKey from, double now);
   void pass(uint8_t* bytes, size_t length);
@@ -53,6 +55,8 @@ class Inward : public Lane {
   int socket_ = -1;
   size_t refused_ = 0;  // strangers of this batch without a budget
   bool refusedAll_ = false;
+  bool dense_ = false;  // the last batch came hard upon the one before
+  bool alone_ = false;  // nothing to join
   std::unique_ptr<Datagrams> in_;
   Coalescer coalescer_;
   Resting resting_;

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <mutex>
 #include <system_error>
+#include <utility>
 
 #include "socket.h"
 
@@ -124,9 +125,8 @@ void Lane::run() {
   pthread_sigmask(SIG_UNBLOCK, &nudge, nullptr);
   while (!stopping_.load() && !state_.failed()) {
     turn();
-    if (!raised_) continue;
-    raised_ = false;
-    state_.wakeWriter();
+    if (std::exchange(raised_, false)) state_.wakeWriter();
+    turnedMs_ = bootMs();
   }
   pthread_sigmask(SIG_BLOCK, &nudge, nullptr);
   ended_.store(true);

@@ -1,4 +1,4 @@
-// 1. turn:     waits for a packet or super-packet, and reads up to 64 that are there
+// 1. turn:     waits for a packet or super-packet; where they come densely, reads up to 64 that are there
 // 2. classify: by the tables: to the sender (pass), away (drop), or up; super-packets are cut on their way
 // 3. flush:    the sender's calls for the batch; what the socket won't take waits, and the adapter is not read meanwhile
 #include "outward.h"
@@ -45,10 +45,11 @@ void Outward::turn() {
   ssize_t got = read(tun_, arena_.get(), kSuperBytes);
   const Batch grace(*this);
   const double now = bootMs();
+  const bool gathers = dense(now);
   size_t used = 0, reads = 1;
   while (got > 0) {
     used += handle(used, static_cast<size_t>(got), now);
-    if (reads++ == kReads || used + kSuperBytes > kArenaBytes || !sender_.hasRoom(Sender::kMaxPackets)) break;
+    if (!gathers || reads++ == kReads || used + kSuperBytes > kArenaBytes || !sender_.hasRoom(Sender::kMaxPackets)) break;
     got = readMore(arena_.get() + used);
   }
   if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM))

@@ -10,14 +10,15 @@ namespace owners {
 namespace {
 
 // Places in the frame.
-constexpr int16_t kFlow = -40, kCookie = -48, kRoot = -56, kUpper = -64, kReach = -80, kEvent = -160;
+constexpr int16_t kFlow = -40, kCookie = -48, kRoot = -56, kMayIn = -64, kReach = -80, kEvent = -160, kHead = -208;
 constexpr int16_t in(int16_t base, size_t offset) { return static_cast<int16_t>(base + static_cast<int16_t>(offset)); }
 constexpr int16_t kProtocol = kFlow, kLocalPort = in(kFlow, offsetof(FlowKey, localPort)),
                   kRemotePort = in(kFlow, offsetof(FlowKey, remotePort)), kLocal = in(kFlow, offsetof(FlowKey, local)),
                   kRemote = in(kFlow, offsetof(FlowKey, remote));
 
-// IPv6 header and what follows it.
-constexpr int kNextHeaderAt = 6, kSourceAt = 8, kDestinationAt = 24, kUpperAt = 40;
+// IPv6 header and what follows it: the ports, or an echo's identifier.
+constexpr size_t kNextHeaderAt = 6, kSourceAt = 8, kDestinationAt = 24, kUpperAt = 40, kHeadBytes = 48;
+constexpr size_t kIdentifierAt = kUpperAt + 4;
 constexpr int kTcp = 6, kUdp = 17, kIcmp6 = 58, kEchoRequest = 128, kEchoReply = 129;
 
 // Of cgroup_skb/egress: drop it, and tell the sender of a congestion instead of EPERM.
@@ -25,16 +26,29 @@ constexpr int kLose = 2;
 
 enum class Way { out, in };
 
-void loadBytes(Assembler& a, int from, int16_t to, int length) {
+// R0 = 0 when the packet has as many bytes; they are at kHead then.
+void loadHead(Assembler& a, size_t length) {
   a.move(R1, R6);
-  a.set(R2, from);
+  a.set(R2, 0);
   a.move(R3, R10);
-  a.add(R3, to);
-  a.set(R4, length);
+  a.add(R3, kHead);
+  a.set(R4, static_cast<int32_t>(length));
   a.call(BPF_FUNC_skb_load_bytes);
 }
 
-// Passes what is not about our interface in our namespace with one of our addresses; else fills the flow's key and the cookie.
+void copyAddress(Assembler& a, size_t from, int16_t to) {
+  for (size_t at = 0; at < sizeof(Address); at += 8) {
+    a.load(Size::full, R1, R10, in(kHead, from + at));
+    a.store(Size::full, R10, in(to, at), R1);
+  }
+}
+
+void copyHalf(Assembler& a, size_t from, int16_t to) {
+  a.load(Size::half, R1, R10, in(kHead, from));
+  a.store(Size::half, R10, to, R1);
+}
+
+// Passes what is not about our interface in our namespace; else fills the flow's key and the cookie. R7 = the socket's record, or null.
 void readFlow(Assembler& a, const Tables& tables, const Scope& scope, Way way) {
   const bool out = way == Way::out;
   a.move(R6, R1);
@@ -47,32 +61,31 @@ void readFlow(Assembler& a, const Tables& tables, const Scope& scope, Way way) {
     a.ifDiffer(R0, R1, "pass");
   }
   a.storeValue(Size::full, R10, kFlow, 0);
-  loadBytes(a, kSourceAt, out ? kLocal : kRemote, sizeof(Address));
+  loadHead(a, kHeadBytes);
+  a.move(R7, R0);
+  a.ifEqual(R7, 0, "long enough");
+  loadHead(a, kUpperAt);
   a.ifNot(R0, 0, "drop");
-  loadBytes(a, kDestinationAt, out ? kRemote : kLocal, sizeof(Address));
-  a.ifNot(R0, 0, "drop");
-  a.find(tables.addresses, kLocal);
-  a.ifEqual(R0, 0, "pass");
-  loadBytes(a, kNextHeaderAt, kProtocol, 1);
-  a.ifNot(R0, 0, "drop");
-  a.load(Size::byte, R1, R10, kProtocol);
+  a.label("long enough");
+  copyAddress(a, kSourceAt, out ? kLocal : kRemote);
+  copyAddress(a, kDestinationAt, out ? kRemote : kLocal);
+  a.load(Size::byte, R1, R10, in(kHead, kNextHeaderAt));
+  a.store(Size::byte, R10, kProtocol, R1);
   a.ifEqual(R1, kTcp, "ports");
   a.ifEqual(R1, kUdp, "ports");
   a.ifNot(R1, kIcmp6, "keyed");
-  loadBytes(a, kUpperAt, kUpper, 8);
-  a.ifNot(R0, 0, "keyed");
-  a.load(Size::byte, R1, R10, kUpper);
+  a.ifNot(R7, 0, "keyed");
+  a.load(Size::byte, R1, R10, in(kHead, kUpperAt));
   a.ifEqual(R1, kEchoRequest, "echo");
   a.ifNot(R1, kEchoReply, "keyed");
   a.label("echo");
-  a.load(Size::half, R1, R10, in(kUpper, 4));
-  a.store(Size::half, R10, kLocalPort, R1);
+  copyHalf(a, kIdentifierAt, kLocalPort);
   a.jump("keyed");
+  // Both have headers of eight bytes at least.
   a.label("ports");
-  loadBytes(a, kUpperAt, out ? kLocalPort : kRemotePort, 2);
-  a.ifNot(R0, 0, "drop");
-  loadBytes(a, kUpperAt + 2, out ? kRemotePort : kLocalPort, 2);
-  a.ifNot(R0, 0, "drop");
+  a.ifNot(R7, 0, "drop");
+  copyHalf(a, kUpperAt, out ? kLocalPort : kRemotePort);
+  copyHalf(a, kUpperAt + 2, out ? kRemotePort : kLocalPort);
   a.label("keyed");
   a.move(R1, R6);
   a.call(BPF_FUNC_get_socket_cookie);
@@ -82,7 +95,7 @@ void readFlow(Assembler& a, const Tables& tables, const Scope& scope, Way way) {
   a.move(R7, R0);
 }
 
-// R9 = what it may do outwards; 0 without a verdict. The rest of the verdict is at kUpper.
+// R9 = what it may do outwards; 0 without a verdict. What may come in is at kMayIn.
 void readVerdict(Assembler& a, const Tables& tables, const char* undecided) {
   a.load(Size::full, R1, R7, offsetof(SocketRecord, root));
   a.store(Size::full, R10, kRoot, R1);
@@ -90,12 +103,12 @@ void readVerdict(Assembler& a, const Tables& tables, const char* undecided) {
   a.ifEqual(R0, 0, undecided);
   a.load(Size::byte, R9, R0, offsetof(SocketVerdict, out));
   a.load(Size::byte, R1, R0, offsetof(SocketVerdict, in));
-  a.store(Size::full, R10, kUpper, R1);
+  a.store(Size::full, R10, kMayIn, R1);
 }
 
 // Goes on when strangers may reach the socket on the flow's local port, else jumps to `no`.
 void mayBeReached(Assembler& a, const Tables& tables, const char* no) {
-  a.load(Size::full, R1, R10, kUpper);
+  a.load(Size::full, R1, R10, kMayIn);
   a.ifEqual(R1, static_cast<int32_t>(In::all), "reached");
   a.ifNot(R1, static_cast<int32_t>(In::ports), no);
   a.load(Size::full, R1, R10, kRoot);
@@ -120,6 +133,17 @@ void whose(Assembler& a, const Map& map, const char* mine, const char* others) {
   a.label(nobody);
 }
 
+// Nearly every packet: of a flow that an allowed socket began. Of what is left, passes what is from or to no address of ours.
+void passKnown(Assembler& a, const Tables& tables) {
+  a.ifEqual(R7, 0, "unknown");
+  readVerdict(a, tables, "unknown");
+  a.ifNot(R9, static_cast<int32_t>(Out::allow), "unknown");
+  whose(a, tables.sent, "pass", "unknown");
+  a.label("unknown");
+  a.find(tables.addresses, kLocal);
+  a.ifEqual(R0, 0, "pass");
+}
+
 void count(Assembler& a, size_t of) {
   a.set(R1, 1);
   a.addTo(R7, static_cast<int16_t>(of), R1);
@@ -138,6 +162,7 @@ void end(Assembler& a) {
 std::vector<bpf_insn> packetOut(const Tables& tables, const Scope& scope) {
   Assembler a;
   readFlow(a, tables, scope, Way::out);
+  passKnown(a, tables);
   a.ifEqual(R7, 0, "ask");
   readVerdict(a, tables, "undecided");
   a.ifEqual(R9, static_cast<int32_t>(Out::allow), "allowed");
@@ -212,11 +237,9 @@ std::vector<bpf_insn> packetOut(const Tables& tables, const Scope& scope) {
 std::vector<bpf_insn> packetIn(const Tables& tables, const Scope& scope) {
   Assembler a;
   readFlow(a, tables, scope, Way::in);
+  passKnown(a, tables);
   a.ifEqual(R7, 0, "drop");
   readVerdict(a, tables, "drop");
-  a.ifNot(R9, static_cast<int32_t>(Out::allow), "not sent");
-  whose(a, tables.sent, "pass", "not sent");
-  a.label("not sent");
   mayBeReached(a, tables, "drop");
   whose(a, tables.met, "pass", "record");
   a.label("record");
