@@ -2,7 +2,8 @@
 import { clientConfig, PEER_VALID_MS } from '../client/config.ts';
 import { TeredoClient } from '../client/client.ts';
 import type { ClientStatus } from '../client/client.ts';
-import type { ClientInput, ClientOutput, Ip4Network, PingResult } from '../client/types.ts';
+import type { ClientEvent, ClientInput, ClientOutput } from '../client/types.ts';
+import type { Ip4Network, PingResult } from '../client/types.ts';
 import type { Host, SocketDatapath } from '../host/types.ts';
 import { formatEndpoint, formatIp6, TEREDO_PORT } from '../wire/index.ts';
 import type { Endpoint, Ip4, Ip6 } from '../wire/index.ts';
@@ -332,13 +333,15 @@ export class Tunnel {
 
   private drain(): void {
     const { client } = this;
-    for (;;) {
-      const output = client?.pollOutput();
-      if (!output) return;
-      this.perform(output);
+    const toTell: ClientEvent[] = [];
+    for (let output; (output = client?.pollOutput());) {
+      // A line about a peer costs more than the packet that waits for it: packets first.
+      if (output.kind === 'event' && OF_PEERS.has(output.event.kind)) toTell.push(output.event);
+      else this.perform(output);
       // An event may have replaced the client: the rest is nobody's.
       if (this.client !== client) return;
     }
+    for (const event of toTell) this.tell(event);
   }
 
   private perform(output: ClientOutput): void {
@@ -382,22 +385,22 @@ export class Tunnel {
         void this.askOther(false);
         break;
       case 'event':
-        this.tell(output);
+        this.tell(output.event);
         break;
     }
   }
 
-  private tell({ event }: ClientOutput & { kind: 'event' }): void {
+  private tell(event: ClientEvent): void {
     if (event.kind === 'interval') this.hooks.intervalFound(event.ms);
     if (event.kind === 'mapped') {
       if (this.mappedAt !== null) this.hooks.moved();
       this.mappedAt = this.host.now();
     }
     const entry = describeEvent(event);
-    const peer = event.kind === 'peerUp' || event.kind === 'peerDown';
     if (event.kind === 'state' && event.state === 'qualified')
       this.hooks.log(qualifiedEntry(event, this.client!.status()));
-    else if (entry && (!peer || this.peerLines.may(this.host.now()))) this.hooks.log(entry);
+    else if (entry && (!OF_PEERS.has(event.kind) || this.peerLines.may(this.host.now())))
+      this.hooks.log(entry);
     this.hooks.onChange();
   }
 
@@ -410,4 +413,5 @@ export class Tunnel {
   }
 }
 
+const OF_PEERS: ReadonlySet<ClientEvent['kind']> = new Set(['peerUp', 'peerDown']);
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
