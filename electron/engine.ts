@@ -2,7 +2,7 @@
 import type { Api, Status } from '../engine/service/api.ts';
 import type { ServiceHooks } from '../engine/service/client-service.ts';
 import { startBuiltIn } from '../engine/service/builtin/start.ts';
-import { codeOf, ServiceError } from '../engine/service/errors.ts';
+import { failureOf, ServiceError } from '../engine/service/errors.ts';
 import type { LogEntry } from '../engine/service/log.ts';
 import { configPaths } from '../engine/service/paths.ts';
 import type { ShellState } from '../engine/service/shell-calls.ts';
@@ -152,7 +152,7 @@ export class Engine {
 
   private failed(error: Error): void {
     this.note({ level: 'error', text: error.message });
-    this.become({ state: 'failed', code: codeOf(error), text: error.message });
+    this.become({ state: 'failed', ...failureOf(error) });
   }
 
   private become(state: EngineState): void {

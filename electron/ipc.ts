@@ -4,7 +4,7 @@ import type { BrowserWindow, IpcMainEvent, IpcMainInvokeEvent } from 'electron';
 import { calls } from '../engine/service/api.ts';
 import type { CallName } from '../engine/service/api.ts';
 import type { Outcome } from '../engine/service/bridge.ts';
-import { codeOf, ServiceError } from '../engine/service/errors.ts';
+import { failureOf, ServiceError } from '../engine/service/errors.ts';
 import { parseParams, performCall } from '../engine/service/perform.ts';
 import { shellCalls } from '../engine/service/shell-calls.ts';
 import type { ShellApi, ShellCallName } from '../engine/service/shell-calls.ts';
@@ -30,8 +30,7 @@ export function serveWindow({ window, engine, shell }: IpcParts): void {
       if (!ours(event)) throw new ServiceError('bad-request', 'Only the window may ask.');
       return { ok: true, result: await perform(engine, shell.api, name, params) };
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      return { ok: false, error: { code: codeOf(error), text } };
+      return { ok: false, error: failureOf(error) };
     }
   });
   ipcMain.on(WATCH, (event) => {

@@ -5,7 +5,7 @@ import type { BrowserWindow, OpenDialogOptions } from 'electron';
 import type { Api } from '../engine/service/api.ts';
 import { captureInto } from '../engine/service/capture/file.ts';
 import type { CaptureFile } from '../engine/service/capture/file.ts';
-import { ServiceError } from '../engine/service/errors.ts';
+import { ServiceError, systemCode } from '../engine/service/errors.ts';
 import type {
   ShellApi,
   ShellParams,
@@ -30,11 +30,19 @@ export interface ShellParts {
   readonly guide: string;
 }
 
+/** A file that a person chose, as it was then. */
+interface ChosenDocument {
+  readonly path: string;
+  readonly document: string;
+}
+
 /** The app around the client. */
 export class Shell {
   private readonly parts: ShellParts;
   private readonly listeners = new Set<(state: ShellState) => void>();
   private capture: CaptureFile | null = null;
+  /** What was to be taken and would weaken: the person is asked about this very text. */
+  private refused: ChosenDocument | null = null;
   private paused: ShellState['paused'] = null;
   private resumeTimer: NodeJS.Timeout | null = null;
 
@@ -57,6 +65,7 @@ export class Shell {
       engine: engine.state,
       helper: helper.state,
       tray: tray(),
+      home: app.getPath('home'),
       autostart: autostart.isOn(),
       notifications,
       networkKind,
@@ -125,7 +134,8 @@ export class Shell {
     save: ({ what }) => this.save(what),
     openGuide: async () => {
       const failure = await shell.openPath(this.parts.guide);
-      if (failure) throw new ServiceError('failed', `The guide could not be opened: ${failure}`);
+      if (failure)
+        throw new ServiceError('guide-unopened', `The guide could not be opened: ${failure}`);
       return {};
     },
     startCapture: ({ inner }) => this.startCapture(inner ?? false),
@@ -170,8 +180,9 @@ export class Shell {
       await writeFile(path, await this.textOf(what), { mode: 0o600 });
     } catch (error) {
       throw new ServiceError(
-        'failed',
+        'file-unwritable',
         `${path} could not be written: ${(error as Error).message}.`,
+        { path, why: systemCode(error) },
       );
     }
     return { path };
@@ -188,7 +199,7 @@ export class Shell {
   private async startCapture(inner: boolean): Promise<ShellResult<'startCapture'>> {
     const client = this.client();
     if ((await client.captureState({})).running)
-      throw new ServiceError('failed', 'Another capture is running; end that first.');
+      throw new ServiceError('capture-runs', 'Another capture is running; end that first.');
     const path = await this.askWhere('shipworm', 'pcapng');
     if (path === null) return { path };
     this.capture = await captureInto(
@@ -219,6 +230,22 @@ export class Shell {
   }
 
   private async openSettings(weaken: boolean): Promise<ShellResult<'openSettings'>> {
+    const { refused } = this;
+    this.refused = null;
+    const chosen = weaken ? refused : await this.chooseDocument();
+    if (!chosen) return { path: null, applied: [], needRestart: [] };
+    const { path, document } = chosen;
+    try {
+      return { path, ...(await this.client().importSettings({ document, weaken })) };
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.code !== 'weakens') throw error;
+      this.refused = chosen;
+      throw new ServiceError(error.code, error.message, { ...error.params, path });
+    }
+  }
+
+  /** Null: the person thought better of it. */
+  private async chooseDocument(): Promise<ChosenDocument | null> {
     const window = this.parts.window();
     const options: OpenDialogOptions = {
       properties: ['openFile'],
@@ -228,11 +255,15 @@ export class Shell {
       ? dialog.showOpenDialog(window, options)
       : dialog.showOpenDialog(options));
     const [path] = chosen.filePaths;
-    if (chosen.canceled || path === undefined) return { path: null, applied: [], needRestart: [] };
+    if (chosen.canceled || path === undefined) return null;
     const document = await readFile(path, 'utf8').catch((error: unknown) => {
-      throw new ServiceError('failed', `${path} could not be read: ${(error as Error).message}.`);
+      throw new ServiceError(
+        'file-unreadable',
+        `${path} could not be read: ${(error as Error).message}.`,
+        { path, why: systemCode(error) },
+      );
     });
-    return { path, ...(await this.client().importSettings({ document, weaken })) };
+    return { path, document };
   }
 
   /** Throws ServiceError where none runs. */

@@ -3,17 +3,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream, lstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { closeSync } from 'node:fs';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
-import type { FileId } from '../gate/types.ts';
-
-/** A program on disk, in the words of gate/types. */
-export interface ProgramFile {
-  readonly path: string;
-  readonly file: FileId;
-  readonly writable: boolean;
-  /** Only where `writable`. */
-  readonly hash: string | null;
-  readonly script: string | null;
-}
+import { HostError } from './types.ts';
+import type { ProgramFile } from './types.ts';
 
 /** First bytes of a file; longer first lines of scripts are cut by the kernel, too. */
 const HEAD_BYTES = 256;
@@ -28,7 +19,11 @@ export async function programAt(path: string, searchPath: string): Promise<Progr
   const executable = interpreter === null ? real : realFile(interpreter);
   const stat = statSync(executable, { bigint: true });
   if ((stat.mode & 0o111n) === 0n)
-    throw new Error(`${path} is no program: nobody may execute it; check the path.`);
+    throw new HostError(
+      'program-not-executable',
+      `${path} is no program: nobody may execute it; check the path.`,
+      { path },
+    );
   const writable = isWritable(executable);
   return {
     path: executable,
@@ -44,9 +39,14 @@ function realFile(path: string): string {
   try {
     real = realpathSync(path);
   } catch {
-    throw new Error(`${path} does not exist, or may not be read by this user; check the path.`);
+    throw new HostError(
+      'program-missing',
+      `${path} does not exist, or may not be read by this user; check the path.`,
+      { path },
+    );
   }
-  if (!statSync(real).isFile()) throw new Error(`${path} is no file; name a program.`);
+  if (!statSync(real).isFile())
+    throw new HostError('program-no-file', `${path} is no file; name a program.`, { path });
   return real;
 }
 

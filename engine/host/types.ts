@@ -1,19 +1,29 @@
 // Module host/types states what the rest of the engine needs of an operating system; one file per platform provides it.
 import type { TapPort } from '../datapath/tap.ts';
-import type { ProgramFile } from './program.ts';
 import type { AnswerCounts, Answers } from '../datapath/answers.ts';
 import type { MakeSourceLimit } from '../datapath/limits.ts';
 import type { Datapath, FlowKey, Upcall } from '../datapath/types.ts';
-import type { Direction, GateInput, Group, Owner, Process, SocketVerdict } from '../gate/types.ts';
+import type {
+  Direction,
+  FileId,
+  GateInput,
+  Group,
+  Owner,
+  Process,
+  SocketVerdict,
+} from '../gate/types.ts';
 import type { Endpoint, Ip4, Ip6, Random } from '../wire/types.ts';
 
 /** A failure that a person can mend: `text` is one sentence that says what to do; `code` is listed in docs/codes.md. */
 export class HostError extends Error {
   readonly code: HostErrorCode;
-  constructor(code: HostErrorCode, text: string) {
+  /** What the sentence names, for a window that says it in another language. */
+  readonly params: Readonly<Record<string, string | number>>;
+  constructor(code: HostErrorCode, text: string, params: HostError['params'] = {}) {
     super(text);
     this.name = 'HostError';
     this.code = code;
+    this.params = params;
   }
 }
 
@@ -31,7 +41,20 @@ export type HostErrorCode =
   | 'policy-forbids'
   | 'no-native-ipv6'
   | 'native-missing'
+  | 'program-missing'
+  | 'program-no-file'
+  | 'program-not-executable'
   | 'platform';
+
+/** A program on disk, in the words of gate/types. */
+export interface ProgramFile {
+  readonly path: string;
+  readonly file: FileId;
+  readonly writable: boolean;
+  /** Only where `writable`. */
+  readonly hash: string | null;
+  readonly script: string | null;
+}
 
 /** One IPv4 network of this host. */
 export interface HostNetwork {

@@ -1,5 +1,6 @@
 // Module service/bridge names what a window gets from the app: calls whose failures are data, and updates of what it shows.
-import type { CallName, CallResult, Params, Status } from './api.ts';
+import type { CallName, CallResult, Params } from './api.ts';
+import type { Failure } from './failure.ts';
 import type { ShellCallName, ShellParams, ShellResult } from './shell-calls.ts';
 import type { Update } from './slices.ts';
 
@@ -17,8 +18,7 @@ export type AppResult<C extends AppCall> = C extends CallName
 
 /** A failure with its code of docs/codes.md and a sentence for a person. */
 export type Outcome<R> =
-  | { readonly ok: true; readonly result: R }
-  | { readonly ok: false; readonly error: Status['reason'] };
+  { readonly ok: true; readonly result: R } | { readonly ok: false; readonly error: Failure };
 
 /** `window.shipworm`. */
 export interface Bridge {

@@ -13,12 +13,13 @@ import type {
 } from '../gate/index.ts';
 import { processStart } from '../host/cgroup.ts';
 import { programAt } from '../host/program.ts';
+import { HostError } from '../host/types.ts';
 import type { Listener, Owners } from '../host/types.ts';
 import { formatIp6, PROTOCOL } from '../wire/index.ts';
 import type { Api, CallResult, Params } from './api.ts';
 import { pageOf } from './paging.ts';
 import { ServiceError } from './errors.ts';
-import type { gateCalls } from './gate-calls.ts';
+import type { Caution, gateCalls } from './gate-calls.ts';
 import type { PolicyView } from './policy.ts';
 
 type App = z.infer<typeof gateCalls.apps.result>[number];
@@ -58,7 +59,7 @@ export function gateApi(parts: GateParts): GateApi {
       const owners = parts.owners();
       if (!owners)
         throw new ServiceError(
-          'failed',
+          'owners-unknown',
           'Nobody can be named here, so that nobody can be allowed; see: shipworm status',
         );
       return (await owners.listeners()).map((each) => listenerOf(parts.gate(), each));
@@ -110,7 +111,7 @@ async function answerQuestion(
     .allQuestions()
     .find((each) => each.id === id);
   if (!question)
-    throw new ServiceError('failed', `There is no question ${id}; see: shipworm questions`);
+    throw new ServiceError('question-gone', `There is no question ${id}; see: shipworm questions`);
   const before = new Set(
     gate()
       .allRules()
@@ -124,7 +125,7 @@ async function answerQuestion(
   if (answer === 'not-now') return { app: null };
   if (!made())
     throw new ServiceError(
-      'failed',
+      'program-unknown',
       'Too little is known of this program to tell it from others, so it can’t be allowed; it may run in a container, or be gone already.',
     );
   // Whoever follows processes has told of those that are gone before it answers this.
@@ -132,8 +133,9 @@ async function answerQuestion(
   const rule = made();
   if (!rule)
     throw new ServiceError(
-      'failed',
+      'program-ended',
       `${nameOf(question.identity, question.comm)} has ended already, and its rule with it. Allow it for longer by: shipworm apps allow ${question.identity.path ?? 'PROGRAM'}`,
+      { name: nameOf(question.identity, question.comm) },
     );
   return { app: appOf(rule, now()) };
 }
@@ -143,7 +145,7 @@ type SetApp = z.infer<typeof gateCalls.setApp.params>;
 async function setApp(
   { gate: gateOf, owners, input, now, user }: GateParts,
   params: SetApp,
-): Promise<{ app: App; warning: string | null }> {
+): Promise<CallResult<'setApp'>> {
   const gate = gateOf();
   const { matcher, files } = await matcherOf(params, user, owners());
   const same = gate
@@ -166,15 +168,16 @@ async function setApp(
   };
   for (const { id } of same.slice(1)) input({ kind: 'forget', id });
   input({ kind: 'rule', rule, processes: heldBy(params.pid) });
-  const warning = warningAbout(gate, rule) ?? outOfReach(matcher, user, owners());
-  return { app: appOf(rule, now()), warning };
+  const caution = cautionAbout(gate, rule) ?? outOfReach(matcher, user, owners());
+  return { app: appOf(rule, now()), warning: caution?.text ?? null, caution };
 }
 
 /** The process whose end ends the rule. Throws ServiceError when it is gone already. */
 function heldBy(pid: number | undefined): Process[] {
   if (pid === undefined) return [];
   const startedMs = processStart(pid);
-  if (startedMs === null) throw new ServiceError('failed', `There is no process ${pid} any more.`);
+  if (startedMs === null)
+    throw new ServiceError('process-gone', `There is no process ${pid} any more.`, { pid });
   return [{ pid, startedMs }];
 }
 
@@ -200,6 +203,7 @@ async function matcherOf(
       files: [found.file],
     };
   } catch (error) {
+    if (error instanceof HostError) throw error;
     throw new ServiceError('failed', (error as Error).message);
   }
 }
@@ -216,28 +220,45 @@ function sameMatcher(a: Matcher, b: Matcher): boolean {
 }
 
 /** What to say of a rule about a user whose programs this client can't decide about. */
-function outOfReach({ user }: Matcher, ownUser: number, owners: Owners | null): string | null {
+function outOfReach({ user }: Matcher, ownUser: number, owners: Owners | null): Caution | null {
   const others = owners?.decidesFor ?? null;
   if (others === null || user === null || user === ownUser || others.includes(user)) return null;
   const whom =
     others.length === 0
       ? 'its own user alone'
       : `its own user and ${others.map((other) => `user ${other}`).join(', ')} alone`;
-  return `This client decides about programs of ${whom}, so nothing of user ${user} passes. Root says more by --decides-for of the helper; see docs/run-your-own.md.`;
+  return {
+    code: 'other-user',
+    text: `This client decides about programs of ${whom}, so nothing of user ${user} passes. Root says more by --decides-for of the helper; see docs/run-your-own.md.`,
+    params: { user },
+  };
 }
 
-function warningAbout(gate: Gate, rule: Rule): string | null {
+function cautionAbout(gate: Gate, rule: Rule): Caution | null {
   const { matcher, never } = rule;
   const locked = policyAbout(rule, gate.allRules());
-  if (locked)
-    return `But the machine policy decides about it, whatever is said here (${locked.source ?? ''}); see: shipworm policy`;
+  if (locked) {
+    const source = locked.source ?? '';
+    return {
+      code: 'policy-decides',
+      text: `But the machine policy decides about it, whatever is said here (${source}); see: shipworm policy`,
+      params: { source },
+    };
+  }
   if (never) return null;
   const name = matcher.path?.slice(matcher.path.lastIndexOf('/') + 1) ?? '';
   if (matcher.script !== null)
-    return `Which script ${name} runs is read from its arguments, which it can change, and the script may be changed, too. Exact is: shipworm run -- ${matcher.script}`;
-  return INTERPRETER.test(name)
-    ? `${name} runs what others wrote: this allows every script and program that runs in it. Allow the script instead, or use: shipworm run -- ${name} …`
-    : null;
+    return {
+      code: 'script',
+      text: `Which script ${name} runs is read from its arguments, which it can change, and the script may be changed, too. Exact is: shipworm run -- ${matcher.script}`,
+      params: { name },
+    };
+  if (!INTERPRETER.test(name)) return null;
+  return {
+    code: 'interpreter',
+    text: `${name} runs what others wrote: this allows every script and program that runs in it. Allow the script instead, or use: shipworm run -- ${name} …`,
+    params: { name },
+  };
 }
 
 /** Gives how many rules were forgotten. Throws ServiceError when there is none, or only the policy's. */
@@ -252,11 +273,15 @@ function forget({ gate, input }: GateParts, which: string): number {
   const own = meant.filter(({ from }) => from === 'user');
   for (const { id } of own) input({ kind: 'forget', id });
   if (own.length > 0) return own.length;
+  if (meant.length === 0)
+    throw new ServiceError('rule-unknown', `There is no rule about ${which}; see: shipworm apps`, {
+      which,
+    });
+  const source = meant[0]!.source ?? '';
   throw new ServiceError(
-    'failed',
-    meant.length > 0
-      ? `${which} is ruled by the machine policy (${meant[0]!.source ?? ''}), which only root can change.`
-      : `There is no rule about ${which}; see: shipworm apps`,
+    'rule-of-policy',
+    `${which} is ruled by the machine policy (${source}), which only root can change.`,
+    { which, source },
   );
 }
 

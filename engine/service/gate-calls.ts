@@ -17,6 +17,16 @@ const program = {
   user: z.number().nullable(),
 };
 
+/** What a person should know of a rule that was just made. */
+const cautionSchema = z.object({
+  code: z.enum(['policy-decides', 'script', 'interpreter', 'other-user']),
+  /** One sentence. */
+  text: z.string(),
+  /** What it names, for a window that says it in another language. */
+  params: z.record(z.string(), z.union([z.string(), z.number()])),
+});
+export type Caution = z.infer<typeof cautionSchema>;
+
 /** One rule. */
 const appSchema = z.object({
   id: z.string(),
@@ -119,7 +129,12 @@ export const gateCalls = {
       /** Where interpreters of scripts are looked for. */
       searchPath: z.string().optional(),
     }),
-    result: z.object({ app: appSchema, warning: z.string().nullable() }),
+    result: z.object({
+      app: appSchema,
+      /** One sentence. */
+      warning: z.string().nullable(),
+      caution: cautionSchema.nullable(),
+    }),
   },
   /** Forgets rules by id, path, or name. */
   forgetApp: {

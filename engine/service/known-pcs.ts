@@ -46,7 +46,8 @@ export class KnownPcs {
     testPc: ({ name }) => this.test(name),
     updatePc: async ({ name }) => {
       const offer = this.offers.get(name);
-      if (!offer) throw new ServiceError('failed', `No other address of ${name} is known.`);
+      if (!offer)
+        throw new ServiceError('no-offer', `No other address of ${name} is known.`, { name });
       const pc = this.find(name);
       // A pasted address is replaced; a DNS name stays what it is.
       const target = parseIp6(pc.target) === undefined ? pc.target : offer.address;
@@ -67,12 +68,22 @@ export class KnownPcs {
   private async set(name: string, target: string): Promise<KnownPc> {
     const address = parseIp6(target);
     if (address !== undefined && !isUnicastPeer6(address))
-      throw new ServiceError('failed', `${target} can be no PC’s address on the Internet.`);
+      throw new ServiceError(
+        'address-unusable',
+        `${target} can be no PC’s address on the Internet.`,
+        { target },
+      );
     if (address === undefined && (!hostName.safeParse(target).success || !/[a-z]/i.test(target)))
-      throw new ServiceError('failed', `${target} is neither an IPv6 address nor a DNS name.`);
+      throw new ServiceError(
+        'no-address-or-name',
+        `${target} is neither an IPv6 address nor a DNS name.`,
+        { target },
+      );
     const { pcs } = this.parts.state.value;
     if (pcs.length >= MAX_PCS && !pcs.some((pc) => pc.name === name))
-      throw new ServiceError('failed', `There are ${MAX_PCS} PCs already; forget one first.`);
+      throw new ServiceError('list-full', `There are ${MAX_PCS} PCs already; forget one first.`, {
+        limit: MAX_PCS,
+      });
     const given = address === undefined ? null : formatIp6(address);
     this.offers.delete(name);
     this.put({ name, target: given ?? target, address: given, test: null });
@@ -84,7 +95,7 @@ export class KnownPcs {
     const pc = this.find(name);
     const { pcs } = this.parts.state.value;
     if (to !== name && pcs.some((each) => each.name === to))
-      throw new ServiceError('failed', `There is a PC named ${to} already.`);
+      throw new ServiceError('pc-exists', `There is a PC named ${to} already.`, { name: to });
     const offer = this.offers.get(name);
     this.offers.delete(name);
     if (offer) this.offers.set(to, offer);
@@ -194,7 +205,10 @@ export class KnownPcs {
 
   private find(name: string): RememberedPc {
     const found = this.parts.state.value.pcs.find((pc) => pc.name === name);
-    if (!found) throw new ServiceError('failed', `There is no PC named ${name}; see: shipworm pcs`);
+    if (!found)
+      throw new ServiceError('pc-unknown', `There is no PC named ${name}; see: shipworm pcs`, {
+        name,
+      });
     return found;
   }
 

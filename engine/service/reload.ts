@@ -65,7 +65,7 @@ export class Reloader<S extends object, K extends keyof S & string> {
       if (!(error instanceof ServiceError)) throw error;
       const text = `The configuration was not reloaded, and the old one stays in force: ${error.message.replaceAll('\n', ' ')}`;
       this.options.log({ level: 'error', text });
-      throw new ServiceError(error.code, text);
+      throw new ServiceError(error.code, text, error.params);
     }
   }
 }

@@ -77,6 +77,8 @@ export const serverListCalls = {
       /** IPv4 address and port of the relay that carried it. */
       carriedBy: z.string().nullable(),
       rttMs: z.number().nullable(),
+      /** `answers`, `no-relay` (it is no host behind one), or why the ping failed. */
+      code: z.string(),
       text: z.string(),
     }),
   },

@@ -6,6 +6,8 @@ import type { Settings } from './config.ts';
 import { askServer } from './doctor/solicit.ts';
 import type { ServerAnswers } from './doctor/solicit.ts';
 import { ServiceError } from './errors.ts';
+import type { ServiceErrorCode } from './errors.ts';
+import type { FailureParams } from './failure.ts';
 import type { Failover, ServerRow, serverListCalls } from './server-list-calls.ts';
 import { hostName } from './settings-schema.ts';
 import { noteAnswer } from './state-file.ts';
@@ -54,7 +56,9 @@ export class ServerCatalogue {
     servers: async ({ probe, name: only }) => {
       const names = this.names().map(([name]) => name);
       if (only !== undefined && !names.includes(only))
-        return reject(`${only} is not on the list; add it first.`);
+        return reject('server-unknown', `${only} is not on the list; add it first.`, {
+          name: only,
+        });
       const asked = names.filter((name) => probe && (only === undefined || name === only));
       await Promise.all(asked.map((name) => this.probe(name)));
       return this.rows();
@@ -63,16 +67,18 @@ export class ServerCatalogue {
     addServer: ({ name }) => {
       const { ownServers } = this.parts.state.value;
       if (!hostName.safeParse(name).success)
-        return reject(`${name} is no host name or IPv4 address.`);
+        return reject('no-host-name', `${name} is no host name or IPv4 address.`, { name });
       if (ownServers.length >= MAX_OWN)
-        return reject(`There are ${MAX_OWN} servers on your list; remove one first.`);
+        return reject('list-full', `There are ${MAX_OWN} servers on your list; remove one first.`, {
+          limit: MAX_OWN,
+        });
       return this.change([...ownServers.filter((each) => each !== name), name]);
     },
     removeServer: ({ name }) => {
       const { ownServers } = this.parts.state.value;
       return ownServers.includes(name)
         ? this.change(ownServers.filter((each) => each !== name))
-        : reject(`${name} is not on your list.`);
+        : reject('server-unknown', `${name} is not on your list.`, { name });
     },
     checkRelay: ({ address }) => this.checkRelay(address),
   };
@@ -186,17 +192,19 @@ export class ServerCatalogue {
     const result = await api.ping({ address, timeoutMs: PING_MS });
     const peer = (await api.peers({ match: address })).find((each) => each.address === address);
     const carriedBy = peer?.kind === 'native' ? peer.endpoint : null;
-    if (!result.ok) return { ok: false, carriedBy, rttMs: null, text: result.text };
+    if (!result.ok)
+      return { ok: false, carriedBy, rttMs: null, code: result.code, text: result.text };
     const { rttMs } = result;
     return carriedBy === null
       ? {
           ok: false,
           carriedBy,
           rttMs,
+          code: 'no-relay',
           text: `${address} answers, but it is no native host: no relay was needed.`,
         }
       : {
-          ...{ ok: true, carriedBy, rttMs },
+          ...{ ok: true, carriedBy, rttMs, code: 'answers' },
           text: `${address} answers in ${Math.round(rttMs)} ms; the relay at ${carriedBy} carried it.`,
         };
   }
@@ -255,6 +263,6 @@ function stateOf(name: string, seen: Seen | undefined): Pick<ServerRow, 'state' 
       };
 }
 
-function reject(text: string): Promise<never> {
-  return Promise.reject(new ServiceError('failed', text));
+function reject(code: ServiceErrorCode, text: string, params: FailureParams): Promise<never> {
+  return Promise.reject(new ServiceError(code, text, params));
 }

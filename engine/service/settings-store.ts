@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Api } from './api.ts';
 import { readSettings } from './config.ts';
 import type { FileSettings, Settings, SettingsPlaces } from './config.ts';
-import { ServiceError } from './errors.ts';
+import { ServiceError, systemCode } from './errors.ts';
 import { judge, parseFile } from './judge.ts';
 import { readPolicy } from './policy.ts';
 import type { SettingRow, settingsCalls, SettingsChange, SettingsState } from './settings-calls.ts';
@@ -113,6 +113,7 @@ export class SettingsStore {
         throw new ServiceError(
           'weakens',
           `Not imported: it would set ${opened.join(', ')}, which opens this PC further; if you trust where it comes from, import it with that allowed (--weaken).`,
+          { names: opened.join(', ') },
         );
       const secret = Object.entries(this.own()).filter(([name]) => NOT_EXPORTED.has(name));
       return this.replace({ ...settings, ...Object.fromEntries(secret) }, 'Not imported');
@@ -163,11 +164,13 @@ export class SettingsStore {
       throw new ServiceError(
         'locked',
         `The policy ${policy} sets ${name}; only an administrator can change it.`,
+        { name, source: policy },
       );
     if (Object.hasOwn(this.parts.places.overrides, name))
       throw new ServiceError(
         'locked',
         `${name} is set by the ${this.parts.places.overriddenBy ?? 'command line'}, which rules over the file; change it there.`,
+        { name, source: this.parts.places.overriddenBy ?? 'command line' },
       );
   }
 
@@ -191,8 +194,9 @@ export class SettingsStore {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
       throw new ServiceError(
-        'failed',
+        'file-unreadable',
         `${this.file()} could not be read (${(error as Error).message}).`,
+        { path: this.file(), why: systemCode(error) },
       );
     }
     const faults: string[] = [];
@@ -217,8 +221,9 @@ export class SettingsStore {
       rmSync(fresh, { force: true });
       if (error instanceof ServiceError) throw error;
       throw new ServiceError(
-        'failed',
-        `${failure}: ${path} can’t be written (${(error as NodeJS.ErrnoException).code ?? 'error'}); change it as its owner, and then: shipworm reload`,
+        'file-unwritable',
+        `${failure}: ${path} can’t be written (${systemCode(error)}); change it as its owner, and then: shipworm reload`,
+        { path, why: systemCode(error) },
       );
     }
     await this.reload();

@@ -33,6 +33,7 @@ const shellStateSchema = z.object({
     /** Why it failed, as docs/codes.md has it. */
     code: z.string().nullable(),
     text: z.string().nullable(),
+    params: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
   }),
   helper: z.object({
     /** `working`: it is being installed. `refused`: that was not allowed. */
@@ -41,6 +42,8 @@ const shellStateSchema = z.object({
   }),
   /** The desktop has a tray; where it has none, closing the window ends the app. Null: not known yet. */
   tray: z.boolean().nullable(),
+  /** The person's own folder, for which `~` stands. */
+  home: z.string(),
   autostart: z.boolean(),
   notifications: z.boolean(),
   networkKind: z.enum(['built-in', 'real']),
@@ -73,7 +76,10 @@ export const shellCalls = {
     params: z.strictObject({ what: z.enum(['log', 'flows', 'settings', 'report']) }),
     result: z.object({ path: z.string().nullable() }),
   },
-  /** Asks for an exported document and takes its settings, all or none; `path` null: the person thought better of it. */
+  /**
+   * Asks for an exported document and takes its settings, all or none; `path` null: the person thought better of it. `weaken`: takes the
+   * one that was refused last because it opens this PC further, without asking for it again.
+   */
   openSettings: {
     params: z.strictObject({ weaken: z.boolean().optional() }),
     result: settingsChangeSchema.extend({ path: z.string().nullable() }),

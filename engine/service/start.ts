@@ -81,6 +81,9 @@ const OTHER_FAILURES: ReadonlySet<string> = new Set([
   'no-randomness',
   'platform',
   'no-native-ipv6',
+  'program-missing',
+  'program-no-file',
+  'program-not-executable',
 ]);
 
 export function failureKind(error: unknown): FailureKind {

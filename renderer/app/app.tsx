@@ -113,7 +113,7 @@ function Nav(): ReactElement {
         <span className="word">
           <Mark tone={starting ? 'work' : failed ? 'bad' : toneOf(status)} size={12} />
           {starting
-            ? t('states.head.starting')
+            ? t('states.state.starting')
             : t(`states.state.${failed ? 'refused' : wordOf(status)}`)}
         </span>
       </p>

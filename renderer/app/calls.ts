@@ -1,5 +1,6 @@
 // Module app/calls asks the engine and the shell; what fails is told once, in one place.
 import type { AppCall, AppParams, AppResult, Outcome } from '../../engine/service/bridge.ts';
+import { sayFailure } from './failures.ts';
 import { useStore } from './store.ts';
 
 /** The answer as it is, for a place that shows the error itself. */
@@ -17,6 +18,6 @@ export async function call<C extends AppCall>(
 ): Promise<AppResult<C> | null> {
   const answer = await ask(name, params);
   if (answer.ok) return answer.result;
-  useStore.getState().tell({ kind: 'failed', text: answer.error.text });
+  useStore.getState().tell({ kind: 'failed', text: sayFailure(answer.error) });
   return null;
 }

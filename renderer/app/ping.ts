@@ -3,8 +3,9 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Tone } from '../parts/state.tsx';
 import { ask } from './calls.ts';
+import { sayFailure } from './failures.ts';
 import { formatMs } from './format.ts';
-import { isKnown } from './reasons.ts';
+import { usePingWords } from './reasons.ts';
 
 const PING_MS = 8_000;
 
@@ -16,6 +17,7 @@ export interface PingView {
 
 export function usePing(): { ping: PingView | null; start: (address: string) => void } {
   const { t, i18n } = useTranslation();
+  const sayPing = usePingWords();
   const [ping, setPing] = useState<PingView | null>(null);
   const start = (address: string): void => {
     const failed = (text: string): PingView => ({
@@ -25,11 +27,10 @@ export function usePing(): { ping: PingView | null; start: (address: string) => 
     });
     setPing({ asking: true, tone: 'work', text: t('peers.pinging', { address }) });
     void ask('ping', { address, timeoutMs: PING_MS }).then((answer) => {
-      if (!answer.ok) return setPing(failed(answer.error.text));
+      if (!answer.ok) return setPing(failed(sayFailure(answer.error)));
       const { result } = answer;
       if (!result.ok) {
-        const { code, text } = result;
-        return setPing(failed(isKnown('pingCode', code) ? t(`states.pingCode.${code}`) : text));
+        return setPing(failed(sayPing(result)));
       }
       const ms = formatMs(result.rttMs, i18n.language);
       const text = `${t('peers.pingOk', { address, ms })} ${t(`peers.pathText.${result.path}`)}`;

@@ -1,6 +1,7 @@
-// Module app/sayings says the doctor's sentences in the chosen language: the engine's own text in English, else by their codes.
+// Module app/sayings says the doctor's sentences in the chosen language: the engine's own text in English where that names no command, else by their codes.
 import { useTranslation } from 'react-i18next';
 import type { Param, Saying } from '../../engine/service/doctor/sayings.ts';
+import { WINDOW } from '../words/findings.ts';
 import { en } from '../words/index.ts';
 import { isKnown } from './reasons.ts';
 
@@ -25,5 +26,14 @@ export function useSayings(): (sayings: readonly Saying[], text: string) => stri
     // Each has values of its own, which the engine's types don't tell apart.
     return t(`findings.${code}`, values as never) as unknown as string;
   };
-  return (sayings, text) => (i18n.language === 'en' ? text : sayings.map(one).join(''));
+  /** It, or what it names, has words of the window's own. */
+  const isOurs = ({ code, params }: Saying): boolean =>
+    code in WINDOW ||
+    Object.values(params)
+      .flat()
+      .some((param) => typeof param === 'object' && isOurs(param));
+  return (sayings, text) => {
+    if (i18n.language !== 'en') return sayings.map(one).join('');
+    return sayings.some(isOurs) ? sayings.map(one).join(' ') : text;
+  };
 }

@@ -64,6 +64,13 @@ function remembered(traffic: readonly Traffic[], now: Traffic): readonly Traffic
   return [...traffic.slice(Math.max(0, first - 1)), now];
 }
 
+/** A path as a person knows it: their own folder is `~`. */
+export function shortPath(path: string): string {
+  const home = useStore.getState().snapshot?.shell.home;
+  if (!home) return path;
+  return path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}
+
 /** The engine's time, ms since 1970: it goes on with each update, so that ages on the screen are those of its values. */
 export function useNow(): number {
   return useStore(({ snapshot }) => snapshot!.traffic.at);

@@ -27,6 +27,8 @@ const VERDICT_TONES: Record<DoctorReport['verdict']['code'], Tone> = {
   prevented: 'bad',
   unclear: 'warn',
 };
+/** Whatever else is bad is not in the way of an address, nor of anybody. */
+const HARMLESS: ReadonlySet<string> = new Set(['works', 'ready', 'asleep']);
 const BEYOND = ['browsers', 'echo'] as const;
 /** Which check stands where; one that is new stands with the router's. */
 const GROUPS: readonly (readonly [
@@ -71,20 +73,32 @@ function CheckLine({ check, running }: { check: Check; running: boolean }): Reac
   );
 }
 
-export function Verdict({ report }: { report: DoctorReport }): ReactElement {
+/** What it comes to. `brief`: for a newcomer, without the counts of checks that were not seen yet. */
+export function Verdict(props: { report: DoctorReport; brief?: boolean }): ReactElement {
+  const { report, brief } = props;
   const { t, i18n } = useTranslation();
   const say = useSayings();
   const { verdict, at, builtIn, checks } = report;
   const count = (result: Check['result']): number =>
     checks.filter((check) => check.result === result).length;
+  const counts = { good: count('good'), bad: count('bad'), unknown: count('unknown') };
+  // A router that maps no ports is bad news, but not for somebody who has an address without.
+  const harmless = HARMLESS.has(verdict.code) && counts.bad > 0;
+  const after = verdict.ok ? t('firstRun.goOn') : t('firstRun.goOnBad');
   return (
     <Note tone={VERDICT_TONES[verdict.code]} live>
       <p className="verdict">{t(`doctor.verdict.${verdict.code}`)}</p>
       <p>{say(verdict.seen, verdict.text)}</p>
       <p className="soft">
-        {t('doctor.at', { time: formatClock(at, i18n.language) })}{' '}
-        {t('doctor.counts', { good: count('good'), bad: count('bad'), unknown: count('unknown') })}
-        {builtIn ? ` · ${t('doctor.atBuiltIn')}` : ''}
+        {brief
+          ? after
+          : [
+              t('doctor.at', { time: formatClock(at, i18n.language) }),
+              t(harmless ? 'doctor.countsHarmless' : 'doctor.counts', counts),
+              builtIn && t('doctor.atBuiltIn'),
+            ]
+              .filter(Boolean)
+              .join(' ')}
       </p>
     </Note>
   );

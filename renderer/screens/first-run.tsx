@@ -136,7 +136,7 @@ function Look(): ReactElement {
   const { report } = useSlice('doctor');
   useEffect(() => void ask('doctor', {}), []);
   return report ? (
-    <Verdict report={report} />
+    <Verdict report={report} brief />
   ) : (
     <Note tone="work" live>
       {t('doctor.looking')}

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { KnownPc } from '../../engine/service/pc-calls.ts';
 import { call } from '../app/calls.ts';
 import { formatAgo, formatMs } from '../app/format.ts';
-import { isKnown } from '../app/reasons.ts';
+import { usePingWords } from '../app/reasons.ts';
 import { useNow, useSlice, useStore } from '../app/store.ts';
 import { Button, CopyButton } from '../parts/button.tsx';
 import { Field, Search } from '../parts/field.tsx';
@@ -75,6 +75,7 @@ function PcForm({ pc, onDone }: { pc?: KnownPc; onDone: () => void }): ReactElem
 
 /** Why it is as it is, in one sentence. */
 function useReason(): (pc: KnownPc) => string {
+  const sayPing = usePingWords();
   const { t, i18n } = useTranslation();
   return ({ code, text, rttMs, path, testing }) => {
     if (testing) return t('knownPcs.testingText');
@@ -84,7 +85,7 @@ function useReason(): (pc: KnownPc) => string {
         path: t(`peers.pathText.${path}`),
       });
     if (code === 'not-tested' || code === 'no-address') return t(`knownPcs.code.${code}`);
-    return isKnown('pingCode', code) ? t(`states.pingCode.${code}`) : text;
+    return sayPing({ code, text });
   };
 }
 

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { Failover, ServerRow } from '../../engine/service/server-list-calls.ts';
 import { call } from '../app/calls.ts';
 import { formatAgo, formatMs } from '../app/format.ts';
+import { usePingWords } from '../app/reasons.ts';
 import { useNow, useSlice, useStore } from '../app/store.ts';
 import { Button } from '../parts/button.tsx';
 import { LineForm } from '../parts/line-form.tsx';
@@ -183,12 +184,13 @@ const ADDRESS6 = /^[0-9a-f:]*:[0-9a-f:.]*$/i;
 /** What can be seen of a relay of one's own from here. */
 function Relay(): ReactElement {
   const { t, i18n } = useTranslation();
+  const sayPing = usePingWords();
   const [said, setSaid] = useState<{ tone: Tone; text: string } | null>(null);
   const check = async (address: string): Promise<boolean> => {
     setSaid({ tone: 'work', text: t('servers.asking') });
     const seen = await call('checkRelay', { address });
     if (!seen) setSaid(null);
-    else if (seen.rttMs === null) setSaid({ tone: 'bad', text: seen.text });
+    else if (seen.rttMs === null) setSaid({ tone: 'bad', text: sayPing(seen) });
     else {
       const ms = formatMs(seen.rttMs, i18n.language);
       const text =

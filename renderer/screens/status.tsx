@@ -3,6 +3,7 @@ import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Snapshot } from '../../engine/service/slices.ts';
 import { call } from '../app/calls.ts';
+import { sayFailure } from '../app/failures.ts';
 import { formatClock, formatRate } from '../app/format.ts';
 import { useMedia } from '../app/media.ts';
 import { useStore, useSlice } from '../app/store.ts';
@@ -106,12 +107,15 @@ function useHead(): { tone: Tone; title: string; text: string } {
   const { paused, engine, helper } = useSlice('shell');
   const reason = useReason(status.reason);
   if (engine.state === 'failed') {
+    const code = engine.code ?? '';
     const without = helper.state === 'installed' ? 'permissionRefused' : 'helperMissing';
-    const text = NEEDS_HELPER.has(engine.code ?? '') ? t(`status.${without}`) : engine.text;
-    return { tone: 'bad', title: t('states.head.failed'), text: text ?? '' };
+    const text = NEEDS_HELPER.has(code)
+      ? t(`status.${without}`)
+      : sayFailure({ ...engine, code, text: engine.text ?? '' });
+    return { tone: 'bad', title: t('states.head.failed'), text };
   }
   if (engine.state === 'starting')
-    return { tone: 'work', title: t('states.head.starting'), text: t('common.loading') };
+    return { tone: 'work', title: t('states.head.starting'), text: t('status.startingText') };
   if (paused) {
     const text =
       paused.until === null

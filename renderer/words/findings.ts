@@ -1,9 +1,22 @@
-// Module words/findings has the doctor's sentences by their codes: the engine's own English, and Japanese.
+// Module words/findings has the doctor's sentences by their codes: the engine's own English but where that is for a terminal, and Japanese.
 import { SAYINGS } from '../../engine/service/doctor/sayings.ts';
 import { ja as own } from './findings-own.ts';
 import type { Same } from './shape.ts';
 
-export const en = SAYINGS;
+/** Where the terminal names a command, the window names what it has itself. */
+export const WINDOW = {
+  'switch-on': 'Switch it on in the settings.',
+  'start-with-rights': 'Install the helper in the settings.',
+  'native-is-fine':
+    'Nothing is wrong. To use Teredo all the same, switch on “Even where there is native IPv6” in the settings.',
+  'run-with-sudo': 'An administrator alone can read them.',
+  'name-a-server': 'Name a server in the settings.',
+  'try-another-server': 'Try another one (the Servers screen), or ask whoever runs this one.',
+  'look-thoroughly': 'Tick “Measure the refresh interval, too” above, and look again.',
+  'all-here': 'Everything that Teredo needs is here.',
+} as const;
+
+export const en = { ...SAYINGS, ...WINDOW };
 
 export const ja: Same<typeof en> = {
   'not-judged': '判断していません。「{{title}}」を見てください。',
@@ -21,7 +34,7 @@ export const ja: Same<typeof en> = {
   'policy-allows': 'ポリシーが {{domain}} での使用を許しています。',
   'ask-administrator': '管理者に問い合わせてください。',
   'mend-policy': '管理者にそのファイルを直してもらってください。',
-  'switch-on': 'オンにしてください。設定の "enabled" を true にします。',
+  'switch-on': 'オンにしてください。設定の「トンネルを使う」です。',
   'ask-enterprise': '管理者にポリシー "enterprise-client" を頼んでください。',
 
   'client-runs': 'クライアントはアダプター {{adapter}} で動作しています。',
@@ -34,7 +47,7 @@ export const ja: Same<typeof en> = {
   'helper-missing': 'ヘルパーのサービスがなく、ヘルパーも入っていません。',
   'helper-unneeded': '内蔵ネットワークには必要ありません。',
   'start-asks': 'クライアントを起動してください。そのとき確認されます。',
-  'start-with-rights': 'sudo でクライアントを起動するか、ヘルパーを入れてください。',
+  'start-with-rights': '設定からヘルパーを入れてください。',
 
   'networks-unreadable': 'ネットワークの情報を読めませんでした。',
   'no-network': 'この PC はどの IPv4 ネットワークにもつながっていません。',
@@ -63,7 +76,7 @@ export const ja: Same<typeof en> = {
   'native-ipv6-at':
     'このネットワークには本来の IPv6（{{address}}）があるため、Teredo は不要で、オフのままです。',
   'native-is-fine':
-    '問題ありません。それでも使うなら、設定の "evenWithNativeIpv6" を true にします。',
+    '問題ありません。それでも使うなら、設定の「本来の IPv6 があっても使う」をオンにします。',
 
   'rule-against': '妨げる規則があります：{{rules}}。',
   'own-firewall-refused': 'この PC のファイアウォールが UDP パケットを拒否しました。',
@@ -72,7 +85,7 @@ export const ja: Same<typeof en> = {
   'rules-unreadable': '規則は root だけが読めます。通していることを示す応答もありません。',
   'remove-rule': 'その規則を外すか、UDP ポート 3544 を許可してください。',
   'allow-udp': 'この PC のファイアウォールで外向きの UDP を許可してください。',
-  'run-with-sudo': 'sudo でもう一度実行してください。',
+  'run-with-sudo': '読めるのは管理者だけです。',
 
   'names-late': '名前の検索が時間内に終わりませんでした。',
   'no-server-set': 'サーバーが設定されていません。',
@@ -82,7 +95,7 @@ export const ja: Same<typeof en> = {
   'name-is': '{{name}} は {{addresses}}',
   'not-found-too': '見つからなかった名前：{{names}}。',
   'check-name-service': 'このネットワークの名前解決（DNS）を確かめてください。',
-  'name-a-server': '設定か --server でサーバーを指定してください。',
+  'name-a-server': '設定でサーバーを指定してください。',
   'check-name': 'サーバーの名前と、このネットワークの DNS を確かめてください。',
   'log-in-or-check':
     'まずこのネットワークにログインしてください。ウェブページを開けばできます。またはサーバーの名前を確かめてください。',

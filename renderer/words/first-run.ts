@@ -38,6 +38,8 @@ export const en = {
   admitNoneText: 'The built-in network needs no permission. You are ready.',
   install: 'Allow the helper',
   later: 'Later',
+  goOn: 'Nothing is left to do here. Press Begin, and allow the first application.',
+  goOnBad: 'You can begin all the same; the Doctor shows everything that was looked at.',
   finish: 'Begin',
 } as const;
 
@@ -77,5 +79,7 @@ export const ja: Same<typeof en> = {
   admitNoneText: '内蔵ネットワークに許可は要りません。準備ができました。',
   install: 'ヘルパーを許可する',
   later: 'あとで',
+  goOn: 'ここですることはもうありません。「始める」を押し、最初のアプリを許可してください。',
+  goOnBad: 'このまま始めることもできます。調べたことはすべて「診断」にあります。',
   finish: '始める',
 };

@@ -7,6 +7,7 @@ import * as applications from './applications.ts';
 import * as builtIn from './built-in.ts';
 import * as common from './common.ts';
 import * as doctor from './doctor.ts';
+import * as failures from './failures.ts';
 import * as findings from './findings.ts';
 import * as firstRun from './first-run.ts';
 import * as knownPcs from './known-pcs.ts';
@@ -25,6 +26,7 @@ const areas = {
   builtIn,
   common,
   doctor,
+  failures,
   findings,
   firstRun,
   knownPcs,

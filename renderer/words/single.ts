@@ -12,7 +12,7 @@ export const en = {
   },
   builtIn:
     'These are the settings for your real network; the built-in one does not run by them. They are written to {{file}}.',
-  file: 'Changes are written to {{file}}. In the terminal: shipworm settings.',
+  file: 'Changes are written to {{file}}.',
   damaged: 'The settings can’t be read as they are; what counts is what was read before.',
   waits: 'Some changes wait until the tunnel starts anew.',
   restart: 'Start it anew',
@@ -129,7 +129,7 @@ export const ja: Same<typeof en> = {
   },
   builtIn:
     'これらは実際のネットワーク用の設定で、内蔵ネットワークには影響しません。{{file}} に書き込まれます。',
-  file: '変更は {{file}} に書き込まれます。ターミナルでは shipworm settings です。',
+  file: '変更は {{file}} に書き込まれます。',
   damaged: '設定を今のままでは読めません。前に読んだ内容が有効です。',
   waits: 'トンネルを開始し直すまで待っている変更があります。',
   restart: '開始し直す',

@@ -3,6 +3,7 @@ import type { Same } from './shape.ts';
 
 export const en = {
   state: {
+    starting: 'Starting',
     off: 'Off',
     unneeded: 'Not needed',
     managed: 'Managed network',
@@ -112,6 +113,7 @@ export const en = {
 
 export const ja: Same<typeof en> = {
   state: {
+    starting: '起動中',
     off: 'オフ',
     unneeded: '不要',
     managed: '管理されたネットワーク',

@@ -61,8 +61,9 @@ export const en = {
   exposedNoneText: 'Nobody on the Internet can reach a program here.',
   exposedText_one: '{{count}} program you allowed can be reached.',
   exposedText_other: '{{count}} programs you allowed can be reached.',
+  startingText: 'This takes a moment.',
   exposedAll:
-    'Everything that listens can be reached, because the command line says so (--expose-all).',
+    'Everything that listens can be reached: “Let every application through” is on in the settings.',
   listening_one: '{{count}} listens and stays closed.',
   listening_other: '{{count}} listen and stay closed.',
   seeApps: 'See who',
@@ -126,7 +127,8 @@ export const ja: Same<typeof en> = {
   exposed: '外から届くもの',
   exposedNoneText: 'インターネットからこの PC のプログラムには届きません。',
   exposedText_other: '許可した {{count}} 個のプログラムに外から届きます。',
-  exposedAll: 'コマンドラインの指定（--expose-all）により、待ち受け中のすべてに外から届きます。',
+  startingText: '少しお待ちください。',
+  exposedAll: '設定の「すべてのアプリを通す」がオンのため、待ち受け中のすべてに外から届きます。',
   listening_other: '待ち受け中の {{count}} 個は閉じたままです。',
   seeApps: '一覧を見る',
 };

@@ -1,5 +1,5 @@
 // What the window writes to files and takes from them, in real Electron; only the dialogues that ask for a name are answered by the test.
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { en } from '../../renderer/words/index.ts';
@@ -42,7 +42,7 @@ describe('settings', () => {
     await app.call('setSettings', { values: { refreshInterval: 25, dnsKey: null } });
     await names(file());
     await press(en.settings.carry, en.settings.saveAs);
-    await told(`Saved as ${file()}.`);
+    await told('Saved as ~/settings.json.');
     expect(JSON.parse(readFileSync(file(), 'utf8'))).toMatchObject({
       settings: { refreshInterval: 25 },
     });
@@ -71,8 +71,13 @@ describe('settings', () => {
     writeFileSync(opening, JSON.stringify({ ...document, settings }));
     await names(opening);
     await press(en.settings.carry, en.settings.openFile);
-    await app.page.getByText(/exposeAll, which opens this PC further/).waitFor();
+    await app.page
+      .getByText(`~/opening.json would set: ${en.single.name.exposeAll}. That opens`)
+      .waitFor();
     expect((await app.call('exportSettings', {})).document).toBe(before);
+    // What was asked about is taken, and nobody is asked for a file again.
+    await names(null);
+    rmSync(opening);
     await press(en.settings.carry, en.settings.importAnyway);
     await vi.waitFor(
       async () =>
@@ -85,10 +90,10 @@ describe('settings', () => {
   });
 
   test.each([
-    ['a file that is not there', 'nothing.json', null],
-    ['a file of another kind', 'letter.json', 'Dear Ana'],
-    ['another program’s settings', 'other.json', '{"settings":{"volume":11}}'],
-  ])('%s is told, and changes nothing', async (_, name, content) => {
+    ['a file that is not there', 'nothing.json', null, '~/nothing.json could not be read: it is'],
+    ['a file of another kind', 'letter.json', 'Dear Ana', 'Not imported: it is no JSON'],
+    ['another program’s settings', 'other.json', '{"settings":{"volume":11}}', 'Not imported: '],
+  ])('%s is told, and changes nothing', async (_, name, content, said) => {
     const before = (await app.call('exportSettings', {})).document;
     const path = join(home, name);
     if (content !== null) writeFileSync(path, content);
@@ -96,7 +101,7 @@ describe('settings', () => {
     const answer = await outcome(app.page, 'openSettings', {});
     expect(answer).toMatchObject({ ok: false });
     await press(en.settings.carry, en.settings.openFile);
-    if (!answer.ok) await told(answer.error.text);
+    await told(said);
     expect((await app.call('exportSettings', {})).document).toBe(before);
   });
 });
@@ -124,7 +129,7 @@ describe('a place that can’t be written to', () => {
   test.each(['log', 'flows', 'settings', 'report'] as const)('%s: says so', async (what) => {
     expect(await outcome(app.page, 'save', { what })).toMatchObject({
       ok: false,
-      error: { code: 'failed', text: expect.stringContaining(place) as string },
+      error: { code: 'file-unwritable', text: expect.stringContaining(place) as string },
     });
   });
 
@@ -158,7 +163,7 @@ describe('Activity', () => {
     );
     await app.page.getByRole('radio', { name: en.activity[view] }).click();
     await app.page.getByRole('button', { name: en.activity.save }).click();
-    await told(file);
+    await told(`~/${what}.json`);
     const rows = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>[];
     expect(rows.length).toBeGreaterThan(0);
     for (const row of rows) expect(row).toHaveProperty(what === 'log' ? 'text' : 'verdict');

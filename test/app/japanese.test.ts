@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppResult } from '../../engine/service/bridge.ts';
 import { SCREENS } from '../../renderer/app/store.ts';
 import { ja } from '../../renderer/words/index.ts';
-import { openApp } from './kit/app.ts';
+import { openApp, outcome } from './kit/app.ts';
 import type { App } from './kit/app.ts';
 import { soon } from './kit/soon.ts';
 
@@ -74,5 +74,40 @@ test('the invitation', async () => {
   await open('knownPcs');
   await app.page.getByRole('button', { name: ja.knownPcs.invite }).click();
   await app.page.locator('.letter').waitFor();
+  expect(await english()).toEqual([]);
+});
+
+test('what was refused, and why', async () => {
+  const { page } = app;
+  const told = async (text: string | RegExp): Promise<void> => {
+    await page.locator('.toast').getByText(text).waitFor();
+    expect(await english()).toEqual([]);
+  };
+  await open('applications');
+  await page.getByRole('button', { name: ja.applications.allow }).click();
+  await page.getByRole('textbox', { name: ja.applications.path }).fill('/no/such/program');
+  await page.keyboard.press('Enter');
+  await told(/\/no\/such\/program がないか/);
+  await open('knownPcs');
+  await page.getByRole('button', { name: ja.knownPcs.add }).click();
+  await page.getByRole('textbox', { name: ja.knownPcs.name }).fill('Ana');
+  await page.getByRole('textbox', { name: ja.knownPcs.target }).fill('ff02::1');
+  await page.keyboard.press('Enter');
+  await told(/ff02::1 はインターネット上の PC の/);
+  for (const [name, params] of [
+    ['runHook', {}],
+    ['forgetApp', { which: 'nobody' }],
+    ['answer', { id: 'gone', answer: 'allow' }],
+    ['removeServer', { name: 'nowhere.example' }],
+    ['updatePc', { name: 'Ben' }],
+  ] as const) {
+    const answer = await outcome(app.page, name, params as never);
+    expect(answer).toMatchObject({ ok: false });
+    if (!answer.ok) expect(Object.keys(ja.failures.code)).toContain(answer.error.code);
+    if (!answer.ok) expect(answer.error.code).not.toBe('failed');
+  }
+  await app.call('chooseNetwork', { kind: 'real', server: '192.0.2.1' });
+  await open('status');
+  await page.getByRole('heading', { name: ja.states.head.failed }).waitFor();
   expect(await english()).toEqual([]);
 });

@@ -116,10 +116,42 @@ test.each([
   ['meanings of settings', Object.keys(settingsSchema.shape), en.single.means],
   ['choices of settings', choicesOf(settingsSchema), en.single.choice],
   ['events of the log', TOLD.filter((code) => code !== 'state'), en.log],
+  ['failures of the host', union('engine/host/types.ts', 'HostErrorCode'), en.failures.code],
+  [
+    'failures of the service',
+    union('engine/service/errors.ts', 'ServiceErrorCode'),
+    en.failures.code,
+  ],
   ['its programs', PROGRAMS.map(({ name }) => name), en.builtIn.program],
 ])('has words for all %s', (_, codes, words) => {
   expect(codes.length).toBeGreaterThan(2);
   expect(codes.filter((code) => !(code in words))).toEqual([]);
+});
+
+/** They are said in a terminal alone, or by a server or relay. */
+const ELSEWHERE = /control-client|(?:server|relay)-[a-z]+\.ts$/;
+
+test('whatever fails on the way to the window has a code that says how', () => {
+  const thrown = globSync(['engine/{service,host}/**/*.ts', 'electron/*.ts'])
+    .filter((path) => !ELSEWHERE.test(path))
+    .flatMap((path) => [
+      ...readFileSync(path, 'utf8').matchAll(/new (?:Service|Host)Error\(\s*([^,]+),/g),
+    ])
+    .map(([, code]) => code!);
+  expect(thrown.length).toBeGreaterThan(40);
+  // The rest is what no one foresaw: `gate-api` hands it on.
+  expect(thrown.filter((code) => code === "'failed'")).toHaveLength(1);
+  const codes = thrown.flatMap((code) => [...code.matchAll(/'([a-z-]+)'/g)].map(([, one]) => one!));
+  expect(codes.filter((code) => !(code in ja.failures.code))).toEqual([]);
+});
+
+test('no flag and no command of the terminal is said where a window has buttons', () => {
+  // What this window has no way for, and another program’s end.
+  const exceptions = ['peers.latest', 'findings.end-other-teredo'];
+  const leaks = [...english, ...japanese].filter(
+    ([key, text]) => / --?[a-z]{2}|shipworm [a-z]|sudo/.test(text) && !exceptions.includes(key),
+  );
+  expect(leaks).toEqual([]);
 });
 
 test('the system’s language counts unless one was chosen', () => {

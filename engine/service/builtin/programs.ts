@@ -1,8 +1,8 @@
 // Module builtin/programs is the user's PC on the built-in network: programs that come and go, and a kernel that knows who owns each socket.
 import type { FlowKey } from '../../datapath/types.ts';
 import type { Identity, Owner, Process, SocketVerdict } from '../../gate/index.ts';
-import type { ProgramFile } from '../../host/program.ts';
-import type { Listener, OwnerEvent, Owners } from '../../host/types.ts';
+import { HostError } from '../../host/types.ts';
+import type { Listener, OwnerEvent, Owners, ProgramFile } from '../../host/types.ts';
 import { answerFrom } from '../../sim/index.ts';
 import type { Simulation } from '../../sim/index.ts';
 import { formatIp6, ICMP6, parseIcmp6, PROTOCOL } from '../../wire/index.ts';
@@ -297,7 +297,11 @@ export class Pc implements Owners {
       return Promise.resolve({ path, file, user: USER, writable: false, hash: null, script: null });
     const known = this.programs.map(({ place }) => place.path).join(', ');
     return Promise.reject(
-      new Error(`There is no ${path} on the built-in network; its programs are ${known}.`),
+      new HostError(
+        'program-missing',
+        `There is no ${path} on the built-in network; its programs are ${known}.`,
+        { path },
+      ),
     );
   }
 

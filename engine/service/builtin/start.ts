@@ -128,7 +128,7 @@ const tellsNobody: Pick<Api, 'hookState' | 'runHook'> = {
   runHook: () =>
     Promise.reject(
       new ServiceError(
-        'failed',
+        'not-on-built-in',
         'Nobody is told of an address of the built-in network; use your real network for that.',
       ),
     ),
@@ -138,7 +138,7 @@ const tellsNobody: Pick<Api, 'hookState' | 'runHook'> = {
 function refuseReload(): Promise<ReloadResult> {
   return Promise.reject(
     new ServiceError(
-      'failed',
+      'not-on-built-in',
       'The built-in network has no configuration; stop it and start it anew.',
     ),
   );

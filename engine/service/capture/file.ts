@@ -1,7 +1,7 @@
 // Module capture/file writes a running capture into a file that only its owner reads, until it ends.
 import { open } from 'node:fs/promises';
 import type { Api } from '../api.ts';
-import { ServiceError } from '../errors.ts';
+import { ServiceError, systemCode } from '../errors.ts';
 import type { CaptureState } from './calls.ts';
 
 const TAKE_MS = 250;
@@ -30,10 +30,11 @@ export async function captureInto(
     if (error instanceof ServiceError) throw error;
     const exists = (error as NodeJS.ErrnoException).code === 'EEXIST';
     throw new ServiceError(
-      'failed',
+      exists ? 'file-exists' : 'file-unwritable',
       exists
         ? `${path} is there already; name another file.`
         : `${path} could not be written: ${(error as Error).message}.`,
+      { path, why: systemCode(error) },
     );
   };
   const file = await open(path, replace ? 'w' : 'wx', 0o600).catch(failed);

@@ -66,12 +66,12 @@ export class AddressHook {
         const { address, server, mapped } = whereabouts();
         if (!addressCommand && !dnsUpdate)
           throw new ServiceError(
-            'failed',
+            'nothing-to-tell',
             'Nothing is told of a new address; set addressCommand or dnsUpdate, and start the tunnel anew.',
           );
         if (address === null)
           throw new ServiceError(
-            'failed',
+            'no-address-yet',
             'There is no address yet that could be told; wait until the tunnel has one.',
           );
         const change: AddressChange = { address, oldAddress: this.last, server, mapped };

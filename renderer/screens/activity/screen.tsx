@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '../../app/calls.ts';
-import { useStore } from '../../app/store.ts';
+import { shortPath, useStore } from '../../app/store.ts';
 import { Button, Choices } from '../../parts/button.tsx';
 import { Page } from '../../parts/page.tsx';
 import { Events } from './events.tsx';
@@ -27,7 +27,7 @@ export function ActivityScreen(): ReactElement {
   const save = async (): Promise<void> => {
     const saved = await call('save', { what: view });
     if (saved?.path != null)
-      tell({ kind: 'done', text: t('activity.saved', { path: saved.path }) });
+      tell({ kind: 'done', text: t('activity.saved', { path: shortPath(saved.path) }) });
   };
   return (
     <Page

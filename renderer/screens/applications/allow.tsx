@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '../../app/calls.ts';
+import { sayCaution } from '../../app/failures.ts';
 import { portsOf } from '../../app/rules.ts';
 import { useStore } from '../../app/store.ts';
 import { Button, Switch } from '../../parts/button.tsx';
@@ -24,10 +25,10 @@ export function AllowForm({ onDone }: { onDone: () => void }): ReactElement {
     const beReached = reached ? ports : 'none';
     const made = await call('setApp', { path, connectOut, beReached, never: false });
     if (!made) return;
-    const { app, warning } = made;
+    const { app, caution } = made;
     tell({
       kind: 'done',
-      text: warning ?? t('applications.allowed', { name: app.name }),
+      text: caution ? sayCaution(caution) : t('applications.allowed', { name: app.name }),
       undo: () => void call('forgetApp', { which: app.id }),
     });
     onDone();

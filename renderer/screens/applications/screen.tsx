@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { AppRow, ListenerRow } from '../../../engine/service/slices.ts';
 import { call } from '../../app/calls.ts';
+import { sayCaution } from '../../app/failures.ts';
 import { setAppOf } from '../../app/rules.ts';
 import { useSlice, useStore } from '../../app/store.ts';
 import { Button } from '../../parts/button.tsx';
@@ -41,7 +42,7 @@ function ListenerLine({ row, apps }: { row: ListenerRow; apps: readonly AppRow[]
     const before = rule && setAppOf(rule, rule);
     tell({
       kind: 'done',
-      text: made.warning ?? t('applications.allowed', { name }),
+      text: made.caution ? sayCaution(made.caution) : t('applications.allowed', { name }),
       undo: () =>
         void (before ? call('setApp', before) : call('forgetApp', { which: made.app.id })),
     });

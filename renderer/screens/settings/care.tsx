@@ -1,14 +1,19 @@
 // Module settings/care carries settings over, and gathers what helps when something is wrong: a report without addresses, a capture.
+import i18next from 'i18next';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { Failure, FailureParams } from '../../../engine/service/failure.ts';
 import { ask, call } from '../../app/calls.ts';
+import { sayFailure } from '../../app/failures.ts';
 import { formatBytes } from '../../app/format.ts';
-import { useSlice, useStore } from '../../app/store.ts';
+import { shortPath, useSlice, useStore } from '../../app/store.ts';
 import { Button } from '../../parts/button.tsx';
 import { Line } from '../../parts/line.tsx';
 import { Menu } from '../../parts/menu.tsx';
 import { Card, Note } from '../../parts/page.tsx';
+import { en } from '../../words/index.ts';
+import type { SettingName } from './single.tsx';
 
 /** Tells where something was written, unless the person thought better of it. */
 function useSave(): (what: 'settings' | 'report') => Promise<void> {
@@ -17,8 +22,16 @@ function useSave(): (what: 'settings' | 'report') => Promise<void> {
   return async (what) => {
     const saved = await call('save', { what });
     if (saved?.path != null)
-      tell({ kind: 'done', text: t('settings.savedTo', { path: saved.path }) });
+      tell({ kind: 'done', text: t('settings.savedTo', { path: shortPath(saved.path) }) });
   };
+}
+
+/** The settings that would weaken, as they are called here. */
+function named({ params = {} }: Failure): FailureParams {
+  const names = String(params['names']).split(', ');
+  const title = (name: string): string =>
+    name in en.single.name ? i18next.t(`single.name.${name as SettingName}`) : name;
+  return { ...params, names: names.map(title).join(', ') };
 }
 
 export function CarryOver(): ReactElement {
@@ -31,9 +44,9 @@ export function CarryOver(): ReactElement {
     setWeakens(null);
     const answer = await ask('openSettings', { weaken });
     if (!answer.ok) {
-      const { code, text } = answer.error;
-      if (code === 'weakens') setWeakens(text);
-      else tell({ kind: 'failed', text });
+      const { error } = answer;
+      if (error.code === 'weakens') setWeakens(sayFailure({ ...error, params: named(error) }));
+      else tell({ kind: 'failed', text: sayFailure(error) });
       return;
     }
     const { path, needRestart } = answer.result;

@@ -2,7 +2,7 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useSlice } from '../../app/store.ts';
+import { shortPath, useSlice } from '../../app/store.ts';
 import { Button } from '../../parts/button.tsx';
 import { Field } from '../../parts/field.tsx';
 import { Form } from '../../parts/form.tsx';
@@ -59,7 +59,7 @@ export function Secure(): ReactElement {
     <Card title={t('single.groups.secure')}>
       <Line
         title={set ? t('single.secret.set') : t('single.secret.unset')}
-        text={t('single.secret.kept', { file: set && !here ? row.source : file })}
+        text={t('single.secret.kept', { file: shortPath(set && !here ? row.source : file) })}
       >
         {here && (
           <Button kind="quiet" danger onPress={() => void write({ clientId: null, key: null })}>

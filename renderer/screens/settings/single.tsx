@@ -2,10 +2,12 @@
 import { useId, useRef, useState } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { Failure } from '../../../engine/service/failure.ts';
 import type { SettingRow } from '../../../engine/service/settings-calls.ts';
 import { ask } from '../../app/calls.ts';
+import { isExact, sayFailure } from '../../app/failures.ts';
 import { textOf, valueOf } from '../../app/setting-value.ts';
-import { useSlice, useStore } from '../../app/store.ts';
+import { shortPath, useSlice, useStore } from '../../app/store.ts';
 import { Button, Switch } from '../../parts/button.tsx';
 import { Select } from '../../parts/field.tsx';
 import { Icon } from '../../parts/icon.tsx';
@@ -25,23 +27,23 @@ const UNSET: Readonly<Record<string, string>> = { refreshInterval: '30' };
 const LONG: ReadonlySet<SettingRow['kind']> = new Set(['list', 'text']);
 
 /** Writes settings, and says since when they count. Gives what is wrong with them; null: they are written. */
-export function useWrite(): (values: Values) => Promise<string | null> {
+export function useWrite(): (values: Values) => Promise<Failure | null> {
   const { t } = useTranslation();
   const { tell } = useStore.getState();
   return async (values) => {
     const answer = await ask('setSettings', { values });
-    if (!answer.ok) return answer.error.text;
+    if (!answer.ok) return answer.error;
     const { applied } = answer.result;
     tell({ kind: 'done', text: applied.length > 0 ? t('single.saved') : t('single.savedRestart') });
     return null;
   };
 }
 
-/** The engine's sentence about a value that it refuses; where the language is another, one about all of them. */
-export function useRefusal(): (text: string, row?: Pick<SettingRow, 'min' | 'max'>) => string {
+/** Why it was refused; which value does not fit the engine says in English, so that in another language one sentence is for all. */
+export function useRefusal(): (failure: Failure, row?: Pick<SettingRow, 'min' | 'max'>) => string {
   const { t, i18n } = useTranslation();
-  return (text, row) => {
-    if (i18n.language === 'en') return text;
+  return (failure, row) => {
+    if (!isExact(failure.code) || i18n.language === 'en') return sayFailure(failure);
     const { min = null, max = null } = row ?? {};
     return min !== null && max !== null ? t('single.wrongNumber', { min, max }) : t('single.wrong');
   };
@@ -53,14 +55,14 @@ function Origin({ row }: { row: SettingRow }): ReactElement {
   const { file } = useSlice('settings');
   const { source, locked, waiting } = row;
   const from = locked
-    ? t('single.isLocked', { source })
+    ? t('single.isLocked', { source: shortPath(source) })
     : source === 'default'
       ? t('single.isDefault')
       : source === 'app'
         ? t('single.isApp')
         : source === file
           ? t('single.isHere')
-          : t('single.isFrom', { source });
+          : t('single.isFrom', { source: shortPath(source) });
   return (
     <p className="origin">
       {locked && <Icon name="lock" size={14} />}

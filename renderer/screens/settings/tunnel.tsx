@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import { call } from '../../app/calls.ts';
-import { useSlice } from '../../app/store.ts';
+import { shortPath, useSlice } from '../../app/store.ts';
 import { Button } from '../../parts/button.tsx';
 import { Search } from '../../parts/field.tsx';
 import { Card, Empty, Note } from '../../parts/page.tsx';
@@ -81,7 +81,9 @@ export function TunnelSettings(): ReactElement {
         )}
         {file !== '' && (
           <p className="soft wrap">
-            {builtIn ? t('single.builtIn', { file }) : t('single.file', { file })}
+            {builtIn
+              ? t('single.builtIn', { file: shortPath(file) })
+              : t('single.file', { file: shortPath(file) })}
           </p>
         )}
         <Waiting />
