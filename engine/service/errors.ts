@@ -35,6 +35,9 @@ export type ServiceErrorCode =
   | 'not-on-built-in'
   | 'guide-unopened'
   | 'capture-runs'
+  | 'look-runs'
+  | 'no-ipv4-address'
+  | 'same-addresses'
   | 'failed';
 
 /** `message` is one sentence that says what is wrong and what to do; `code` is listed in docs/codes.md. */

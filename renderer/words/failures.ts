@@ -46,6 +46,9 @@ export const en = {
     'not-on-built-in': 'The built-in network can’t do that. Use your real network for it.',
     'guide-unopened': 'The guide could not be opened: no program for it was found.',
     'capture-runs': 'Packets are being recorded already. Stop that first.',
+    'look-runs': '{{server}} is being looked at already. Wait for that.',
+    'no-ipv4-address': '{{given}} is no IPv4 address.',
+    'same-addresses': 'The second address must be another one than the first.',
     failed: 'Something failed that should not: {{text}}',
     'no-privilege':
       'The network adapter needs the helper, which was not let in. Install it, and allow it when you are asked.',
@@ -137,6 +140,9 @@ export const ja: Same<typeof en> = {
     'not-on-built-in': '内蔵ネットワークではできません。実際のネットワークで使ってください。',
     'guide-unopened': '手引きを開けませんでした。開くためのプログラムが見つかりません。',
     'capture-runs': 'すでにパケットを記録しています。まず停止してください。',
+    'look-runs': '{{server}} を調べているところです。終わるまでお待ちください。',
+    'no-ipv4-address': '{{given}} は IPv4 アドレスではありません。',
+    'same-addresses': '二つ目のアドレスは一つ目と違うものにしてください。',
     failed: '予期しない問題が起きました（詳細：{{text}}）',
     'no-privilege':
       'ネットワークアダプターにはヘルパーが必要ですが、許可されませんでした。ヘルパーを入れ、確認が出たら許可してください。',

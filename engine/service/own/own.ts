@@ -79,7 +79,11 @@ export class OwnCheck {
   async look(asked: OwnParams): Promise<OwnReport> {
     const wish = this.read(asked);
     if (this.running)
-      throw new ServiceError('failed', `${this.running.server} is being looked at; wait for that.`);
+      throw new ServiceError(
+        'look-runs',
+        `${this.running.server} is being looked at; wait for that.`,
+        { server: this.running.server },
+      );
     const { host, onChange } = this.parts;
     this.running = asked;
     onChange();
@@ -106,7 +110,11 @@ export class OwnCheck {
       if (text === undefined) return null;
       const found = parseIp4(text);
       if (found === undefined)
-        throw new ServiceError('failed', `${what} must be an IPv4 address; ${text} is none.`);
+        throw new ServiceError(
+          'no-ipv4-address',
+          `${what} must be an IPv4 address; ${text} is none.`,
+          { given: text },
+        );
       return found;
     };
     const wish = {
@@ -116,7 +124,10 @@ export class OwnCheck {
       allowPrivate: allowPrivate ?? this.parts.settings.allowPrivate,
     };
     if (wish.secondary !== null && wish.secondary === parseIp4(server))
-      throw new ServiceError('failed', 'The second address must be another one than the first.');
+      throw new ServiceError(
+        'same-addresses',
+        'The second address must be another one than the first.',
+      );
     return wish;
   }
 
