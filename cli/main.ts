@@ -268,6 +268,8 @@ function exitCodeOf(error: unknown): number {
   return EXIT.failed;
 }
 
+// bin/shipworm names the folder for Node alone; a program that is started from here has nothing to do with it.
+delete process.env['NODE_COMPILE_CACHE'];
 bearClosedPipes();
 const root = program();
 for (const command of [root, ...root.commands, ...root.commands.flatMap((c) => c.commands)])

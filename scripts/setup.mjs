@@ -1,6 +1,14 @@
 // Sets a fresh clone up: npm packages, Debian packages, the native parts and the command-line bundle; does only what is missing.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -114,6 +122,21 @@ function buildCli() {
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
   if (!run(nodePath(), [vite, 'build', '--logLevel', 'warn', '--config', 'vite.cli.config.ts']))
     stop('The command-line bundle did not build; see above.');
+  keepCompiled(bundle);
+}
+
+/** Keeps what Node compiles of the command. The demo runs most of what a client runs; should it fail, the command compiles as it starts. */
+function keepCompiled(bundle) {
+  const folder = join(root, 'build', 'compiled');
+  rmSync(folder, { recursive: true, force: true });
+  const env = { ...process.env, NODE_COMPILE_CACHE: folder };
+  run(nodePath(), [bundle, 'demo', '--fast'], { env, stdio: 'ignore' });
+  if (!existsSync(folder)) return;
+  // Whoever may read the command may read this.
+  for (const name of readdirSync(folder, { recursive: true })) {
+    const path = join(folder, name);
+    chmodSync(path, statSync(path).isDirectory() ? 0o755 : 0o644);
+  }
 }
 
 /** The bundles of the desktop app: main process, preload script, window. */

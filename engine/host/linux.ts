@@ -66,6 +66,8 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
   });
   private adapterIndex = 0;
   private adapterName = '';
+  /** The networks as they were read last. */
+  private latest: NetworkState | null = null;
 
   now(): number {
     return nativeAddon().now();
@@ -225,7 +227,8 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
     const stop = nativeAddon().openNetlink(() => tellAfter(SETTLE_MS));
     const stopSuffixes = watchSuffixes(() => tellAfter(SETTLE_MS));
     try {
-      watchNeighbours(this.readNetwork().routers === null);
+      // Whoever watches has read them just now.
+      watchNeighbours((this.latest ?? this.readNetwork()).routers === null);
     } catch {
       tellAfter(RETRY_MS);
     }
@@ -301,7 +304,7 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
     const gateways = foreign
       .filter(({ family, gateway }) => family === 4 && gateway !== 0)
       .map(({ gateway, oif }) => ({ address: gateway, interface: names.get(oif) ?? '' }));
-    return {
+    this.latest = {
       networks: addresses
         .filter((a) => a.interface !== 'lo' && a.interface !== this.adapterName)
         .filter((a) => working.has(formatIp4(a.address)))
@@ -315,5 +318,6 @@ export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, Probe
       routers: linkAddresses(gateways),
       suffixes: searchSuffixes(),
     };
+    return this.latest;
   }
 }

@@ -183,6 +183,7 @@ export class ClientService {
     await this.onAdapter.settled();
     await this.owners?.close();
     await this.adapter.close();
+    this.state.flush();
   }
 
   /** The calls of service/api. */
@@ -376,8 +377,7 @@ export class ClientService {
   }
 
   private addressGiven(address: Ip6, deprecated: readonly Ip6[]): void {
-    if (this.onAdapter.give(address, deprecated))
-      this.state.update({ address: formatIp6(address) });
+    if (this.onAdapter.give(address, deprecated)) this.state.note({ address: formatIp6(address) });
     const server = this.tunnel.status()?.server;
     if (server) noteAnswer(this.state, server.ip);
     this.datapath?.setAddresses([address, ...deprecated]);

@@ -86,7 +86,7 @@ export class NetworkMemory {
     this.around = around;
     this.names = networkNames(around);
     const change = this.names && renamed(this.state.value, this.names);
-    if (change) this.state.update(change);
+    if (change) this.state.note(change);
   }
 
   chosen(): NetworkChoice | undefined {

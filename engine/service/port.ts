@@ -25,7 +25,7 @@ export async function choosePort(
     const draw = host.random.bytes(2);
     const port = FIRST_DYNAMIC_PORT + (((draw[0]! << 8) | draw[1]!) >>> 2);
     if (!(await host.isPortFree(port))) continue;
-    state.update({ port, portMapped: mapped });
+    state.note({ port, portMapped: mapped });
     return port;
   }
   throw new HostError('port-taken', 'No free UDP port was found; choose one with --port.');

@@ -22,12 +22,14 @@ import type { MetricsEndpoint } from './metrics-server.ts';
 /** Fixed, so that a firewall can let it in; Miredo's relays use it, too. */
 const DEFAULT_PORT = 3545;
 
+/** Not by the system's tables of languages, which take longer to load than all settings to judge. */
+const withCommas = (number: number): string => String(number).replace(/\B(?=(\d{3})+$)/g, ',');
 const bound = (smallest: number, largest: number): z.ZodNumber =>
   z
     .number('must be a number')
     .int('must be a whole number')
     .min(smallest, `must be ${smallest} or more`)
-    .max(largest, `must be ${largest.toLocaleString('en')} at most`);
+    .max(largest, `must be ${withCommas(largest)} at most`);
 const rate = bound(1, 1_000_000);
 
 const network = z

@@ -32,7 +32,7 @@ export class ServerNotice {
   ): void {
     const { servers, sources, policy } = settings;
     const before = state.value.servers;
-    state.update({ servers });
+    state.note({ servers });
     if (before === null || before.join() === servers.join()) return;
     const source = policy.sources['serverName'] ?? sources['server'] ?? 'the defaults';
     this.tell(

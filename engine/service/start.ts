@@ -103,6 +103,18 @@ function warmUp(): void {
   while (!steps.next().done);
 }
 
+/** Does `work` now; what it gave, or threw, comes when it is asked for. */
+function attempt<T>(work: () => T): () => T {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
 /** Opens and guards the control socket, then gives root's rights up, after `prepare` did what else needs them. */
 export async function openControl(
   path: string,
@@ -169,17 +181,18 @@ export async function startClient(
   let judge: () => Promise<void> = () => Promise.resolve();
   store.attach(reload);
   const path = settings.control ?? controlPath();
-  const user = targetUser();
   // Said first: an adapter in use would only be the consequence.
   await removeLeftover(path);
   const { adapter: name, offloads, workers: queues } = settings;
   const opening = host.openAdapter({ name, mtu: TEREDO_MTU, queues, offloads });
   warmUp();
+  // A process of its own says who that is: while the helper works, too.
+  const user = attempt(targetUser);
   const adapter = await opening;
   let opened: ControlServer | null = null;
   try {
     const directory = stateDirectory();
-    const control = await openControl(path, user, ({ uid, gid }) => {
+    const control = await openControl(path, user(), ({ uid, gid }) => {
       // Only the system's own folder is made as root: in a user's, a link could lead anywhere.
       if (directory !== SYSTEM_STATE) return;
       mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -136,8 +136,15 @@ export interface StateStore {
   readonly value: Remembered;
   /** What was kept could not be read, so that nobody knows what had been allowed. */
   readonly damaged: boolean;
+  /** What somebody chose. */
   update(change: Partial<Remembered>): void;
+  /** What was noticed; it lasts once `flush` was called, or a moment later. */
+  note(change: Partial<Remembered>): void;
+  flush(): void;
 }
+
+/** What was noticed is written this long after, ms: a disk that takes its time keeps no packet waiting. */
+const NOTED_MS = 250;
 
 /** Answers of one server within this time are one, ms. */
 const SAME_ANSWER_MS = 600_000;
@@ -153,7 +160,7 @@ export function noteAnswer(state: StateStore, server: Ip4): void {
   const latest = Object.entries({ ...answers, [name]: now })
     .sort(([, a], [, b]) => b - a)
     .slice(0, MAX_ANSWERS);
-  state.update({ answers: Object.fromEntries(latest) });
+  state.note({ answers: Object.fromEntries(latest) });
 }
 
 /** Networks whose refresh interval is remembered. */
@@ -177,7 +184,7 @@ export function intervalHooks(
       if (id === null) return;
       const others = Object.entries(state.value.intervals).filter(([name]) => name !== id);
       const latest = [...others, [id, ms] as const].slice(-MAX_INTERVALS);
-      state.update({ intervals: Object.fromEntries(latest) });
+      state.note({ intervals: Object.fromEntries(latest) });
     },
   };
 }
@@ -189,6 +196,8 @@ export class StateFile implements StateStore {
   private readonly path: string;
   private readonly warn: (text: string) => void;
   private current: Remembered = NOTHING;
+  private written = fileText(NOTHING);
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(directory: string, warn: (text: string) => void) {
     this.directory = directory;
@@ -210,12 +219,26 @@ export class StateFile implements StateStore {
 
   /** Changes what is remembered; failing to write it is said, not fatal. */
   update(change: Partial<Remembered>): void {
-    const next = { ...this.current, ...change };
-    if (fileText(next) === fileText(this.current)) return;
-    this.current = next;
+    this.current = { ...this.current, ...change };
+    this.flush();
+  }
+
+  /** The same, but written a moment later. */
+  note(change: Partial<Remembered>): void {
+    this.current = { ...this.current, ...change };
+    this.timer ??= setTimeout(() => this.flush(), NOTED_MS);
+  }
+
+  /** Writes what is not written yet. */
+  flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const text = fileText(this.current);
+    if (text === this.written) return;
+    this.written = text;
     try {
       const temporary = `${this.path}.new`;
-      writeFileSync(temporary, fileText(next), { mode: 0o600, flush: true });
+      writeFileSync(temporary, text, { mode: 0o600, flush: true });
       renameSync(temporary, this.path);
       // The new name lasts only once its folder is written, too.
       const folder = openSync(this.directory, 'r');
@@ -242,6 +265,7 @@ export class StateFile implements StateStore {
       const file = schema.parse(migrated(JSON.parse(text)));
       const rules = file.rules.map((each): Rule => ({ ...each, from: 'user', source: null }));
       this.current = { ...kept(file), rules };
+      this.written = fileText(this.current);
     } catch {
       this.damaged = true;
       const aside = `${this.path}.damaged`;

@@ -66,6 +66,14 @@ class ForgetfulStore implements StateStore {
   update(change: Partial<Remembered>): void {
     this.value = { ...this.value, ...change };
   }
+
+  note(change: Partial<Remembered>): void {
+    this.update(change);
+  }
+
+  flush(): void {
+    // There is nothing to write to.
+  }
 }
 
 /** Nothing moves before `run`. */

@@ -15,6 +15,8 @@ class MemoryState implements StateStore {
   update(change: Partial<Remembered>): void {
     this.value = { ...this.value, ...change };
   }
+  note = (change: Partial<Remembered>): void => this.update(change);
+  flush = (): void => undefined;
 }
 
 function at(routers: readonly string[] | null, own = '192.168.1.10') {

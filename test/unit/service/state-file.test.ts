@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { rule } from '../gate/harness.ts';
 import { StateFile } from '../../../engine/service/state-file.ts';
 
@@ -105,4 +105,18 @@ it('a folder that can not be had is said, not fatal', () => {
   state.update({ port: 50_002 });
   expect(state.value.port).toBe(50_002);
   expect(warnings.length).toBeGreaterThan(0);
+});
+
+it('writes what was only noticed a moment later, with what somebody chose, or when it is told to', async () => {
+  const noticed = open(folder).state;
+  noticed.note({ port: 50_000 });
+  expect(noticed.value.port).toBe(50_000);
+  expect(open(folder).state.value.port).toBeNull();
+  noticed.update({ networks: { home: 'off' } });
+  expect(open(folder).state.value).toMatchObject({ port: 50_000, networks: { home: 'off' } });
+  noticed.note({ port: 50_001 });
+  await vi.waitFor(() => expect(open(folder).state.value.port).toBe(50_001), 5_000);
+  noticed.note({ port: 50_002 });
+  noticed.flush();
+  expect(open(folder).state.value.port).toBe(50_002);
 });
