@@ -4,6 +4,7 @@ import { memo, useEffect, useId, useMemo, useRef, useState } from 'react';
 import type { KeyboardEvent, ReactElement, ReactNode } from 'react';
 import { Order } from '../app/order.ts';
 import type { Compare } from '../app/order.ts';
+import { useMedia } from '../app/media.ts';
 import { Icon } from './icon.tsx';
 
 export interface Column<T> {
@@ -17,6 +18,8 @@ export interface Column<T> {
   readonly compare?: Compare<T>;
   readonly number?: boolean;
   readonly mono?: boolean;
+  /** In a narrow window it stands in a second line of its row, where a sentence has room. */
+  readonly below?: boolean;
 }
 
 export interface TableProps<T> {
@@ -35,6 +38,10 @@ export interface TableProps<T> {
 }
 
 const ROW = 32;
+/** With a second line. */
+const ROW_OF_TWO = 52;
+/** Here and below, one line has no room for a sentence beside the rest. */
+const NARROW = '(max-width: 999px)';
 /** The headings, which stay in sight. */
 const HEAD = 33;
 /** Rows keep their places that long while their values change, ms. */
@@ -46,10 +53,14 @@ interface RowProps<T> {
   readonly index: number;
   readonly chosen: boolean;
   readonly columns: readonly Column<T>[];
+  /** Those in the second line. */
+  readonly below: readonly Column<T>[];
   readonly template: string;
 }
 
-function RowOf<T>({ row, id, index, chosen, columns, template }: RowProps<T>): ReactElement {
+function RowOf<T>(props: RowProps<T>): ReactElement {
+  const { row, id, index, chosen, columns, below, template } = props;
+  const height = below.length === 0 ? ROW : ROW_OF_TWO;
   return (
     <div
       role="row"
@@ -57,8 +68,8 @@ function RowOf<T>({ row, id, index, chosen, columns, template }: RowProps<T>): R
       data-index={index}
       aria-rowindex={index + 2}
       aria-selected={chosen}
-      className="table-row"
-      style={{ gridTemplateColumns: template, transform: `translateY(${index * ROW}px)` }}
+      className={below.length === 0 ? 'table-row' : 'table-row of-two'}
+      style={{ gridTemplateColumns: template, transform: `translateY(${index * height}px)` }}
     >
       {columns.map((column) => (
         <div
@@ -70,6 +81,15 @@ function RowOf<T>({ row, id, index, chosen, columns, template }: RowProps<T>): R
           {column.cell(row)}
         </div>
       ))}
+      {below.length > 0 && (
+        <div role="gridcell" className="table-below">
+          {below.map((column) => (
+            <span key={column.id} className="cut" title={column.full?.(row)}>
+              {column.cell(row)}
+            </span>
+          ))}
+        </div>
+      )}
     </div>
   );
 }
@@ -105,7 +125,13 @@ function step(key: string, at: number, count: number, page: number): number | nu
 
 /** A grid: arrow keys walk through its rows, Escape lets go, and its headings sort. */
 export function Table<T>(props: TableProps<T>): ReactElement {
-  const { label, rows, keyOf, columns, keep, chosen = null, onChoose, empty, onCount } = props;
+  const { label, rows, keyOf, keep, chosen = null, onChoose, empty, onCount } = props;
+  const narrow = useMedia(NARROW);
+  const [columns, below] = useMemo(() => {
+    const under = narrow ? props.columns.filter((column) => column.below) : [];
+    return [props.columns.filter((column) => !under.includes(column)), under] as const;
+  }, [props.columns, narrow]);
+  const height = below.length === 0 ? ROW : ROW_OF_TWO;
   const id = useId();
   const body = useRef<HTMLDivElement>(null);
   const [order] = useState(() => new Order(keyOf, REST_MS));
@@ -116,18 +142,19 @@ export function Table<T>(props: TableProps<T>): ReactElement {
   const virtual = useVirtualizer({
     count: shown.length,
     getScrollElement: () => body.current,
-    estimateSize: () => ROW,
+    estimateSize: () => height,
     overscan: 8,
     scrollMargin: HEAD,
     scrollPaddingStart: HEAD,
   });
+  useEffect(() => virtual.measure(), [virtual, height]);
   useEffect(() => onCount?.(shown.length), [onCount, shown.length]);
 
   const at = chosen === null ? -1 : shown.findIndex((row) => keyOf(row) === chosen);
   const onKey = (event: KeyboardEvent): void => {
     if (event.target !== event.currentTarget) return undefined;
     if (event.key === 'Escape') return onChoose?.(null);
-    const page = Math.max(1, Math.floor((body.current?.clientHeight ?? 0) / ROW) - 1);
+    const page = Math.max(1, Math.floor((body.current?.clientHeight ?? 0) / height) - 1);
     const to = step(event.key, at, shown.length, page);
     if (to === null || shown.length === 0) return undefined;
     event.preventDefault();
@@ -193,6 +220,7 @@ export function Table<T>(props: TableProps<T>): ReactElement {
               index={index}
               chosen={index === at}
               columns={columns}
+              below={below}
               template={template}
             />
           );

@@ -78,6 +78,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
         width: 'minmax(66px, 1fr)',
         cell: ({ kind }) => t(`peers.kinds.${kind}`),
         full: ({ kind }) => t(`peers.kinds.${kind}`),
+        below: true,
         compare: byText(({ kind }) => kind),
       },
       {
@@ -96,6 +97,7 @@ function useColumns(apps: ReadonlyMap<string, string>): readonly Column<PeerRow>
         width: 'minmax(54px, 1.2fr)',
         cell: ({ address }) => apps.get(address) ?? '',
         full: ({ address }) => apps.get(address) ?? '',
+        below: true,
         compare: byText(({ address }) => apps.get(address) ?? ''),
       },
       {

@@ -3,7 +3,7 @@ import { SAYINGS } from '../../engine/service/doctor/sayings.ts';
 import { ja as own } from './findings-own.ts';
 import type { Same } from './shape.ts';
 
-/** Where the terminal names a command, the window names what it has itself. */
+/** Where the terminal names a command, the window names what it has itself; and what its heading says already is not said twice. */
 export const WINDOW = {
   'switch-on': 'Switch it on in the settings.',
   'start-with-rights': 'Install the helper in the settings.',
@@ -14,6 +14,11 @@ export const WINDOW = {
   'try-another-server': 'Try another one (the Servers screen), or ask whoever runs this one.',
   'look-thoroughly': 'Tick “Measure the refresh interval, too” above, and look again.',
   'all-here': 'Everything that Teredo needs is here.',
+  'met-at': 'This PC can be met at {{address}}.',
+  'met-somewhere': 'This PC can be met at its address.',
+  'limited-works':
+    'Some Teredo peers can’t be reached: your router takes another port for each destination.',
+  'all-well': 'No allowed application needs it just now.',
 } as const;
 
 export const en = { ...SAYINGS, ...WINDOW };
@@ -190,8 +195,8 @@ export const ja: Same<typeof en> = {
   'shorter-refresh': '設定の "refreshInterval" をそれより短くしてください。',
   'look-thoroughly': '上の「更新間隔も測る」を選ぶと測れます。',
 
-  'met-at': '動作しています。この PC には {{address}} で届きます。',
-  'met-somewhere': '動作しています。この PC にはそのアドレスで届きます。',
+  'met-at': 'この PC には {{address}} で届きます。',
+  'met-somewhere': 'この PC にはそのアドレスで届きます。',
   prevented: 'Teredo のアドレスを得られません。',
   unclear: 'Teredo のアドレスがない理由がはっきりしません。',
   'limited-works':
@@ -201,7 +206,7 @@ export const ja: Same<typeof en> = {
   'limited-here':
     'ここで Teredo は動作できますが、届かない相手があります。ルーターが宛先ごとに別のポートを使うためです。',
   'all-here': 'Teredo に必要なものはそろっています。',
-  'all-well': '問題ありません。必要とするアプリがないため、トンネルは休止しています。',
+  'all-well': '今は必要とするアプリがありません。',
   'all-here-no-address': '必要なものはそろっていますが、まだアドレスがありません。',
   reason: '{{text}}',
 

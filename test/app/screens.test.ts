@@ -175,6 +175,39 @@ test('no screen, menu or list needs more than the page’s policy gives, and tex
   expect(kept).toHaveLength(1);
 });
 
+test('in the smallest window the tables cut nothing that a person must read', async () => {
+  const { page } = app;
+  await app.resize(900, 600);
+  await app.call('ping', { address: '2001:db8::80', timeoutMs: 10_000 });
+  /** Addresses keep both of their ends. */
+  const cut = (): Promise<string[]> =>
+    page.evaluate(() =>
+      [...document.querySelectorAll('.table [role=gridcell]:not(.mono), .table-below .cut')]
+        .filter((each) => each.scrollWidth > each.clientWidth + 1)
+        .map((each) => each.textContent),
+    );
+  for (const [looks, words] of [
+    [LOOKS[0], en],
+    [LOOKS[1], ja],
+  ] as const) {
+    await look(looks);
+    for (const screen of ['peers', 'activity'] as const) {
+      await page.locator(`[data-screen="${screen}"]`).click();
+      await page.locator('.table-space .table-row').first().waitFor();
+      expect(await cut(), screen).toEqual([]);
+    }
+    // A line of the log may be longer than the window: it is shown whole when it is chosen.
+    await page.getByRole('radio', { name: words.activity.log }).click();
+    const line = page.locator('.table-space .table-row').first();
+    const text = await line.locator('.table-below').innerText();
+    await line.click();
+    const whole = page.locator('.detail').getByText(text, { exact: true });
+    await whole.waitFor();
+    expect(await whole.evaluate((each) => each.scrollWidth <= each.clientWidth)).toBe(true);
+  }
+  await look(LOOKS[0]);
+});
+
 test('each part of the address says what it is, by the pointer and by the keyboard', async () => {
   const { page } = app;
   await look(LOOKS[0]);

@@ -8,6 +8,7 @@ import { formatClock } from '../../app/format.ts';
 import { useSlice } from '../../app/store.ts';
 import { lineOf } from '../../app/told.ts';
 import { List } from '../../parts/list.tsx';
+import { Card, Facts } from '../../parts/page.tsx';
 import { Word } from '../../parts/state.tsx';
 import type { Tone } from '../../parts/state.tsx';
 import type { Column } from '../../parts/table.tsx';
@@ -36,7 +37,7 @@ export function Events({ view }: { view: ReactNode }): ReactElement {
       {
         id: 'level',
         title: t('activity.level'),
-        width: '96px',
+        width: 'minmax(96px, 1fr)',
         cell: ({ level }) => <Word tone={TONES[level]}>{t(`activity.levels.${level}`)}</Word>,
       },
       {
@@ -45,6 +46,7 @@ export function Events({ view }: { view: ReactNode }): ReactElement {
         width: 'minmax(200px, 1fr)',
         cell: (row) => lineOf(t, language, row),
         full: (row) => lineOf(t, language, row),
+        below: true,
       },
     ],
     [t, language],
@@ -65,6 +67,17 @@ export function Events({ view }: { view: ReactNode }): ReactElement {
       matches={matches}
       counted={(count) => t('activity.events', { count })}
       none={{ icon: 'activity', title: t('activity.logNone') }}
+      detail={(row) => (
+        <Card className="detail" title={t('activity.event')}>
+          <Facts
+            rows={[
+              [t('activity.time'), formatClock(row.at, language)],
+              [t('activity.level'), t(`activity.levels.${row.level}`)],
+              [t('activity.text'), lineOf(t, language, row)],
+            ]}
+          />
+        </Card>
+      )}
     />
   );
 }

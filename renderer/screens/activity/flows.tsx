@@ -62,6 +62,7 @@ function useColumns(): readonly Column<FlowRow>[] {
         width: '68px',
         cell: ({ direction, protocol }) =>
           `${t(`activity.${direction}`)} ${protocol.toUpperCase()}`,
+        below: true,
         compare: textOrder(({ direction, protocol }) => direction + protocol),
       },
       {
@@ -79,6 +80,7 @@ function useColumns(): readonly Column<FlowRow>[] {
         width: 'minmax(76px, 2.4fr)',
         cell: ({ reason }) => whyOf(t, reason),
         full: ({ reason }) => whyOf(t, reason),
+        below: true,
         compare: textOrder(({ reason }) => reason),
       },
       {

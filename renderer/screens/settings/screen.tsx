@@ -54,10 +54,13 @@ function Look(): ReactElement {
 
 function Behaviour(): ReactElement {
   const { t } = useTranslation();
-  const { autostart, notifications } = useSlice('shell');
+  const { autostart, notifications, tray } = useSlice('shell');
   return (
     <Card title={t('settings.behaviour')}>
-      <Line title={t('settings.autostart')} text={t('settings.autostartText')}>
+      <Line
+        title={t('settings.autostart')}
+        text={tray === false ? t('settings.autostartNoTray') : t('settings.autostartText')}
+      >
         <Switch
           on={autostart}
           label={t('settings.autostart')}
