@@ -1,8 +1,11 @@
 // Tries the doctor on a real machine's network: real sockets, a real firewall, real routers in the way, with and without a client.
 import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { DoctorReport } from '../../engine/service/doctor-calls.ts';
-import { Lab, noLab, SERVER } from './kit/lab.ts';
+import { withEtc } from './kit/field.ts';
+import { Lab, noLab, SERVER, SERVER2 } from './kit/lab.ts';
 import { QUALIFIED_MS, SHIPWORM, startMiredoServer, startShipworm } from './kit/programs.ts';
 
 const reason = noLab();
@@ -34,15 +37,17 @@ describe.skipIf(reason !== null)('the doctor', () => {
     undo.push(() => inHome('nft', 'flush', 'ruleset'));
   }
 
-  /** What it says without a client, and its exit code. */
-  async function look(): Promise<{
+  /** What it says without a client, and its exit code. `before`: words before the command. */
+  async function look(...before: readonly string[]): Promise<{
     readonly report: DoctorReport;
     readonly code: number | null;
     readonly of: (check: string) => DoctorReport['checks'][number];
   }> {
     const { home1 } = lab;
-    const args = ['doctor', '--json', '--server', SERVER];
-    const { out, err, code } = await lab.run(home1.space, SHIPWORM, args, { timeoutMs: 60_000 });
+    const words = [...before, SHIPWORM, 'doctor', '--json', '--server', SERVER];
+    const { out, err, code } = await lab.run(home1.space, words[0]!, words.slice(1), {
+      timeoutMs: 60_000,
+    });
     if (out === '') throw new Error(err);
     const report = JSON.parse(out) as DoctorReport;
     return { report, code, of: (check) => report.checks.find((each) => each.code === check)! };
@@ -50,12 +55,22 @@ describe.skipIf(reason !== null)('the doctor', () => {
 
   test('finds nothing in the way where nothing is', async () => {
     const { report, code, of } = await look();
-    const good = ['helper', 'routes', 'other-teredo', 'native-ipv6', 'firewall', 'dns', 'udp-out'];
+    const good = [
+      'managed',
+      'helper',
+      'routes',
+      'other-teredo',
+      'native-ipv6',
+      'firewall',
+      'dns',
+      'udp-out',
+    ];
     for (const each of [...good, 'udp-3544', 'primary', 'secondary', 'nat', 'port-kept'])
       expect(of(each)).toMatchObject({ result: 'good' });
     expect(of('nat').evidence).toMatch(/^Restricted/);
-    // This router offers nothing.
-    expect(of('nat-pmp').result).toBe('bad');
+    // This router offers nothing, and brings nothing back.
+    for (const each of ['upnp', 'nat-pmp', 'pcp', 'hairpin'])
+      expect(of(each)).toMatchObject({ result: 'bad' });
     expect([code, report.verdict.code]).toEqual([0, 'ready']);
   });
 
@@ -103,6 +118,25 @@ describe.skipIf(reason !== null)('the doctor', () => {
     const report = JSON.parse(out) as DoctorReport;
     expect(report.verdict).toMatchObject({ ok: false, check: 'primary' });
     expect(report.verdict.text).toMatch(/no server runs/);
+  });
+
+  test('an ordinary user without a helper, where a policy forbids it and the server has one address', async () => {
+    const etc = join(lab.folder, 'etc');
+    const policy = join(etc, 'shipworm', 'policy.d');
+    mkdirSync(policy, { recursive: true });
+    writeFileSync(join(policy, '10-site.json'), '{"state":"disabled"}');
+    const second = `table ip second { chain c { type filter hook output priority 0; ip saddr ${SERVER2} drop\n }\n}`;
+    execFileSync('ip', ['netns', 'exec', lab.pub, 'nft', '-f', '-'], { input: second });
+    undo.push(() =>
+      execFileSync('ip', ['netns', 'exec', lab.pub, 'nft', 'delete table ip second']),
+    );
+    const guest = ['setpriv', '--reuid', '61235', '--regid', '61235', '--clear-groups'];
+    const { report, code, of } = await look(...withEtc(etc, guest));
+    for (const each of ['managed', 'helper', 'secondary'])
+      expect(of(each)).toMatchObject({ result: 'bad', action: expect.any(String) as string });
+    expect(of('managed').evidence).toContain('10-site.json');
+    expect(of('nat').result).toBe('unknown');
+    expect([code, report.verdict.check]).toEqual([1, 'managed']);
   });
 
   test('another Teredo, IPv6 of the network, no way out', async () => {

@@ -64,6 +64,21 @@ describe.concurrent('the doctor', () => {
     expect((await client.api.doctorState({})).running).toEqual([]);
   });
 
+  test('a router that forgets the way while it is not used is found out', async ({ client }) => {
+    const looking = look(client, true);
+    await vi.waitFor(
+      async () => {
+        const { running } = await client.api.doctorState({});
+        expect(running.map(({ code }) => code)).toEqual(['refresh']);
+      },
+      { timeout: 20_000, interval: 20 },
+    );
+    await client.api.changeBuiltIn({ change: 'fault', name: 'reboot' });
+    await client.api.changeBuiltIn({ change: 'speed', speed: 3 * SPEED });
+    const { checks } = await looking;
+    expect(checks.find(({ code }) => code === 'refresh')).toMatchObject({ result: 'bad' });
+  });
+
   test('a cone router is named by an answer from an address that nobody wrote to', async ({
     client,
   }) => {
@@ -75,7 +90,9 @@ describe.concurrent('the doctor', () => {
   test('a symmetric router limits what works', async ({ client }) => {
     await change(client, { change: 'nat', kind: 'symmetric' });
     const report = await look(client);
-    expect(results(report)).toMatchObject({ nat: 'bad', 'port-kept': 'bad', primary: 'good' });
+    expect(results(report)).toMatchObject({
+      ...{ nat: 'bad', 'port-kept': 'bad', hairpin: 'bad', primary: 'good' },
+    });
     expect(report.verdict).toMatchObject({ ok: true, code: 'limited', check: 'nat' });
   });
 
