@@ -2,6 +2,10 @@
 import type { Api, Status } from '../engine/service/api.ts';
 import type { ServiceHooks } from '../engine/service/client-service.ts';
 import { startBuiltIn } from '../engine/service/builtin/start.ts';
+import type { SettingsPlaces } from '../engine/service/config.ts';
+import { loneDoctor } from '../engine/service/doctor/alone.ts';
+import { doctorApi } from '../engine/service/doctor/api.ts';
+import type { Doctor } from '../engine/service/doctor/doctor.ts';
 import { failureOf, ServiceError } from '../engine/service/errors.ts';
 import type { LogEntry } from '../engine/service/log.ts';
 import { configPaths } from '../engine/service/paths.ts';
@@ -40,6 +44,10 @@ export class Engine {
   private feed: SliceFeed | null = null;
   private current: EngineState = STARTING;
   private paused = false;
+  /** Where the client that did not start would have had its settings from. */
+  private places: SettingsPlaces | null = null;
+  /** Looks why it did not. */
+  private doctor: Doctor | null = null;
   /** Starts and stops, one after the other. */
   private work: Promise<void> = Promise.resolve();
 
@@ -55,6 +63,13 @@ export class Engine {
     return this.running?.api ?? null;
   }
 
+  /** What answers although no client runs: a doctor where one failed to start. Throws ServiceError 'bad-config'. */
+  get doctorAlone(): Pick<Api, 'doctor' | 'doctorState'> | null {
+    if (this.current.state !== 'failed' || !this.places) return null;
+    this.doctor ??= this.callDoctor(this.places);
+    return doctorApi(this.doctor);
+  }
+
   status(): Status | null {
     return this.running?.status() ?? null;
   }
@@ -63,6 +78,8 @@ export class Engine {
   start(kind: NetworkKind, server: string | null): Promise<void> {
     return this.then(async () => {
       await this.end();
+      this.doctor = null;
+      this.places = null;
       this.become(STARTING);
       const feed = new SliceFeed(this.log);
       try {
@@ -135,8 +152,8 @@ export class Engine {
     };
     if (kind === 'built-in') return this.launchBuiltIn(feed, hooks);
     const overrides = server === null ? {} : { server };
-    const places = { defaults: configPaths(), overrides, overriddenBy: 'app' };
-    return startClient(places, { ...hooks, feed });
+    this.places = { defaults: configPaths(), overrides, overriddenBy: 'app' };
+    return startClient(this.places, { ...hooks, feed });
   }
 
   /** Where another client has the control socket already, the built-in network does without. */
@@ -150,6 +167,14 @@ export class Engine {
     }
   }
 
+  /** One that was called before another start is not listened to any more. */
+  private callDoctor(places: SettingsPlaces): Doctor {
+    const doctor = loneDoctor(places, () => {
+      if (this.doctor === doctor) this.tellAll();
+    });
+    return doctor;
+  }
+
   private failed(error: Error): void {
     this.note({ level: 'error', text: error.message });
     this.become({ state: 'failed', ...failureOf(error) });
@@ -157,11 +182,15 @@ export class Engine {
 
   private become(state: EngineState): void {
     this.current = state;
+    this.tellAll();
+    this.hooks.onChange();
+  }
+
+  private tellAll(): void {
     for (const [watcher, stop] of this.watchers) {
       stop();
       this.tell(watcher);
     }
-    this.hooks.onChange();
   }
 
   private tell(watcher: Watcher): void {
@@ -171,7 +200,9 @@ export class Engine {
     }
     const { code, text } = this.current;
     const reason = { code: code ?? 'starting', text: text ?? '' };
-    watcher({ kind: 'snapshot', snapshot: emptySnapshot(reason, this.log.list()) });
+    const snapshot = emptySnapshot(reason, this.log.list());
+    const doctor = this.doctor?.state() ?? snapshot.doctor;
+    watcher({ kind: 'snapshot', snapshot: { ...snapshot, doctor } });
     this.watchers.set(watcher, () => undefined);
   }
 }

@@ -56,6 +56,8 @@ export async function perform(
   if (typeof name !== 'string' || !Object.hasOwn(calls, name))
     throw new ServiceError('unknown-call', `There is no call ${String(name)}.`);
   const { api, state } = engine;
+  if (!api && (name === 'doctor' || name === 'doctorState') && engine.doctorAlone)
+    return performCall(engine.doctorAlone, name, params);
   if (!api)
     throw new ServiceError(state.code ?? 'not-running', state.text ?? 'Shipworm is starting.');
   return performCall(api, name as CallName, params);

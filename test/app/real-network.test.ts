@@ -204,8 +204,17 @@ describe.skipIf(reason !== null)('on a real network', () => {
         text: 'Shipworm was not allowed to make a network adapter. Allow it.',
       },
     });
+    // The doctor looks all the same.
+    await page.locator('[data-screen="doctor"]').click();
+    await press(en.doctor.look);
+    await page.getByText(en.doctor.verdict.ready).first().waitFor({ timeout: 30_000 });
+    const { report } = await app.call('doctorState', {});
+    expect(report).toMatchObject({ client: false, builtIn: false });
+    const result = Object.fromEntries(report!.checks.map((each) => [each.code, each.result]));
+    expect(result).toMatchObject({ helper: 'unknown', primary: 'good', secondary: 'good' });
     machine.permit('org.shipworm.helper.run');
-    await page.getByRole('button', { name: en.status.askAgain }).click();
+    await page.locator('[data-screen="status"]').click();
+    await press(en.status.askAgain);
     await soon(
       async () => expect((await app.call('status', {})).address).toMatch(/^2001:0:/),
       QUALIFIED_MS * SLOW,

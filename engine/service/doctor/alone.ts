@@ -5,14 +5,19 @@ import type { Settings, SettingsPlaces } from '../config.ts';
 import type { DoctorReport } from '../doctor-calls.ts';
 import { readPolicy } from '../policy.ts';
 import { doctorFor } from './api.ts';
+import type { Doctor } from './doctor.ts';
 
-/** Rejects with ServiceError 'bad-config'. Nothing is written. */
+/** `onChange`: it knows more. Throws ServiceError 'bad-config'. Nothing is written. */
+export function loneDoctor(places: SettingsPlaces, onChange?: () => void): Doctor {
+  const settings: Settings = readSettings(places, readPolicy(), false);
+  const hooks = onChange ? { onChange } : {};
+  return doctorFor({ host: createHost(), settings, service: null, state: null, hooks });
+}
+
+/** One look. Rejects with ServiceError 'bad-config'. */
 export async function doctorAlone(
   places: SettingsPlaces,
   thorough: boolean,
 ): Promise<DoctorReport> {
-  const settings: Settings = readSettings(places, readPolicy(), false);
-  const host = createHost();
-  const doctor = doctorFor({ host, settings, service: null, state: null, hooks: {} });
-  return doctor.look(thorough);
+  return loneDoctor(places).look(thorough);
 }
