@@ -20,6 +20,7 @@ import type { Gateway } from './kit/gateway.ts';
 import { Machine } from './kit/machine.ts';
 import { GUEST, openSession, ROOT } from './kit/session.ts';
 import { soon } from './kit/soon.ts';
+import { TrayHost } from './kit/tray-host.ts';
 
 const reason =
   noLab() ?? (existsSync('/usr/sbin/miredo-server') ? null : 'miredo-server is not installed');
@@ -43,6 +44,9 @@ describe.skipIf(reason !== null)('on a real network', () => {
     opened.push(() => lab.close());
     const session = await openSession();
     opened.push(() => session.close());
+    // Without a tray a hidden window would come back by itself.
+    const tray = await TrayHost.open(session.bus);
+    opened.push(() => tray.close());
     [machine] = await Promise.all([
       Machine.open(session, lab.home1.space),
       startMiredoServer(lab),
