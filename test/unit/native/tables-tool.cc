@@ -1,10 +1,13 @@
-// Fills the datapath's tables, looks everything up, and prints what each entry costs: memory, time for a look-up, and how many keys it compares.
+// Fills the datapath's tables, looks everything up, and prints what each entry costs: memory while it is there and
+// after it has gone, time for a look-up and how many keys it compares, and how many entries were moved at most at once.
 //
 //   tables peers COUNT | tables flows COUNT     prints one line of JSON
 //   tables grace ROUNDS                         what a thread has found, while another takes it away: one line of JSON
+#include <malloc.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -43,27 +46,44 @@ FlowKey keyOf<Flow>(uint32_t i) {
   return {.local = addressOf(0), .remote = addressOf(i >> 8), .localPort = static_cast<uint16_t>(i & 255), .remotePort = 443, .protocol = 6};
 }
 
-// A peer that counts how often its key is compared.
+// A peer that counts how often its key is compared, and hashed.
 struct Counted : Peer {
   struct Key : Address {
-    static inline uint64_t comparisons = 0;
+    static inline uint64_t comparisons = 0, hashes = 0;
     bool operator==(const Key& other) const {
       comparisons++;
       return Address::operator==(other);
     }
   };
   Key key;
-  static uint64_t hash(const Key& key, const HashKey& secret) { return hashAddress(key, secret); }
+  static uint64_t hash(const Key& key, const HashKey& secret) {
+    Key::hashes++;
+    return hashAddress(key, secret);
+  }
 };
 
-// Keys compared for each look-up of one that is there.
-static double comparisons(uint32_t count) {
+struct Effort {
+  double comparisons;  // of keys, for each look-up of one that is there
+  uint64_t longest;    // hashes of one insertion or removal: so many entries were moved
+};
+
+static Effort effort(uint32_t count) {
   Grace grace;
   Table<Counted> table(count, grace, {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f});
-  for (uint32_t i = 0; i < count; i++) table.insert({addressOf(i)}, [](Counted&) {});
+  uint64_t longest = 0;
+  const auto each = [&](auto act) {
+    for (uint32_t i = 0; i < count; i++) {
+      Counted::Key::hashes = 0;
+      act(Counted::Key{addressOf(i)});
+      longest = std::max(longest, Counted::Key::hashes);
+    }
+  };
+  each([&](const Counted::Key& key) { table.insert(key, [](Counted&) {}); });
   Counted::Key::comparisons = 0;
-  for (uint32_t i = 0; i < count; i++) table.find({addressOf(i)});
-  return static_cast<double>(Counted::Key::comparisons) / count;
+  each([&](const Counted::Key& key) { table.find(key); });
+  const double comparisons = static_cast<double>(Counted::Key::comparisons) / count;
+  each([&](const Counted::Key& key) { table.erase(key); });
+  return {comparisons, longest};
 }
 
 template <class Entry>
@@ -89,7 +109,12 @@ static int run(uint32_t count) {
   uint32_t left = 0;
   for (uint32_t i = 0; i < count; i++)
     if (table.find(keyOf<Entry>(i))) left++;
-  std::printf("{\"bytes\":%.1f,\"found\":%u,\"strangers\":%u,\"left\":%u,\"nanoseconds\":%.1f,\"comparisons\":%.2f}\n", bytes, found, strangers, left, each, comparisons(count));
+  for (uint32_t i = 1; i < count; i += 2) table.erase(keyOf<Entry>(i));
+  malloc_trim(0);
+  const double kept = (resident() - before) / count;
+  const auto [comparisons, longest] = effort(count);
+  std::printf("{\"bytes\":%.1f,\"kept\":%.1f,\"found\":%u,\"strangers\":%u,\"left\":%u,\"nanoseconds\":%.1f,\"comparisons\":%.2f,\"longest\":%lu}\n", bytes,
+              kept, found, strangers, left, each, comparisons, longest);
   return 0;
 }
 
