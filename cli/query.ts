@@ -18,6 +18,9 @@ export interface QueryOptions {
 export const paths = (options: QueryOptions): string[] =>
   options.control === undefined ? controlCandidates() : [options.control];
 
+/** A search through the million clients of a busy relay takes its time. */
+const SEARCH_MS = 60_000;
+
 /** Codes of what is wrong with the words that a person gave. */
 const CONFIGURATION = ['bad-config', 'locked', 'weakens'];
 
@@ -203,7 +206,8 @@ export function moreText(shown: number, { limit = PAGE_ROWS, offset = 0 }: Page)
 export async function showPeers(options: PageOptions): Promise<void> {
   const page = pageFrom(options);
   const { path } = await theOne(options, ['client', 'relay']);
-  const peers = await ask(callService([path], 'peers', page));
+  const patience = page.match === undefined ? undefined : SEARCH_MS;
+  const peers = await ask(callService([path], 'peers', page, patience));
   if (options.json) printJson(peers);
   else print(peersText(peers) + moreText(peers.length, page));
 }

@@ -64,10 +64,8 @@ export interface NativeDatapathOptions {
  * call and does nothing.
  */
 export interface NativeDatapath {
-  /** UDP endpoint in use, and what the kernel granted for the socket buffers, in bytes. */
+  /** UDP endpoint in use. */
   readonly local: Endpoint;
-  readonly receiveBufferBytes: number;
-  readonly sendBufferBytes: number;
   /** Names of the offloads in force. */
   readonly offloads: readonly string[];
   setAddresses(addresses: readonly Ip6[]): void;
@@ -101,6 +99,10 @@ export interface NativeDatapath {
   sleep(): void;
   /** Opens it again. Throws a SystemError when it can't be had. */
   wake(ip: Ip4, port: number): void;
+  /** What the kernel granted for receiving and for sending, bytes; 0 while there is no socket. */
+  bufferBytes(): [number, number];
+  /** Descriptors of the UDP sockets, which stay the datapath's. */
+  sockets(): number[];
   transmit(ip: Ip4, port: number, datagram: Uint8Array): void;
   deliver(packet: Uint8Array): void;
   /**
@@ -148,11 +150,16 @@ export interface NativeAddon {
   /** Connects to the SEQPACKET Unix socket at `path`; close-on-exec. Throws SystemError. */
   connectUnixSeqpacket(path: string): number;
   /**
-   * Sends one frame on a SEQPACKET socket and waits for one frame back (at most 64 KiB, at most 16 descriptors). Calls on
-   * one descriptor must not overlap. Rejects with SystemError: ETIMEDOUT (a late answer would be taken for the next one:
+   * Sends one frame on a SEQPACKET socket, with copies of the descriptors `passed`, and waits for one frame back (at most 64 KiB; at most
+   * 16 descriptors either way). Calls on one descriptor must not overlap. Rejects with SystemError: ETIMEDOUT (a late answer would be taken for the next one:
    * close the descriptor), EPIPE when the other side is gone.
    */
-  helperCall(fd: number, frame: Uint8Array, timeoutMs: number): Promise<HelperReply>;
+  helperCall(
+    fd: number,
+    frame: Uint8Array,
+    timeoutMs: number,
+    passed?: readonly number[],
+  ): Promise<HelperReply>;
   /**
    * Calls back once when the other side of `fd` hangs up. Doesn't keep the process alive. Returns a stop function, to be
    * called before `fd` is closed.

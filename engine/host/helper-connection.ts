@@ -33,15 +33,22 @@ export class HelperConnection {
     });
   }
 
+  /** Sends copies of the descriptors along that `passed` names when its turn has come. */
   call(
     frame: Uint8Array,
     timeoutMs = CALL_TIMEOUT_MS,
+    passed: () => readonly number[] = () => [],
   ): Promise<{ index: number; fds: readonly number[] }> {
     const next = this.last.then(async () => {
       // After a time-out a late answer would be taken for that of the next call.
       if (this.broken) throw this.broken;
       try {
-        const { reply, fds } = await this.addon.helperCall(this.link.fd, frame, timeoutMs);
+        const { reply, fds } = await this.addon.helperCall(
+          this.link.fd,
+          frame,
+          timeoutMs,
+          passed(),
+        );
         try {
           return { ...readReply(frame, reply), fds };
         } catch (error) {

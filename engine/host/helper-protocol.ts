@@ -19,6 +19,7 @@ const COMMAND = {
   removeAddress: 4,
   defaultRoute: 5,
   openRaw6: 6,
+  growBuffers: 7,
   startRelay: 20,
   openOwners: 30,
 } as const;
@@ -56,7 +57,7 @@ function writeName(body: Uint8Array, name: string): void {
 
 /**
  * One builder per command; there are no others. HELLO comes first, OPEN_ADAPTER once, then the rest in any order; a server's
- * connection knows OPEN_RAW6 alone, once; a relay's knows OPEN_ADAPTER and START_RELAY.
+ * connection knows OPEN_RAW6 alone, once; a relay's knows OPEN_ADAPTER, START_RELAY and GROW_BUFFERS.
  */
 export const helperFrames = {
   hello: (): Uint8Array => frame(COMMAND.hello, 0),
@@ -71,6 +72,8 @@ export const helperFrames = {
     }),
   /** The answer brings the descriptor of a raw IPv6 socket. */
   openRaw6: (): Uint8Array => frame(COMMAND.openRaw6, 0),
+  /** Goes with descriptors of one to eight UDP sockets, which get buffers of 8 MB each way. */
+  growBuffers: (): Uint8Array => frame(COMMAND.growBuffers, 0),
   /** `name 16 (padded with 0) | mtu u16 | queues u8 | flags u8 (1: virtio_net_hdr before each packet)`. The answer brings one descriptor per queue. */
   openAdapter: (name: string, mtu: number, queues: number, vnetHeader = false): Uint8Array =>
     frame(COMMAND.openAdapter, NAME_BYTES + 4, (body) => {

@@ -84,6 +84,10 @@ export class LinuxAdapter implements Adapter, RelayAdapter {
     await this.helper.call(helperFrames.defaultRoute(on));
   }
 
+  async growBuffers(sockets: () => readonly number[]): Promise<void> {
+    await this.helper.call(helperFrames.growBuffers(), undefined, sockets);
+  }
+
   async startRelay(native: string | null): Promise<Forwarding> {
     const start = async (how: Forwarding): Promise<Forwarding> => {
       await this.helper.call(helperFrames.startRelay(native ?? this.name, how));

@@ -21,6 +21,13 @@ import type { DatapathOptions, SocketDatapath } from './types.ts';
 const MAX_PEERS = 1_048_576 + 65_536;
 const MAX_FLOWS = 131_072;
 
+/** What the kernel calls 8 MB, twice that (socket(7)); native/datapath and the helper ask for it. */
+const BUFFER_BYTES = 2 * (8 << 20);
+/** The helper has a copy of a socket that it was shown for a moment, in which its port can't be had again: milliseconds, and how often. */
+const COPY_WAIT_MS = 5;
+const COPY_TRIES = 40;
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
 /** In the order of native/datapath/tables.h. */
 const VERDICTS: readonly Verdict[] = ['pass', 'drop', 'wait'];
 
@@ -83,6 +90,7 @@ class LinuxDatapath implements SocketDatapath {
   readonly #stamps = new Float64Array(6);
   #tapBuffer: Uint8Array | null = null;
   #closed = false;
+  #shown = 0;
   #peersRefused = 0;
   #flowsRefused = 0;
 
@@ -104,6 +112,7 @@ class LinuxDatapath implements SocketDatapath {
     }
     this.local = this.#native.local;
     this.offloads = this.#native.offloads;
+    this.#growBuffers();
   }
 
   setAddresses(addresses: readonly Ip6[]): void {
@@ -170,12 +179,17 @@ class LinuxDatapath implements SocketDatapath {
 
   wake(port: number = this.local.port): void {
     const bind = { ip: this.#options.bind.ip, port };
-    try {
-      this.#native.wake(bind.ip, bind.port);
-      this.local = bind;
-    } catch (error) {
-      throw openError(error as SystemError, bind);
-    }
+    for (let tries = 0; ; tries++)
+      try {
+        this.#native.wake(bind.ip, bind.port);
+        break;
+      } catch (error) {
+        const copied = this.#shown > 0 && (error as SystemError).code === 'EADDRINUSE';
+        if (!copied || tries >= COPY_TRIES) throw openError(error as SystemError, bind);
+        Atomics.wait(pause, 0, 0, COPY_WAIT_MS);
+      }
+    this.local = bind;
+    this.#growBuffers();
   }
 
   transmit(to: Endpoint, datagram: Uint8Array): void {
@@ -198,18 +212,28 @@ class LinuxDatapath implements SocketDatapath {
   }
 
   counters(): DatapathCounters {
+    const [receiveBufferBytes, sendBufferBytes] = this.#native.bufferBytes();
     return {
       ...this.#native.counters(),
       peersRefused: this.#peersRefused,
       flowsRefused: this.#flowsRefused,
-      receiveBufferBytes: this.#native.receiveBufferBytes,
-      sendBufferBytes: this.#native.sendBufferBytes,
+      receiveBufferBytes,
+      sendBufferBytes,
     };
   }
 
   close(): void {
     this.#closed = true;
     this.#native.close();
+  }
+
+  /** An ordinary user gets what net.core.rmem_max and wmem_max say; the helper may give more. Where it can't, `counters` show what there is. */
+  #growBuffers(): void {
+    const { adapter } = this.#options;
+    if (!adapter?.growBuffers || Math.min(...this.#native.bufferBytes()) >= BUFFER_BYTES) return;
+    this.#shown += 1;
+    const done = (): void => void (this.#shown -= 1);
+    adapter.growBuffers(() => this.#native.sockets()).then(done, done);
   }
 
   #onWake(): void {

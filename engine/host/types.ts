@@ -91,6 +91,11 @@ export interface Adapter {
   removeAddress(address: Ip6): Promise<void>;
   /** Adds or removes the default IPv6 route (2001::/32 is always routed). */
   setDefaultRoute(on: boolean): Promise<void>;
+  /**
+   * Gives the UDP sockets (descriptors, asked for when their turn has come) buffers beyond what an ordinary user may have. Rejects with
+   * HostError where the system doesn't let the helper; then they are as they were. Absent: nobody is there who may.
+   */
+  growBuffers?(sockets: () => readonly number[]): Promise<void>;
   /** Called once when the helper died or the device vanished. */
   onLost(callback: (error: HostError) => void): void;
   close(): Promise<void>;
@@ -106,7 +111,7 @@ export interface AdapterOptions {
 }
 
 export interface DatapathOptions {
-  readonly adapter: Pick<Adapter, 'queues' | 'vnetHeader'> | null;
+  readonly adapter: Pick<Adapter, 'queues' | 'vnetHeader' | 'growBuffers'> | null;
   /** Local UDP endpoint; port 0 lets the kernel choose, read it back from `SocketDatapath.local`. */
   readonly bind: Endpoint;
   /** Peer validity in milliseconds (RFC 4380 §5.2.4: 30,000). */
@@ -291,7 +296,7 @@ export interface HostAddress6 {
 /** The adapter of a relay; it has no address. */
 export interface RelayAdapter extends Pick<
   Adapter,
-  'name' | 'index' | 'queues' | 'vnetHeader' | 'onLost' | 'close'
+  'name' | 'index' | 'queues' | 'vnetHeader' | 'growBuffers' | 'onLost' | 'close'
 > {
   /**
    * Routes 2001::/32 to the adapter and, with `native`, forwards between it and that interface; undone when the adapter is

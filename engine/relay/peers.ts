@@ -3,6 +3,7 @@
 // Clients that were never heard, or not lately, are in one table, those that proved themselves in another: whoever names
 // made-up addresses can fill the first, never touch the second.
 import { PacketQueue } from '../datapath/limits.ts';
+import type { PeerStamps } from '../datapath/types.ts';
 import { sameEndpoint } from '../wire/index.ts';
 import type { Endpoint, Ip6, Random, TeredoAddress } from '../wire/index.ts';
 import type { Payer } from './bubbles.ts';
@@ -88,13 +89,15 @@ export class RelayPeers {
 
   /** May be sent to at once (RFC 4380 §5.4.1 case 1). */
   isValid(peer: Proven, now: number): boolean {
-    return now - this.receivedAt(peer) < PEER_VALID_MS;
+    // What the engine heard itself spares asking the datapath.
+    if (now - this.proven.received(peer) < PEER_VALID_MS) return true;
+    const stamps = this.stamps(this.proven.address(peer));
+    return now - this.receivedAt(peer, stamps) < PEER_VALID_MS;
   }
 
   /** Last reception by either path: the engine's own, or what the datapath stamped. */
-  private receivedAt(peer: Proven): number {
-    const stamped = this.stamps(this.proven.address(peer))?.lastReceivedMs ?? 0;
-    return Math.max(this.proven.received(peer), stamped);
+  private receivedAt(peer: Proven, stamps: PeerStamps | undefined): number {
+    return Math.max(this.proven.received(peer), stamps?.lastReceivedMs ?? 0);
   }
 
   // ---- clients that are asked
@@ -238,14 +241,15 @@ export class RelayPeers {
   private row(peer: Proven, now: number): RelayPeerRow {
     const address = this.proven.address(peer);
     const stamps = this.stamps(address);
+    const lastReceivedMs = this.receivedAt(peer, stamps);
     return {
       address,
       endpoint: this.proven.endpoint(peer),
-      trusted: this.isValid(peer, now),
+      trusted: now - lastReceivedMs < PEER_VALID_MS,
       queuedBytes: this.pending.get(address)?.queue.bytes ?? 0,
       bytesIn: stamps?.bytesIn ?? 0,
       bytesOut: stamps?.bytesOut ?? 0,
-      lastReceivedMs: this.receivedAt(peer),
+      lastReceivedMs,
     };
   }
 

@@ -187,6 +187,23 @@ napi_value tapLost(napi_env env, napi_callback_info info) {
   return makeNumber(env, call ? static_cast<double>(call->tap().lost()) : 0);
 }
 
+napi_value numbers(napi_env env, const std::vector<int>& values) {
+  napi_value array = nullptr;
+  napi_create_array_with_length(env, values.size(), &array);
+  for (uint32_t i = 0; i < values.size(); i++) napi_set_element(env, array, i, makeNumber(env, values[i]));
+  return array;
+}
+
+napi_value bufferBytes(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  return numbers(env, call ? std::vector{call->bufferBytes(SO_RCVBUF), call->bufferBytes(SO_SNDBUF)} : std::vector{0, 0});
+}
+
+napi_value sockets(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  return numbers(env, call ? call->sockets() : std::vector<int>{});
+}
+
 napi_value counters(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   napi_value result = nullptr;
@@ -270,14 +287,12 @@ napi_value openDatapath(napi_env env, napi_callback_info info) {
   const auto& names = binding->datapath->offloads();
   for (size_t i = 0; i < names.size(); i++) napi_set_element(env, offloads, static_cast<uint32_t>(i), makeText(env, names[i]));
   setField(env, object, "offloads", offloads);
-  setField(env, object, "receiveBufferBytes", makeNumber(env, binding->datapath->bufferBytes(SO_RCVBUF)));
-  setField(env, object, "sendBufferBytes", makeNumber(env, binding->datapath->bufferBytes(SO_SNDBUF)));
   defineMethods(env, object,
                 {{"setAddresses", setAddresses}, {"setRanges", setRanges}, {"setServers", setServers}, {"setPeer", setPeer},
                  {"removePeer", removePeer}, {"readPeer", readPeer}, {"setFlow", setFlow},
                  {"removeFlow", removeFlow}, {"clearFlows", clearFlows}, {"setDefaultPass", setDefaultPass},
                  {"setProbeId", setProbeId}, {"transmit", transmit}, {"deliver", deliver}, {"drain", drain},
-                 {"setTap", setTap}, {"drainTap", drainTap}, {"tapLost", tapLost},
+                 {"setTap", setTap}, {"drainTap", drainTap}, {"tapLost", tapLost}, {"bufferBytes", bufferBytes}, {"sockets", sockets},
                  {"counters", counters}, {"failure", failure}, {"sleep", sleep}, {"wake", wake}, {"close", close}});
   // The wrapped object and the end of the environment each close it; whichever comes first.
   auto* wrapped = new Shared(binding);

@@ -46,6 +46,8 @@ class Datapath {
   uint64_t socketDrops();
   EndpointKey local() const;
   int bufferBytes(int option) const;
+  // Of UDP, for whoever may set more of them than we; ours.
+  const std::vector<int>& sockets() const { return sockets_; }
   // One sentence once a thread has ended by itself, else null.
   const char* failure() const { return state_.failure.load(); }
   // Closes the UDP sockets and forgets peers and flows; the adapter is still read, and everything goes up. Idempotent.

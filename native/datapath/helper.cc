@@ -1,5 +1,6 @@
 // Clock, descriptors, privileges, a server's raw socket, and one frame there and back on the helper's SEQPACKET socket.
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -9,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -88,6 +90,7 @@ struct HelperCall {
   int fd;
   double deadlineMs;
   std::vector<uint8_t> frame;
+  std::vector<int> passed;  // copies, which go with the frame
   std::vector<uint8_t> reply;
   std::vector<int> fds;
   SystemFailure failure;
@@ -109,12 +112,32 @@ struct HelperCall {
   void run() {
     for (;;) {
       if (!wait(POLLOUT)) return;
-      if (send(fd, frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) break;
+      if (sendFrame() >= 0) break;
       if (errno == EAGAIN || errno == EINTR) continue;
       failure = {errno == ECONNRESET ? EPIPE : errno, "send"};
       return;
     }
+    closePassed();
     while (wait(POLLIN) && !receive()) continue;
+  }
+
+  ssize_t sendFrame() {
+    alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int) * kMaxDescriptors)] = {};
+    iovec part{frame.data(), frame.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (!passed.empty()) {
+      const size_t bytes = sizeof(int) * passed.size();
+      message.msg_control = control;
+      message.msg_controllen = CMSG_SPACE(bytes);
+      cmsghdr* item = CMSG_FIRSTHDR(&message);
+      item->cmsg_level = SOL_SOCKET;
+      item->cmsg_type = SCM_RIGHTS;
+      item->cmsg_len = CMSG_LEN(bytes);
+      std::memcpy(CMSG_DATA(item), passed.data(), bytes);
+    }
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
   // False when there was nothing yet.
@@ -137,9 +160,9 @@ struct HelperCall {
       if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
       const size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
       for (size_t i = 0; i < count; i++) {
-        int passed;
-        std::memcpy(&passed, CMSG_DATA(item) + i * sizeof passed, sizeof passed);
-        fds.push_back(passed);
+        int came;
+        std::memcpy(&came, CMSG_DATA(item) + i * sizeof came, sizeof came);
+        fds.push_back(came);
       }
     }
     reply.resize(static_cast<size_t>(got));
@@ -151,9 +174,16 @@ struct HelperCall {
   }
 
   void closeDescriptors() {
-    for (const int passed : fds) ::close(passed);
+    for (const int came : fds) ::close(came);
     fds.clear();
   }
+
+  void closePassed() {
+    for (const int copy : passed) ::close(copy);
+    passed.clear();
+  }
+
+  ~HelperCall() { closePassed(); }
 };
 
 void finish(napi_env env, napi_status status, void* data) {
@@ -185,6 +215,13 @@ napi_value helperCall(napi_env env, napi_callback_info info) {
   const Bytes frame = bytesOf(env, arguments[1]);
   call->frame.assign(frame.data, frame.data + frame.length);
   call->deadlineMs = bootMs() + arguments.number(2);
+  // Copies: the caller may close its own before a thread comes to send them.
+  const uint32_t count = std::min<uint32_t>(lengthOf(env, arguments[3]), kMaxDescriptors);
+  for (uint32_t i = 0; i < count; i++) {
+    const int copy = fcntl(static_cast<int>(numberOf(env, elementOf(env, arguments[3], i))), F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) return throwSystemError(env, errno, "fcntl");
+    call->passed.push_back(copy);
+  }
   napi_value promise = nullptr;
   napi_create_promise(env, &call->deferred, &promise);
   HelperCall* raw = call.release();

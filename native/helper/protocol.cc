@@ -100,6 +100,7 @@ Answer parseRequest(const uint8_t* bytes, size_t length, Request& request) {
       if (size == 4) return parseRole(body, request);
       return size == 0 ? Answer{} : wrongSize;
     case Command::openRaw6:
+    case Command::growBuffers:
       return size == 0 ? Answer{} : wrongSize;
     case Command::startRelay:
       return size == kNameBytes + 4 ? parseRelay(body, request) : wrongSize;

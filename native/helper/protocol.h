@@ -22,6 +22,7 @@ enum class Command : uint16_t {
   removeAddress = 4,  // address[16]
   defaultRoute = 5,   // u8 on, 0[3]
   openRaw6 = 6,       // nothing; the answer brings one descriptor
+  growBuffers = 7,    // nothing; one to `kMaxSockets` descriptors of UDP sockets come with it
   startRelay = 20,    // native interface[16] padded with 0, u8 forward, 0[3]
   openOwners = 30,    // u8 flags (1: without programs in the kernel), 0[3]; the answer brings one descriptor
 };
@@ -59,6 +60,8 @@ enum class Status : uint32_t {
 
 constexpr size_t kNameBytes = 16;
 constexpr unsigned kMaxQueues = 8;
+// One for each queue.
+constexpr unsigned kMaxSockets = kMaxQueues;
 // Each packet of the adapter carries a virtio_net_hdr, so that its user can switch offloads on.
 constexpr uint8_t kVnetHeaderFlag = 1;
 // IPv6 needs 1280 (RFC 8200 §5); an Ethernet path carries no more than 1500.

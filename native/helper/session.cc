@@ -1,5 +1,5 @@
 // The conversation: HELLO with a role, then OPEN_ADAPTER once and the rest in any order; as a server, OPEN_RAW6 once; as a relay,
-// OPEN_ADAPTER and START_RELAY, once each.
+// OPEN_ADAPTER and START_RELAY, once each, and GROW_BUFFERS.
 #include "session.h"
 
 #include <errno.h>
@@ -11,10 +11,12 @@
 #include <cstdio>
 #include <cstring>
 #include <iterator>
+#include <span>
 
 #include "../owners/process.h"
 #include "../policy/policy.h"
 #include "adapter.h"
+#include "buffers.h"
 #include "confine.h"
 #include "daemon.h"
 #include "forwarding.h"
@@ -59,14 +61,15 @@ class Session {
   // False when the client is gone or reads nothing.
   bool answer() {
     uint8_t bytes[kMaxRequest + 1];
-    // Descriptors that a client sends have no room here: the kernel closes them.
-    const ssize_t got = recv(client_, bytes, sizeof bytes, MSG_DONTWAIT);
+    // Closed at the end, whatever the command was.
+    std::vector<owners::Descriptor> came;
+    const ssize_t got = receiveFrame(client_, bytes, sizeof bytes, came);
     if (got < 0) return errno == EINTR || errno == EAGAIN;
     if (got == 0) return false;
     Request request;
     Answer answer = parseRequest(bytes, static_cast<size_t>(got), request);
     std::vector<int> fds;
-    if (answer.status == Status::ok) answer = carryOut(request, fds);
+    if (answer.status == Status::ok) answer = carryOut(request, came, fds);
     const bool sent = send(buildReply(static_cast<uint16_t>(request.command), answer), fds);
     // Handed over or of no use: from here on the device lives by the client's descriptors alone.
     if (adapter_.tried()) {
@@ -99,7 +102,7 @@ class Session {
     return {Status::system, 0, "The helper's privileges could not be given up."};
   }
 
-  Answer carryOut(const Request& request, std::vector<int>& fds) {
+  Answer carryOut(const Request& request, std::span<const owners::Descriptor> came, std::vector<int>& fds) {
     if (request.command == Command::hello) return greet(request.role);
     if (!greeted_) return {Status::badOrder, 0, "The first frame must be HELLO."};
     if ((request.command == Command::openRaw6) != (role_ == Role::server))
@@ -114,6 +117,7 @@ class Session {
     if (request.command == Command::openAdapter)
       return adapter_.open(request, role_ == Role::relay, role_ == Role::relay ? -1 : filter_.get(), forbidden().status == Status::ok, fds);
     if (!adapter_.isOpen()) return {Status::badOrder, 0, "There is no adapter yet."};
+    if (request.command == Command::growBuffers) return growBuffers(came);
     if ((request.command == Command::startRelay) != (role_ == Role::relay))
       return {Status::badOrder, 0, "This command belongs to another role."};
     if (request.command == Command::startRelay) return startRelay(request);

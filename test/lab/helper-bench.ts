@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { nativeAddon } from '../../engine/host/addon.ts';
 import type { HelperReply } from '../../engine/host/addon.ts';
+import { helperFrames } from '../../engine/host/helper-protocol.ts';
 
 export const HELPER = 'build/native/shipworm-helper';
 /** Its owner's pid is in the name, as in those of a lab, which removes what killed tests left. */
@@ -62,7 +63,7 @@ export interface Started {
   readonly pid: number;
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
-  call(frame: Uint8Array): Promise<HelperReply>;
+  call(frame: Uint8Array, passed?: readonly number[]): Promise<HelperReply>;
   /** Closes the connection and waits for the helper's end. */
   close(): Promise<void>;
 }
@@ -97,7 +98,7 @@ export function startHelper(...wrap: string[]): Started {
     pid: child.pid!,
     child,
     ended: end,
-    call: (frame) => addon.helperCall(fd, frame, 5000),
+    call: (frame, passed) => addon.helperCall(fd, frame, 5000, passed),
     close: async () => {
       addon.closeFd(fd);
       await end;
@@ -121,3 +122,16 @@ export function makeNamespace(): void {
 export function removeNamespace(): void {
   execFileSync('ip', ['netns', 'del', NAMESPACE]);
 }
+
+/** A helper that made `teredo`, and the adapter's queues. */
+export async function opened(queues = 1): Promise<{ helper: Started; fds: readonly number[] }> {
+  const helper = startHelper();
+  await helper.call(helperFrames.hello());
+  const reply = await helper.call(helperFrames.openAdapter('teredo', 1280, queues));
+  const { status, text } = statusOf(reply);
+  if (status !== 0) throw new Error(text);
+  return { helper, fds: reply.fds };
+}
+
+export const closeFds = (fds: readonly number[]): void =>
+  fds.forEach((fd) => nativeAddon().closeFd(fd));

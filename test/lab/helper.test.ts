@@ -15,26 +15,26 @@ import {
   NAMESPACE,
   HELPER,
   alive,
+  closeFds,
   closeHelpers,
   devices,
   eventually,
   ip,
   makeNamespace,
   noPrivilege,
+  opened,
   removeNamespace,
   startHelper,
   statusOf,
   tables,
   traces,
 } from './helper-bench.ts';
-import type { Started } from './helper-bench.ts';
 
 const reason = noPrivilege();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
 const ADDRESS = parseIp6('2001:0:c000:201:1234:56:7890:1')!;
 const OLD = parseIp6('2001:0:c000:201:1234:56:7890:2')!;
-const closeFds = (fds: readonly number[]): void => fds.forEach((fd) => nativeAddon().closeFd(fd));
 
 describe.skipIf(reason !== null)('the helper', () => {
   beforeAll(() => {
@@ -56,15 +56,6 @@ describe.skipIf(reason !== null)('the helper', () => {
 
   const open = (name: string, mtu = 1280, queues = 1): Uint8Array =>
     helperFrames.openAdapter(name, mtu, queues);
-
-  /** A helper that made `teredo`. */
-  async function opened(queues = 1): Promise<{ helper: Started; fds: readonly number[] }> {
-    const helper = startHelper();
-    await helper.call(helperFrames.hello());
-    const reply = await helper.call(helperFrames.openAdapter('teredo', 1280, queues));
-    expect(statusOf(reply)).toEqual({ status: 0, text: '' });
-    return { helper, fds: reply.fds };
-  }
 
   test('Miredo fault 9: an adapter that is up, with its MTU, a queue of 5,000 packets and no link-local address', async () => {
     const { helper, fds } = await opened();
@@ -207,7 +198,7 @@ describe.skipIf(reason !== null)('the helper', () => {
     ['no head', 1, new Uint8Array(3)],
     ['another magic', 1, changed(helperFrames.hello(), 0, 0)],
     ['another version', 2, changed(helperFrames.hello(), 5, 2)],
-    ['an unknown command', 3, changed(helperFrames.hello(), 7, 7)],
+    ['an unknown command', 3, changed(helperFrames.hello(), 7, 99)],
     ['an unknown role', 5, changed(helperFrames.helloServer(), 12, 9)],
     ['a change of role', 4, helperFrames.helloServer()],
     ['another role’s command', 4, helperFrames.openRaw6()],
@@ -217,6 +208,7 @@ describe.skipIf(reason !== null)('the helper', () => {
     ['a frame too long', 1, new Uint8Array(60_000)],
     ['an address before the adapter', 4, helperFrames.setAddress(ADDRESS, true)],
     ['a route before the adapter', 4, helperFrames.defaultRoute(true)],
+    ['buffers before the adapter', 4, helperFrames.growBuffers()],
     ['a small MTU', 5, open('teredo', 1279)],
     ['a large MTU', 5, open('teredo', 1501)],
     ['no queue', 5, open('teredo', 1280, 0)],
@@ -273,6 +265,7 @@ describe.skipIf(reason !== null)('the helper', () => {
       helperFrames.defaultRoute(true),
       helperFrames.helloServer(),
       helperFrames.openRaw6(),
+      helperFrames.growBuffers(),
       // Wrong twice: no single changed byte makes it an adapter, with which the helper would rightly go.
       open('.', 0),
     ];

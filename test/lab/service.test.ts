@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openDatapath } from '../../engine/host/linux-datapath.ts';
 import { Lab, NATIVE, noLab, SERVER } from './kit/lab.ts';
 import type { Program } from './kit/processes.ts';
 import {
@@ -26,6 +27,23 @@ const identity = (uid: number): string[] => [
   '--clear-groups',
   '--inh-caps=-all',
 ];
+
+/** What a process with all capabilities gets here; in some containers that is no more than others get. */
+function buffersOfRoot(): Record<string, number> {
+  const datapath = openDatapath({
+    adapter: null,
+    bind: { ip: 0x7f000001, port: 0 },
+    validMs: 1,
+    offloads: false,
+    onUpcalls: () => undefined,
+    onFailed: (error) => {
+      throw error;
+    },
+  });
+  const { receiveBufferBytes, sendBufferBytes } = datapath.counters();
+  datapath.close();
+  return { receiveBufferBytes: receiveBufferBytes!, sendBufferBytes: sendBufferBytes! };
+}
 
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
@@ -93,6 +111,9 @@ describe.skipIf(reason !== null)('an ordinary user with the helper as a service'
     expect(statSync(place.control)).toMatchObject({ uid: USER });
     expect(statSync(place.control).mode & 0o777).toBe(0o600);
     await answers(lab, lab.home1, NATIVE);
+    // The helper gives its socket what root may have, whatever net.core.rmem_max allows a user.
+    const { counters } = await client.status();
+    expect(counters.datapath).toMatchObject(buffersOfRoot());
     // Only the user may ask it.
     const ask = (uid: number): Promise<{ code: number | null; err: string }> =>
       lab.run(lab.home1.space, ...as(uid, SHIPWORM, 'status', '--control', place.control));

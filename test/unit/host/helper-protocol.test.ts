@@ -42,6 +42,7 @@ test('each frame has the bytes that native/helper/protocol.h states', () => {
     '53575048' + '0001' + '0001' + '00000004' + '02000000',
   );
   expect(hex(helperFrames.openRaw6())).toBe('53575048' + '0001' + '0006' + '00000000');
+  expect(hex(helperFrames.growBuffers())).toBe('53575048' + '0001' + '0007' + '00000000');
   expect(hex(helperFrames.defaultRoute(false))).toBe(
     '53575048' + '0001' + '0005' + '00000004' + '00000000',
   );
