@@ -29,7 +29,7 @@ const GSO_ECN = 0x80;
 const TIMESTAMPS = Buffer.from('0101080a0000000100000002', 'hex');
 
 let tool: OffloadTool;
-beforeAll(() => void (tool = new OffloadTool()), 60_000);
+beforeAll(() => void (tool = new OffloadTool()), 240_000);
 afterAll(() => tool.close());
 
 const payload = (bytes: number, seed = 1): Uint8Array =>
