@@ -1,5 +1,4 @@
 // Module host/linux is the Host of Linux: TUN through the helper, the native datapath, DNS, and network changes by netlink.
-import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
@@ -26,6 +25,7 @@ import type {
   ProbeSocket,
   UpnpGateway,
 } from './probe-types.ts';
+import { RandomPool } from './random.ts';
 import { findUpnp } from './upnp.ts';
 import { HostError } from './types.ts';
 import type {
@@ -59,7 +59,7 @@ const DNS_TEXTS: Record<string, string> = {
 
 /** One per process. */
 export class LinuxHost implements Host, ServerHost, RelayHost, OwnersHost, ProbeHost {
-  readonly random = { bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)) };
+  readonly random = new RandomPool();
   private readonly timers = new BootTimers({
     now: () => this.now(),
     watchClock: (callback) => nativeAddon().watchClock(callback),
