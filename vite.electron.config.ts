@@ -1,6 +1,7 @@
 // Bundles the desktop app's main process and its preload script: one CommonJS file each, for the oldest Node among the runtimes.
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vite';
+import { absentParts } from './vite.absent.ts';
 
 /** One of the two; `SHIPWORM_BUNDLE` says which. */
 const name = process.env['SHIPWORM_BUNDLE'] === 'preload' ? 'preload' : 'main';
@@ -10,19 +11,8 @@ const { devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as 
 };
 const [pinned] = /\d+/.exec(devDependencies.electron)!;
 
-/** Parts that a library tries to load and does without; a module of that name anywhere on the machine must not be taken for one. */
-const ABSENT = ['usocket', 'x11'];
-
 export default defineConfig({
-  plugins: [
-    {
-      name: 'absent',
-      enforce: 'pre',
-      resolveId: (id) => (ABSENT.includes(id) ? `\0absent:${id}` : null),
-      load: (id) =>
-        id.startsWith('\0absent:') ? `throw new Error('${id.slice(8)} is not there');` : null,
-    },
-  ],
+  plugins: [absentParts],
   define: { __PINNED_ELECTRON__: JSON.stringify(pinned) },
   build: {
     ssr: `electron/${name}.ts`,

@@ -1,7 +1,7 @@
 // Module cli/query asks what is running: `shipworm status`, `reload`, `peers` and `ping`.
 import type { Command } from 'commander';
 import type { PeerEntry, RelayStatus, ServerStatus, Status } from '../engine/service/api.ts';
-import { callService, callStatus } from '../engine/service/control-client.ts';
+import { callService, callStatus, PATIENT_MS } from '../engine/service/control-client.ts';
 import { ServiceError } from '../engine/service/errors.ts';
 import { controlCandidates } from '../engine/service/paths.ts';
 import { reloadText } from '../engine/service/reload.ts';
@@ -170,7 +170,9 @@ function serverText({ primary, secondary, port, nativePings, counters }: ServerS
 }
 
 export async function reload(options: QueryOptions): Promise<void> {
-  const result = await ask(callService([(await theOne(options, ANY)).path], 'reload', {}));
+  const result = await ask(
+    callService([(await theOne(options, ANY)).path], 'reload', {}, PATIENT_MS),
+  );
   if (options.json) printJson(result);
   else print(reloadText(result));
 }

@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { callService } from '../engine/service/control-client.ts';
 import { ServiceError } from '../engine/service/errors.ts';
-import { configPaths } from '../engine/service/paths.ts';
 import { reportWithoutClient } from '../engine/service/report/report.ts';
 import { SettingsStore } from '../engine/service/settings-store.ts';
 import { EXIT, Exit, print } from './output.ts';
@@ -36,16 +35,10 @@ async function report(file: string | undefined, options: QueryOptions): Promise<
   print(`Written to ${file}. Read it before you send it to anybody.`);
 }
 
-function withoutClient(error: unknown, options: QueryOptions): string {
+async function withoutClient(error: unknown, options: QueryOptions): Promise<string> {
   const none = error instanceof ServiceError && error.code === 'not-running';
   if (!none || options.control !== undefined) throw error;
-  const places = { defaults: configPaths(), overrides: {} };
-  const store = new SettingsStore({ places, runs: false, onChange: () => undefined });
-  try {
-    store.read();
-  } catch {
-    // The report says what is wrong with them.
-  }
+  const store = await SettingsStore.idle();
   return reportWithoutClient(store.state(), error.message);
 }
 

@@ -3,10 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { CallName, CallResult, Params } from '../engine/service/api.ts';
-import { callService } from '../engine/service/control-client.ts';
+import { callService, PATIENT_MS } from '../engine/service/control-client.ts';
 import { ServiceError } from '../engine/service/errors.ts';
 import { performCall } from '../engine/service/perform.ts';
-import { configPaths } from '../engine/service/paths.ts';
 import type {
   SettingRow,
   SettingsChange,
@@ -25,14 +24,16 @@ function call<C extends SettingsCall>(
   name: C,
   params: Params<C>,
 ): Promise<CallResult<C>> {
-  const asked = callService(paths(options), name, params).catch(async (error: unknown) => {
-    const none = error instanceof ServiceError && error.code === 'not-running';
-    if (!none || options.control !== undefined) throw error;
-    const places = { defaults: configPaths(), overrides: {} };
-    const store = new SettingsStore({ places, runs: false, onChange: () => undefined });
-    store.read();
-    return (await performCall(store.api, name, params)) as CallResult<C>;
-  });
+  const asked = callService(paths(options), name, params, PATIENT_MS).catch(
+    async (error: unknown) => {
+      const none = error instanceof ServiceError && error.code === 'not-running';
+      if (!none || options.control !== undefined) throw error;
+      const store = await SettingsStore.idle();
+      // What is wrong with the files is said.
+      store.read();
+      return (await performCall(store.api, name, params)) as CallResult<C>;
+    },
+  );
   return ask(asked);
 }
 
@@ -131,7 +132,23 @@ function valueText({ value, secret }: SettingRow): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function settingsText({ file, error, rows }: SettingsState): string {
+/** Where `clientId` and `key` are. */
+const IDENTITY: Readonly<Record<SettingsState['identity'], string | null>> = {
+  keychain: 'clientId and key are kept in the desktop’s keychain, not in the file.',
+  locked:
+    'clientId and key are in the desktop’s keychain, which is locked, so they are not in use; unlock it, and then: shipworm reload',
+  failed:
+    'The desktop’s keychain can’t be used (the log says why), so clientId and key are not known.',
+  file: 'There is no keychain in this session: clientId and key are kept in the file, which its owner alone may read.',
+  'file-locked':
+    'clientId and key stay in the file while the desktop’s keychain is locked; unlock it, and then: shipworm reload',
+  'file-stays':
+    'clientId and key stay in the file, because they could not be moved to the desktop’s keychain; the log says why.',
+  elsewhere: null,
+};
+
+function settingsText({ file, error, rows, identity }: SettingsState): string {
+  const where = IDENTITY[identity];
   return [
     table([
       ['SETTING', 'VALUE', 'FROM'],
@@ -143,6 +160,7 @@ function settingsText({ file, error, rows }: SettingsState): string {
     ]),
     '',
     ...(error === null ? [] : [error]),
+    ...(where === null ? [] : [where]),
     `Changes are written to ${file}`,
   ].join('\n');
 }

@@ -1,7 +1,7 @@
 // Module electron/notification-service speaks with the desktop's own notification service, whose notifications have buttons (Desktop Notifications Specification 1.2).
 import { pathToFileURL } from 'node:url';
 import type { Message } from 'dbus-next';
-import { SessionBus } from './session-bus.ts';
+import { SessionBus } from '../engine/service/session-bus.ts';
 
 const SERVICE = {
   destination: 'org.freedesktop.Notifications',

@@ -1,8 +1,8 @@
 // Module electron/panel says what the session's panel is: whether it has a place for our icon, and whether it is dark.
 import { readFileSync } from 'node:fs';
 import type { Message } from 'dbus-next';
-import { SessionBus, unwrapped } from './session-bus.ts';
-import type { Place } from './session-bus.ts';
+import { SessionBus, unwrapped } from '../engine/service/session-bus.ts';
+import type { Place } from '../engine/service/session-bus.ts';
 import { isSelectionOwned } from './x-selection.ts';
 
 /** StatusNotifierItem specification, "StatusNotifierWatcher"; a host is what draws the icons. */

@@ -115,8 +115,8 @@ function newest(paths) {
 
 function buildCli() {
   const bundle = join(root, 'build', 'cli.mjs');
-  const inputs = ['cli', 'engine', 'vite.cli.config.ts', 'package.json'].map((path) =>
-    join(root, path),
+  const inputs = ['cli', 'engine', 'vite.cli.config.ts', 'vite.absent.ts', 'package.json'].map(
+    (path) => join(root, path),
   );
   if (existsSync(bundle) && statSync(bundle).mtimeMs > newest(inputs)) return;
   const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
@@ -142,8 +142,8 @@ function keepCompiled(bundle) {
 /** The bundles of the desktop app: main process, preload script, window. */
 export function buildApp() {
   const app = join(root, 'build', 'app');
-  const inputs = ['electron', 'renderer', 'engine', 'assets', 'package.json'].map((path) =>
-    join(root, path),
+  const inputs = ['electron', 'renderer', 'engine', 'assets', 'vite.absent.ts', 'package.json'].map(
+    (path) => join(root, path),
   );
   const bundles = ['main.cjs', 'preload.cjs', join('renderer', 'index.html')].map((name) =>
     join(app, name),

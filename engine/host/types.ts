@@ -44,6 +44,8 @@ export type HostErrorCode =
   | 'program-missing'
   | 'program-no-file'
   | 'program-not-executable'
+  | 'keychain-locked'
+  | 'keychain-failed'
   | 'platform';
 
 /** A program on disk, in the words of gate/types. */

@@ -8,6 +8,8 @@ import type { MetricsEndpoint } from './metrics-server.ts';
 import { mergeSettings } from './judge.ts';
 import { readPolicy } from './policy.ts';
 import type { MachinePolicy } from './policy.ts';
+import { IDENTITY, KEYCHAIN } from './identity.ts';
+import type { Identity } from './identity.ts';
 import { fileSchema, withDefaults } from './settings-schema.ts';
 import type { FileSettings } from './settings-schema.ts';
 
@@ -57,6 +59,8 @@ export interface SettingsPlaces {
   readonly overrides: FileSettings;
   /** What gave `overrides`. */
   readonly overriddenBy?: string;
+  /** What the user's keychain keeps: over all files but his own. */
+  readonly kept?: Partial<Identity> | null;
 }
 
 /** The record that leads to this PC, who keeps it, and by which key it is changed. */
@@ -93,6 +97,7 @@ export const TUNNEL_SETTINGS = [
   'port',
   'refreshRate',
   'intervalSearch',
+  'credentials',
 ] as const;
 /** What a running client takes. `exposeAll` only to close: what opens everything is begun anew. */
 export const LIVE_CLIENT_SETTINGS = [
@@ -103,7 +108,7 @@ export type LiveClientSettings = Pick<Settings, (typeof LIVE_CLIENT_SETTINGS)[nu
 
 /** A client's settings; see `mergeSettings`. The policy rules over all; `needsServer` false: it may name none. Throws ServiceError 'bad-config' with one line for each fault. */
 export function readSettings(
-  { defaults, explicit, overrides, overriddenBy }: SettingsPlaces,
+  { defaults, explicit, overrides, overriddenBy, kept }: SettingsPlaces,
   policy: MachinePolicy = readPolicy(),
   needsServer = true,
 ): Settings {
@@ -111,6 +116,13 @@ export function readSettings(
   const sources: Record<string, string> = {};
   const by = overriddenBy ?? 'command line';
   const merged = mergeSettings(fileSchema, defaults, explicit, overrides, faults, sources, by);
+  const nearer = [by, defaults.at(-1)];
+  for (const name of IDENTITY) {
+    const value = kept?.[name];
+    if (value === undefined || nearer.includes(sources[name])) continue;
+    merged[name] = value;
+    sources[name] = KEYCHAIN;
+  }
   const settings = complete(
     { ...merged, ...policy.settings },
     policy,

@@ -15,6 +15,8 @@ import { onLine } from './lines.ts';
 /** A status with 10,000 peers fits. */
 const MAX_LINE = 16 * 1024 * 1024;
 const CALL_MS = 5_000;
+/** For calls that may have the person asked by the keychain. */
+export const PATIENT_MS = 75_000;
 
 /**
  * Makes one call to the first of `paths` where somebody listens. Rejects with ServiceError: 'not-running' when nobody does,

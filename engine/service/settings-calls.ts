@@ -28,6 +28,19 @@ const settingsStateSchema = z.object({
   /** Why the files can't be used as they are; what is shown is what was read before. */
   error: z.string().nullable(),
   rows: z.array(settingRowSchema),
+  /**
+   * Where `clientId` and `key` are, or would be: in the desktop's keychain; there, but `locked` or `failed`, and therefore not in use; in the
+   * file, because there is no keychain, or because it is locked, or because they could not be moved; elsewhere, as their rows say.
+   */
+  identity: z.enum([
+    'keychain',
+    'locked',
+    'failed',
+    'file',
+    'file-locked',
+    'file-stays',
+    'elsewhere',
+  ]),
 });
 
 /** Names of settings that are in force now, and of those that wait for the next start. */
@@ -43,6 +56,8 @@ export const settingsCalls = {
     params: z.strictObject({ values: z.record(z.string().min(1).max(64), z.unknown()) }),
     result: settingsChangeSchema,
   },
+  /** Has the keychain ask the person to unlock it, once, and takes what it keeps of the identity, or moves that there. */
+  unlockKeychain: { params: z.strictObject({}), result: settingsStateSchema },
   /** JSON text of what the files set, without secrets. */
   exportSettings: { params: z.strictObject({}), result: z.object({ document: z.string() }) },
   /**

@@ -195,4 +195,6 @@ export const LIVE_NAMES: ReadonlySet<string> = new Set([
   'port',
   'refreshInterval',
   'intervalSearch',
+  'clientId',
+  'key',
 ]);

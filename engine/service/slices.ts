@@ -246,7 +246,7 @@ export function emptySnapshot(reason: Status['reason'], log: readonly LogRow[]):
     },
     own: { report: null, running: null },
     knownPcs: [],
-    settings: { file: '', error: null, rows: [] },
+    settings: { file: '', error: null, rows: [], identity: 'file' },
     capture: {
       ...{ running: false, packets: 0, bytes: 0, dropped: 0, limitBytes: 0 },
       ...{ startedAt: null, end: null, text: null },

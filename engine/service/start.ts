@@ -166,10 +166,16 @@ export async function startClient(
   const host = createHost();
   const feed = given.feed ?? new SliceFeed();
   const hooks = feed.wrap(given);
-  const store = new SettingsStore({ places, runs: true, onChange: () => hooks.onChange?.() });
+  const store = new SettingsStore({
+    places,
+    runs: true,
+    onChange: () => hooks.onChange?.(),
+    log: hooks.log,
+  });
+  await store.look(true);
   const settings = store.read();
   const reread = (): Settings => store.read();
-  const { log, reload } = reloadable(
+  const { log, reload: reloadFiles } = reloadable(
     settings,
     { log: hooks.log, reread },
     LIVE_CLIENT_SETTINGS,
@@ -179,7 +185,11 @@ export async function startClient(
   );
   let service: ClientService | null = null;
   let judge: () => Promise<void> = () => Promise.resolve();
-  store.attach(reload);
+  store.attach(reloadFiles);
+  const reload = async (): Promise<ReloadResult> => {
+    await store.look(true);
+    return reloadFiles();
+  };
   const path = settings.control ?? controlPath();
   // Said first: an adapter in use would only be the consequence.
   await removeLeftover(path);
@@ -230,7 +240,7 @@ export async function startClient(
     });
     service = running;
     const metrics = await start(running, settings);
-    const stopWatching = watchPolicy(() => void reload().catch(() => undefined));
+    const stopWatching = watchPolicy(() => void reloadFiles().catch(() => undefined));
     const around = aroundClient({
       ...{ host, service: running, state, hooks },
       get settings() {
@@ -239,11 +249,9 @@ export async function startClient(
     });
     const hook = told.api(() => running.summary());
     const offered = { ...running.api, ...around, ...store.api, ...hook, reload };
-    const { dnsKey } = settings.given;
-    const secrets = [...Object.values(settings.credentials ?? {}), ...(dnsKey ? [dnsKey] : [])];
     const api: Api = {
       ...offered,
-      ...reportApi({ api: offered, log: () => feed.log.list(), secrets }),
+      ...reportApi({ api: offered, log: () => feed.log.list(), secrets: () => store.secrets }),
     };
     const status = (): Status => running.status();
     feed.attach(api, status);

@@ -21,6 +21,11 @@ export const TOLD = [
   'name-updated',
   'name-not-updated',
   'reloaded',
+  'keychain-asked',
+  'keychain-locked',
+  'keychain-failed',
+  'identity-moved',
+  'identity-stays',
 ] as const;
 
 /** What happened, by its code, and with what. */

@@ -56,6 +56,10 @@ export const en = {
       'This system has no TUN device, which the adapter is made of. Ask whoever runs this PC to load the module "tun".',
     'adapter-busy':
       'There is an adapter of that name already. Choose another name in the settings.',
+    'keychain-locked':
+      'Nothing was changed: your desktop’s keychain is locked. Unlock it, and try again.',
+    'keychain-failed':
+      'Nothing was changed: your desktop’s keychain can’t be used; the log says why.',
     'port-taken': 'Another program uses that UDP port. Choose another one in the settings, or 0.',
     'bind-failed':
       'That UDP port can’t be used here. Choose another one above 1023 in the settings, or 0.',
@@ -149,6 +153,10 @@ export const ja: Same<typeof en> = {
     'no-tun':
       'アダプターの元になる TUN デバイスがありません。モジュール「tun」の読み込みを PC の管理者に頼んでください。',
     'adapter-busy': '同じ名前のアダプターがすでにあります。設定で別の名前を選んでください。',
+    'keychain-locked':
+      '何も変更していません：デスクトップのキーチェーンがロックされています。解除してからもう一度試してください。',
+    'keychain-failed':
+      '何も変更していません：デスクトップのキーチェーンを使えません。理由はログにあります。',
     'port-taken':
       'その UDP ポートは別のプログラムが使っています。設定で別のポートか 0 を選んでください。',
     'bind-failed':

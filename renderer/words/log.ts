@@ -40,6 +40,14 @@ export const en = {
   'name-updated': '{{name}} leads to {{address}} now, says {{server}}.',
   'name-not-updated':
     '{{name}} could not be updated at {{server}} ({{failure}}). It is tried again in {{seconds}} s.',
+  'keychain-asked':
+    'Your identity for secure qualification is in the keychain, which asks you to unlock it.',
+  'keychain-locked':
+    'The keychain stayed locked: the tunnel qualifies without your identity. Unlock it under Settings.',
+  'keychain-failed': 'The keychain can’t be used: {{failure}}',
+  'identity-moved':
+    'Your identity for secure qualification was moved from {{file}} to the keychain.',
+  'identity-stays': 'Your identity for secure qualification stays in {{file}}: {{failure}}',
   reloaded: 'The configuration was read anew.',
   reloadedNow: 'In force: {{applied}}.',
   reloadedLater: 'Waiting for the next start: {{needRestart}}.',
@@ -83,6 +91,13 @@ export const ja: Same<typeof en> = {
   'name-updated': '{{name}} は {{address}} を指すようになりました（{{server}}）。',
   'name-not-updated':
     '{{name}} を {{server}} で更新できませんでした（{{failure}}）。{{seconds}} 秒後にもう一度試します。',
+  'keychain-asked':
+    '安全な資格確認の識別情報はキーチェーンにあり、キーチェーンがロックの解除を求めています。',
+  'keychain-locked':
+    'キーチェーンはロックされたままです。識別情報なしで資格を確認します。設定画面で解除できます。',
+  'keychain-failed': 'キーチェーンを使えません：{{failure}}',
+  'identity-moved': '安全な資格確認の識別情報を {{file}} からキーチェーンに移しました。',
+  'identity-stays': '安全な資格確認の識別情報は {{file}} に残っています：{{failure}}',
   reloaded: '設定を読み直しました。',
   reloadedNow: '有効になったもの：{{applied}}。',
   reloadedLater: '次の開始を待つもの：{{needRestart}}。',

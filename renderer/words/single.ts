@@ -37,7 +37,24 @@ export const en = {
   secret: {
     unset: 'No identity is set. The tunnel qualifies without one.',
     set: 'An identity is set. It is never shown, exported or reported.',
-    kept: 'It is kept in {{file}}, without a password; whoever can read that file has it.',
+    place: {
+      keychain: 'Your desktop’s keychain keeps it; no file has it.',
+      locked:
+        'Your desktop’s keychain keeps it, but is locked: the tunnel qualifies without it until you unlock that.',
+      failed: 'Your desktop’s keychain can’t be used, so it is not known; the log says why.',
+      file: 'There is no keychain in this session, so {{file}} keeps it, which only you may read.',
+      'file-locked':
+        '{{file}} keeps it until you unlock your desktop’s keychain; then it moves there.',
+      'file-stays':
+        '{{file}} keeps it, because it could not be moved to your desktop’s keychain; the log says why.',
+      elsewhere: 'It comes from {{file}}.',
+    },
+    would: {
+      keychain: 'Your desktop’s keychain would keep it, and no file.',
+      file: 'There is no keychain in this session, so {{file}} would keep it, which only you may read.',
+    },
+    locked: 'An identity is set, and locked.',
+    unlock: 'Unlock…',
     change: 'Change…',
     save: 'Save the identity',
     forget: 'Forget it',
@@ -154,7 +171,25 @@ export const ja: Same<typeof en> = {
   secret: {
     unset: '識別情報は設定されていません。なしで資格確認を行います。',
     set: '識別情報が設定されています。表示も書き出しも報告もされません。',
-    kept: '{{file}} にパスワードなしで保存されます。そのファイルを読める人は手に入れられます。',
+    place: {
+      keychain: 'デスクトップのキーチェーンが保管しています。ファイルには残りません。',
+      locked:
+        'デスクトップのキーチェーンにありますが、ロックされています。解除するまで、トンネルは識別情報なしで資格を確認します。',
+      failed:
+        'デスクトップのキーチェーンを使えないため、識別情報が分かりません。理由はログにあります。',
+      file: 'このセッションにはキーチェーンがないため、あなただけが読める {{file}} に保存されています。',
+      'file-locked':
+        'デスクトップのキーチェーンのロックを解除するまで {{file}} に保存されています。解除すると移ります。',
+      'file-stays':
+        'デスクトップのキーチェーンに移せなかったため、{{file}} に保存されています。理由はログにあります。',
+      elsewhere: '{{file}} で設定されています。',
+    },
+    would: {
+      keychain: 'デスクトップのキーチェーンが保管します。ファイルには残りません。',
+      file: 'このセッションにはキーチェーンがないため、あなただけが読める {{file}} に保存されます。',
+    },
+    locked: '識別情報が設定されていますが、ロックされています。',
+    unlock: 'ロックを解除…',
     change: '変更…',
     save: '識別情報を保存',
     forget: '消去',

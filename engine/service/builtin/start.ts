@@ -8,7 +8,7 @@ import { removeLeftover } from '../control-server.ts';
 import { aroundClient } from '../around.ts';
 import { NOTHING_TOLD } from '../hook/state.ts';
 import { ServiceError } from '../errors.ts';
-import { configPaths, controlPath } from '../paths.ts';
+import { controlPath } from '../paths.ts';
 import { reportApi } from '../report/report.ts';
 import { SettingsStore } from '../settings-store.ts';
 import { SliceFeed } from '../slice-feed.ts';
@@ -43,6 +43,7 @@ export async function startBuiltIn(
 ): Promise<RunningBuiltIn> {
   const feed = options.feed ?? new SliceFeed();
   const hooks = feed.wrap(given);
+  const store = await SettingsStore.idle(() => hooks.onChange?.());
   const path = options.control === undefined ? controlPath() : options.control;
   if (path !== null) await removeLeftover(path);
   const control = path === null ? null : await openControl(path, targetUser());
@@ -65,21 +66,11 @@ export async function startBuiltIn(
     forget: (id) => keeper.input({ kind: 'forget', id }),
   });
   await client.start();
-  const store = new SettingsStore({
-    places: { defaults: configPaths(), overrides: {} },
-    runs: false,
-    onChange: () => hooks.onChange?.(),
-  });
-  try {
-    store.read();
-  } catch {
-    // Its state says so; nothing here runs by these settings.
-  }
   const around = aroundClient({ host, settings, service: client, state: network.state, hooks });
   const offered = { ...timed(network, { ...client.api, ...around }), ...store.api };
   const api = {
     ...offered,
-    ...reportApi({ api: offered, log: () => feed.log.list(), secrets: [] }),
+    ...reportApi({ api: offered, log: () => feed.log.list(), secrets: () => [] }),
     ...networkApi(network),
     ...tellsNobody,
     reload: refuseReload,

@@ -32,7 +32,7 @@ type Asked = Pick<
 export interface ReportSource {
   readonly api: Asked;
   readonly log: () => readonly LogRow[];
-  readonly secrets: readonly string[];
+  readonly secrets: () => readonly string[];
 }
 
 const HEAD =
@@ -42,7 +42,7 @@ const HEAD =
 export function reportApi(source: ReportSource): Pick<Api, keyof typeof reportCalls> {
   return {
     report: async () => {
-      const redactor = new Redactor(personal(source.secrets));
+      const redactor = new Redactor(personal(source.secrets()));
       return { text: written(await gathered(source, redactor), redactor) };
     },
   };

@@ -2,6 +2,7 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
+import { call } from '../../app/calls.ts';
 import { shortPath, useSlice } from '../../app/store.ts';
 import { Button } from '../../parts/button.tsx';
 import { Field } from '../../parts/field.tsx';
@@ -49,29 +50,59 @@ function SecureForm({ onDone }: { onDone: () => void }): ReactElement {
 export function Secure(): ReactElement {
   const { t } = useTranslation();
   const write = useWrite();
-  const { rows, file } = useSlice('settings');
+  const refusal = useRefusal();
+  const { rows, file, identity } = useSlice('settings');
   const [open, setOpen] = useState(false);
-  const row = rows.find(({ name }) => name === 'clientId');
+  const [asking, setAsking] = useState(false);
+  const [wrong, setWrong] = useState<string | null>(null);
+  const row = rows.find(({ name }) => name === 'key');
   const set = row?.value === true;
-  const here = set && row.source === file;
-  const ruled = row !== undefined && isRuled(row);
+  const locked = identity === 'locked';
+  const where = { file: shortPath(identity === 'elsewhere' ? (row?.source ?? '') : file) };
+  const future = !set && (identity === 'keychain' || identity === 'file');
+  const unlock = async (): Promise<void> => {
+    setAsking(true);
+    await call('unlockKeychain', {});
+    setAsking(false);
+  };
+  const forget = async (): Promise<void> => {
+    const refused = await write({ clientId: null, key: null });
+    setWrong(refused && refusal(refused));
+  };
   return (
     <Card title={t('single.groups.secure')}>
       <Line
-        title={set ? t('single.secret.set') : t('single.secret.unset')}
-        text={t('single.secret.kept', { file: shortPath(set && !here ? row.source : file) })}
+        title={t(`single.secret.${locked ? 'locked' : set ? 'set' : 'unset'}`)}
+        text={
+          future
+            ? t(`single.secret.would.${identity}`, where)
+            : t(`single.secret.place.${identity}`, where)
+        }
       >
-        {here && (
-          <Button kind="quiet" danger onPress={() => void write({ clientId: null, key: null })}>
+        {(locked || (set && identity !== 'elsewhere')) && (
+          <Button kind="quiet" danger onPress={() => void forget()}>
             {t('single.secret.forget')}
           </Button>
         )}
         {!open && (
-          <Button disabled={ruled} onPress={() => setOpen(true)}>
+          <Button
+            disabled={identity === 'elsewhere' && row !== undefined && isRuled(row)}
+            onPress={() => setOpen(true)}
+          >
             {t('single.secret.change')}
           </Button>
         )}
+        {(locked || identity === 'file-locked') && (
+          <Button disabled={asking} onPress={() => void unlock()}>
+            {t('single.secret.unlock')}
+          </Button>
+        )}
       </Line>
+      {wrong !== null && (
+        <p className="wrong" role="alert">
+          {wrong}
+        </p>
+      )}
       {open && <SecureForm onDone={() => setOpen(false)} />}
     </Card>
   );

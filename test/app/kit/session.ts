@@ -21,17 +21,21 @@ const isRoot = process.getuid!() === 0;
 /** Room for the largest window that is looked at. */
 const SCREEN = '1700x1100x24';
 
-export interface Session {
+/** A session as a terminal has it: the user, a home, and a bus. */
+export interface Place {
   readonly folder: string;
   readonly home: string;
-  readonly display: string;
   readonly bus: string;
   /** Where a system bus would be; there is none unless somebody starts one. */
   readonly systemBus: string;
   readonly env: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+export interface Session extends Place {
+  readonly display: string;
   /** Words before a command that bring it onto another machine's files. */
   readonly enter?: readonly string[];
-  close(): Promise<void>;
 }
 
 // The script is plain JavaScript, so its types are said here.
@@ -68,8 +72,8 @@ export function busCommand(folder: string, name: string, address: string): strin
   return ['dbus-daemon', `--config-file=${config}`, '--nofork', '--print-address=1'];
 }
 
-/** Throws when screen or bus can't be had. */
-export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
+/** Throws when the bus can't be had. */
+export async function openPlace(language = 'en_US.UTF-8'): Promise<Place> {
   const folder = mkdtempSync(join(tmpdir(), 'shipworm-app-'));
   chmodSync(folder, 0o755);
   const [home, run] = [join(folder, 'home'), join(folder, 'run')];
@@ -82,47 +86,53 @@ export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
     ['group', `guest:x:${GUEST}:`],
   ] as const)
     writeFileSync(join(folder, file), `${readFileSync(`/etc/${file}`, 'utf8')}${line}\n`);
-  const started: ChildProcess[] = [];
+  const systemBus = `unix:path=${join(run, 'system-bus')}`;
+  const env = {
+    HOME: home,
+    XDG_RUNTIME_DIR: run,
+    XDG_CONFIG_HOME: join(home, '.config'),
+    LANG: language,
+    PATH: process.env['PATH']!,
+    // Accessibility's own bus would be started for each program.
+    NO_AT_BRIDGE: '1',
+    DBUS_SYSTEM_BUS_ADDRESS: systemBus,
+  };
+  const daemon = busCommand(folder, 'session-bus', `unix:path=${join(run, 'bus')}`);
+  const [command, ...words] = [...asGuest(folder), ...daemon];
+  const child = spawn(command!, words, { stdio: ['ignore', 'pipe', 'inherit'], env });
   const close = async (): Promise<void> => {
-    for (const child of started.reverse()) await ended(child);
+    await ended(child);
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const screen = ['Xvfb', '-displayfd', '1', '-screen', '0', SCREEN, '-nolisten', 'tcp'];
-    const xvfb = spawn(screen[0]!, screen.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
-    started.push(xvfb);
-    const display = `:${await firstLine(xvfb)}`;
-    const systemBus = `unix:path=${join(run, 'system-bus')}`;
-    const env = {
-      HOME: home,
-      XDG_RUNTIME_DIR: run,
-      XDG_CONFIG_HOME: join(home, '.config'),
-      DISPLAY: display,
-      LANG: language,
-      PATH: process.env['PATH']!,
-      // Accessibility's own bus would be started for each program.
-      NO_AT_BRIDGE: '1',
-      DBUS_SYSTEM_BUS_ADDRESS: systemBus,
-    };
-    const daemon = busCommand(folder, 'session-bus', `unix:path=${join(run, 'bus')}`);
-    const [command, ...words] = [...asGuest(folder), ...daemon];
-    const bus = spawn(command!, words, {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env,
-    });
-    started.push(bus);
-    const address = await firstLine(bus);
+    const bus = await firstLine(child);
     return {
-      folder,
-      home,
-      display,
-      bus: address,
-      systemBus,
-      env: { ...env, DBUS_SESSION_BUS_ADDRESS: address },
-      close,
+      ...{ folder, home, bus, systemBus, close },
+      env: { ...env, DBUS_SESSION_BUS_ADDRESS: bus },
     };
   } catch (error) {
     await close();
+    throw error;
+  }
+}
+
+/** Throws when screen or bus can't be had. */
+export async function openSession(language = 'en_US.UTF-8'): Promise<Session> {
+  const screen = ['Xvfb', '-displayfd', '1', '-screen', '0', SCREEN, '-nolisten', 'tcp'];
+  const xvfb = spawn(screen[0]!, screen.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const display = `:${await firstLine(xvfb)}`;
+    const place = await openPlace(language);
+    return {
+      ...{ ...place, display },
+      env: { ...place.env, DISPLAY: display },
+      close: async () => {
+        await place.close();
+        await ended(xvfb);
+      },
+    };
+  } catch (error) {
+    await ended(xvfb);
     throw error;
   }
 }

@@ -117,8 +117,9 @@ describe('a change', () => {
   it('of what goes together alone is taken together, and never shown', async () => {
     const store = open();
     await set(store, { clientId: 'me', key: 'hidden' });
-    expect(row(store, 'key')).toMatchObject({ value: null, waiting: true });
+    expect(row(store, 'key')).toMatchObject({ value: true, waiting: false });
     expect(row(open(), 'key').value).toBe(true);
+    expect(JSON.stringify(store.state())).not.toContain('hidden');
   });
 
   it('of what the command line sets is refused', async () => {

@@ -1,4 +1,6 @@
-// Module electron/session-bus asks programs of the desktop's session over its message bus, and hears what they say.
+// Module host/session-bus asks programs of the desktop's session over its message bus, and hears what they say.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type * as dbus from 'dbus-next';
 import type { Message, MessageBus } from 'dbus-next';
 
@@ -26,6 +28,14 @@ const BUS: Place = {
 /** Who does not answer is not there. The bus may have to start it first. */
 const ANSWER_MS = 5_000;
 
+/** Where this session's bus is; null: there is none. */
+function address(): string | null {
+  const { DBUS_SESSION_BUS_ADDRESS: named, XDG_RUNTIME_DIR: run } = process.env;
+  if (named) return named;
+  const usual = run ? join(run, 'bus') : '';
+  return existsSync(usual) ? `unix:path=${usual}` : null;
+}
+
 export class SessionBus {
   readonly library: Library;
   private readonly bus: MessageBus;
@@ -38,9 +48,11 @@ export class SessionBus {
 
   /** Null where the session has no bus, or one that can't be reached. `onEnd`: it is gone, and was not closed from here. */
   static async open(onEnd: () => void): Promise<SessionBus | null> {
+    const busAddress = address();
+    if (busAddress === null) return null;
     try {
       const { default: library } = await import('dbus-next');
-      const opened = new SessionBus(library, library.sessionBus());
+      const opened = new SessionBus(library, library.sessionBus({ busAddress }));
       opened.bus.on('error', () => {
         if (opened.broken) return;
         opened.close();
