@@ -40,27 +40,34 @@ export class SessionBus {
   readonly library: Library;
   private readonly bus: MessageBus;
   private broken = false;
+  /** Rejects when the connection fails: nothing is answered any more. */
+  private readonly lost: Promise<never>;
 
   private constructor(library: Library, bus: MessageBus) {
     this.library = library;
     this.bus = bus;
+    this.lost = new Promise((_, reject) => bus.once('error', reject));
+    this.lost.catch(() => undefined);
   }
 
   /** Null where the session has no bus, or one that can't be reached. `onEnd`: it is gone, and was not closed from here. */
   static async open(onEnd: () => void): Promise<SessionBus | null> {
     const busAddress = address();
     if (busAddress === null) return null;
+    let opened: SessionBus | null = null;
     try {
       const { default: library } = await import('dbus-next');
-      const opened = new SessionBus(library, library.sessionBus({ busAddress }));
-      opened.bus.on('error', () => {
-        if (opened.broken) return;
-        opened.close();
+      const bus = new SessionBus(library, library.sessionBus({ busAddress }));
+      opened = bus;
+      bus.bus.on('error', () => {
+        if (bus.broken) return;
+        bus.close();
         onEnd();
       });
-      await opened.call({ ...BUS, member: 'GetId' });
-      return opened;
+      await bus.call({ ...BUS, member: 'GetId' });
+      return bus;
     } catch {
+      opened?.close();
       return null;
     }
   }
@@ -85,6 +92,7 @@ export class SessionBus {
       const answer = await Promise.race([
         this.bus.call(new this.library.Message({ ...fields, body: [...(fields.body ?? [])] })),
         late,
+        this.lost,
       ]);
       if (!answer) throw new Error('no answer');
       return answer;
