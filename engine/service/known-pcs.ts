@@ -173,10 +173,11 @@ export class KnownPcs {
     return failed;
   }
 
-  /** A peer behind the same public IPv4 address and server, at another port, is most likely the same PC. */
+  /** A peer behind the same public IPv4 address, at another port, is most likely the same PC. */
   private async lookAround({ name, address }: RememberedPc): Promise<void> {
     const known = decoded(address);
-    if (!known) return;
+    // Its name says more than a neighbour of its router.
+    if (!known || this.offers.get(name)?.code === 'name-moved') return;
     for (const peer of await this.parts.service.api.peers({ limit: MOST_PEERS })) {
       const other = peer.trusted && peer.address !== address ? decoded(peer.address) : undefined;
       if (other?.client.ip !== known.client.ip) continue;

@@ -24,7 +24,7 @@ export const en = {
   invitationNone: 'You have no address yet, so it holds none.',
   copyInvitation: 'Copy the invitation',
   test: 'Test now',
-  testOf: 'Test {{name}} now',
+  testOf: 'Test now: {{name}}',
   state: {
     'not-tested': 'Not tested',
     reachable: 'Reachable',
@@ -79,7 +79,7 @@ export const ja: Same<typeof en> = {
   invitationNone: 'まだアドレスがないため、招待文にも入っていません。',
   copyInvitation: '招待文をコピー',
   test: '今すぐテスト',
-  testOf: '{{name}} を今すぐテスト',
+  testOf: '今すぐテスト：{{name}}',
   state: {
     'not-tested': '未テスト',
     reachable: '届きます',

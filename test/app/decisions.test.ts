@@ -143,6 +143,25 @@ test('another home gets a name, is tested at once, renamed, forgotten, and had b
   await list.getByText('The other home').waitFor();
 });
 
+test('a home whose address has changed is offered the new one, and one press takes it', async () => {
+  const { page } = app;
+  const { hosts } = await app.call('builtIn', {});
+  const ana = hosts.find(({ name }) => name === 'Ana')!.address!;
+  await app.call('setPc', {
+    name: 'Moved',
+    target: ana.replace(/:[^:]+(?=(:[^:]+){2}$)/, ':1234'),
+  });
+  await page.getByRole('button', { name: en.common.screens.knownPcs }).click();
+  const row = page.getByRole('listitem').filter({ hasText: 'Moved' });
+  await row.getByRole('button', { name: 'Test now: Moved' }).click();
+  await row.getByText(en.knownPcs.offer['peer-moved']).waitFor({ timeout: 20_000 });
+  await row.getByRole('button', { name: en.knownPcs.take }).click();
+  await page.getByText('Moved has its new address.').waitFor();
+  const moved = (await app.call('pcs', {})).find(({ name }) => name === 'Moved');
+  expect(moved).toMatchObject({ address: ana, target: ana, offer: null });
+  await app.call('forgetPc', { name: 'Moved' });
+});
+
 test('an invitation holds the address and goes into the clipboard', async () => {
   const { page } = app;
   await page.getByRole('button', { name: en.knownPcs.invite }).click();

@@ -221,3 +221,28 @@ test('each part of the address says what it is, by the pointer and by the keyboa
   await page.keyboard.press('Tab');
   await page.getByText(en.status.partText.port).first().waitFor();
 });
+
+test('motion is short, and there is none for whoever asks for none', async () => {
+  const { page } = app;
+  /** Milliseconds of the longest motion that anything in the window could make. */
+  const longest = (): Promise<number> =>
+    page.evaluate(() =>
+      Math.max(
+        ...[...document.querySelectorAll('*')].flatMap((each) => {
+          const { transitionDuration, animationDuration } = getComputedStyle(each);
+          return `${transitionDuration}, ${animationDuration}`
+            .split(', ')
+            .map((time) => parseFloat(time) * (time.endsWith('ms') ? 1 : 1000));
+        }),
+      ),
+    );
+  for (const screen of SCREENS) {
+    await page.locator(`[data-screen="${screen}"]`).click();
+    const usual = await longest();
+    expect(usual).toBeGreaterThan(0);
+    expect(usual).toBeLessThanOrEqual(150);
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    expect(await longest()).toBe(0);
+    await page.emulateMedia({ reducedMotion: 'no-preference' });
+  }
+});

@@ -1,7 +1,13 @@
 // Tests known PCs and the list of servers on the built-in network: names, addresses, tests with their reason, offers, probes.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startBuiltIn } from '../../../engine/service/builtin/start.ts';
 import type { RunningBuiltIn } from '../../../engine/service/builtin/start.ts';
+import { KnownPcs } from '../../../engine/service/known-pcs.ts';
+import { StateFile } from '../../../engine/service/state-file.ts';
+import { parseIp6 } from '../../../engine/wire/index.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 /** Virtual ms for each real one: more, and a busy machine makes time-outs of it. */
@@ -67,13 +73,57 @@ describe('known PCs', () => {
     expect(text).toMatch(/\w/);
   });
 
-  test('by a name: looked up, and another address is offered', async () => {
+  test('by a name: looked up; nothing is offered while it leads to the same address', async () => {
     const pc = await api.setPc({ name: 'Ana', target: 'ana.example' });
     const address = await addressOf('Ana');
     if (pc.address === null) await api.testPc({ name: 'Ana' });
     expect((await api.pcs({}))[0]).toMatchObject({ address, offer: null });
     await api.setPc({ name: 'Ana', target: '2001:0:c000:201:1234:56:7890:1' });
     await expect(api.updatePc({ name: 'Ana' })).rejects.toThrow(/No other address/);
+  });
+
+  /** The address of that PC before its router gave it another port. */
+  const former = (address: string): string => address.replace(/:[^:]+(?=(:[^:]+){2}$)/, ':1234');
+
+  test('a PC that speaks from another port of its router is offered, taken, and reached', async () => {
+    const address = await addressOf('Ben');
+    expect((await api.ping({ address, timeoutMs: 10_000 })).ok).toBe(true);
+    await api.setPc({ name: 'Home', target: former(address) });
+    const tested = await api.testPc({ name: 'Home' });
+    expect(tested.state).not.toBe('reachable');
+    expect(tested).toMatchObject({
+      address: former(address),
+      offer: { code: 'peer-moved', address },
+    });
+    expect(await api.updatePc({ name: 'Home' })).toMatchObject({
+      ...{ target: address, address, offer: null, state: 'not-tested' },
+    });
+    expect(await api.testPc({ name: 'Home' })).toMatchObject({ state: 'reachable', offer: null });
+  });
+
+  test('a name that leads elsewhere now is offered, taken, and stays a name', async () => {
+    const address = await addressOf('Ben');
+    const folder = mkdtempSync(join(tmpdir(), 'shipworm-pcs-'));
+    let answer = former(address);
+    const pcs = new KnownPcs({
+      host: { resolve6: () => Promise.resolve([parseIp6(answer)!]) },
+      state: new StateFile(folder, () => undefined),
+      service: { summary: () => client.status(), api },
+      onChange: () => undefined,
+    });
+    const [name, target] = ['Home', 'home.example.net'];
+    try {
+      expect(await pcs.api.setPc({ name, target })).toMatchObject({ address: answer, offer: null });
+      answer = address;
+      expect(await pcs.api.testPc({ name })).toMatchObject({
+        ...{ address: former(address), offer: { code: 'name-moved', address } },
+      });
+      const taken = { target, address, offer: null };
+      expect(await pcs.api.updatePc({ name })).toMatchObject(taken);
+      expect(await pcs.api.testPc({ name })).toMatchObject({ ...taken, state: 'reachable' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test.each(['10.0.0.1', '::1', 'ff02::1', 'no name', '127'])('%s is no PC', async (target) => {
