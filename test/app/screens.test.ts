@@ -152,6 +152,13 @@ describe.each(LOOKS)('$theme, $language', (given) => {
       ),
     );
     expect(wide, 'nothing sticks out').toBe(false);
+    // Who steers by voice says what is written there.
+    const otherwise = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('button[aria-label], a[aria-label]')]
+        .map((each) => ({ written: each.innerText.trim(), name: each.ariaLabel! }))
+        .filter(({ written, name }) => !name.toLowerCase().includes(written.toLowerCase())),
+    );
+    expect(otherwise, 'each name has what is written').toEqual([]);
   }
 });
 
