@@ -53,6 +53,6 @@ function reportText(report: OwnReport, colour: boolean): string {
     '',
     text,
     '',
-    `More in docs/run-your-own.md#${chapter}`,
+    `More in docs/run-your-own.md, “${chapter}”.`,
   ].join('\n');
 }

@@ -81,7 +81,7 @@ export class Desktop {
       helper: new Helper(nativeFolder()),
       window: () => this.window.current,
       tray: () => this.panel.hasTray,
-      guide: join(docsFolder(), 'guide.md'),
+      docs: docsFolder(),
     });
     this.notices = new Notices({
       icon: join(iconFolder(), 'app-64.png'),

@@ -1,5 +1,6 @@
 // Module electron/shell holds what the app says of itself, and answers the calls that only the app has.
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { app, clipboard, dialog, nativeTheme, shell } from 'electron';
 import type { BrowserWindow, OpenDialogOptions } from 'electron';
 import type { Api } from '../engine/service/api.ts';
@@ -26,8 +27,8 @@ export interface ShellParts {
   readonly window: () => BrowserWindow | null;
   /** See ShellState. */
   readonly tray: () => boolean | null;
-  /** Where the guide is. */
-  readonly guide: string;
+  /** The folder that the guides are in. */
+  readonly docs: string;
 }
 
 /** A file that a person chose, as it was then. */
@@ -132,8 +133,8 @@ export class Shell {
       return {};
     },
     save: ({ what }) => this.save(what),
-    openGuide: async () => {
-      const failure = await shell.openPath(this.parts.guide);
+    openGuide: async ({ page = 'guide' }) => {
+      const failure = await shell.openPath(join(this.parts.docs, `${page}.md`));
       if (failure)
         throw new ServiceError('guide-unopened', `The guide could not be opened: ${failure}`);
       return {};

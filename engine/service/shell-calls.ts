@@ -91,7 +91,11 @@ export const shellCalls = {
     result: z.object({ path: z.string().nullable() }),
   },
   stopCapture: { params: none, result: done },
-  openGuide: { params: none, result: done },
+  /** Opens the user guide, or the guide for servers and relays. */
+  openGuide: {
+    params: z.strictObject({ page: z.enum(['guide', 'run-your-own']).optional() }),
+    result: done,
+  },
   quit: { params: none, result: done },
 } as const;
 

@@ -5,11 +5,22 @@ import { WINDOW } from '../words/findings.ts';
 import { en } from '../words/index.ts';
 import { isKnown } from './reasons.ts';
 
+/** The window's own name of a check, by its code. */
+export function useCheckName(): (check: { code: string; title: string }) => string {
+  const { t } = useTranslation();
+  const isDoctors = (code: string): code is keyof typeof en.doctor.check => code in en.doctor.check;
+  const isOwn = (code: string): code is keyof typeof en.servers.own.check =>
+    code in en.servers.own.check;
+  return ({ code, title }) => {
+    if (isDoctors(code)) return t(`doctor.check.${code}`);
+    return isOwn(code) ? t(`servers.own.check.${code}`) : title;
+  };
+}
+
 /** `text` is what the engine says in English. */
 export function useSayings(): (sayings: readonly Saying[], text: string) => string {
   const { t, i18n } = useTranslation();
-  const isCheck = (code: unknown): code is keyof typeof en.doctor.check =>
-    typeof code === 'string' && code in en.doctor.check;
+  const name = useCheckName();
   const value = (param: Param): string | number => {
     if (typeof param === 'string' || typeof param === 'number') return param;
     if ('code' in param) return one(param);
@@ -22,7 +33,8 @@ export function useSayings(): (sayings: readonly Saying[], text: string) => stri
     const given = Object.entries(params).map(([name, param]) => [name, value(param)] as const);
     const values = Object.fromEntries(given);
     // Another check is named as the window names it.
-    if (isCheck(check)) values['title'] = t(`doctor.check.${check}`);
+    if (typeof check === 'string' && typeof params['title'] === 'string')
+      values['title'] = name({ code: check, title: params['title'] });
     // Each has values of its own, which the engine's types don't tell apart.
     return t(`findings.${code}`, values as never) as unknown as string;
   };

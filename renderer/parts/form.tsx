@@ -8,15 +8,20 @@ export function Form(props: {
   action: string;
   /** Whether they can be kept as they are. */
   ready?: boolean;
+  /** `plain` where the screen has another thing to do first. */
+  kind?: 'primary' | 'plain';
+  /** Fields stand side by side where there is room. */
+  pairs?: boolean;
   onSave: () => void;
-  onCancel: () => void;
+  /** Away where there is nothing to go back to. */
+  onCancel?: () => void;
   children: ReactNode;
 }): ReactElement {
-  const { action, ready = true, onSave, onCancel, children } = props;
+  const { action, ready = true, kind = 'primary', pairs, onSave, onCancel, children } = props;
   const { t } = useTranslation();
   return (
     <form
-      className="form"
+      className={pairs ? 'form pairs' : 'form'}
       onSubmit={(event) => {
         event.preventDefault();
         onSave();
@@ -24,12 +29,14 @@ export function Form(props: {
     >
       {children}
       <div className="actions">
-        <Button kind="primary" submit disabled={!ready}>
+        <Button kind={kind} submit disabled={!ready}>
           {action}
         </Button>
-        <Button kind="quiet" onPress={onCancel}>
-          {t('common.cancel')}
-        </Button>
+        {onCancel && (
+          <Button kind="quiet" onPress={onCancel}>
+            {t('common.cancel')}
+          </Button>
+        )}
       </div>
     </form>
   );

@@ -5,18 +5,15 @@ import { useTranslation } from 'react-i18next';
 import type { DoctorReport } from '../../engine/service/doctor-calls.ts';
 import { call } from '../app/calls.ts';
 import { formatClock } from '../app/format.ts';
-import { useSayings } from '../app/sayings.ts';
+import { useCheckName, useSayings } from '../app/sayings.ts';
 import { useSlice } from '../app/store.ts';
 import { Button } from '../parts/button.tsx';
 import { Empty, Note, Page, SectionHead } from '../parts/page.tsx';
 import { Mark } from '../parts/state.tsx';
 import type { Tone } from '../parts/state.tsx';
-import { en } from '../words/index.ts';
+import { CheckLine } from './check-line.tsx';
+import type { Check } from './check-line.tsx';
 
-type Check = DoctorReport['checks'][number];
-type Code = keyof typeof en.doctor.check;
-
-const TONES: Record<Check['result'], Tone> = { good: 'good', bad: 'bad', unknown: 'idle' };
 const VERDICT_TONES: Record<DoctorReport['verdict']['code'], Tone> = {
   works: 'good',
   limited: 'warn',
@@ -42,35 +39,6 @@ const GROUPS: readonly (readonly [
 
 function groupOf(code: string): string {
   return GROUPS.find(([, codes]) => codes.includes(code))?.[0] ?? 'router';
-}
-
-const hasName = (code: string): code is Code => code in en.doctor.check;
-
-function useName(): (check: { code: string; title: string }) => string {
-  const { t } = useTranslation();
-  return ({ code, title }) => (hasName(code) ? t(`doctor.check.${code}`) : title);
-}
-
-function CheckLine({ check, running }: { check: Check; running: boolean }): ReactElement {
-  const { t } = useTranslation();
-  const name = useName();
-  const say = useSayings();
-  const { result, evidence, action, seen, todo } = check;
-  const toDo = todo !== null && action !== null && result !== 'good' ? say([todo], action) : null;
-  const word = running ? t('doctor.running') : t(`doctor.results.${result}`);
-  return (
-    <li className="check">
-      <Mark tone={running ? 'work' : TONES[result]} />
-      <span className={`check-word tone-${running ? 'work' : TONES[result]}`}>{word}</span>
-      <div className="grow">
-        <p className="label">{name(check)}</p>
-        <p className="sub">
-          {say(seen, evidence)}
-          {toDo !== null ? ` ${toDo}` : ''}
-        </p>
-      </div>
-    </li>
-  );
 }
 
 /** What it comes to. `brief`: for a newcomer, without the counts of checks that were not seen yet. */
@@ -106,7 +74,7 @@ export function Verdict(props: { report: DoctorReport; brief?: boolean }): React
 
 export function DoctorScreen(): ReactElement {
   const { t } = useTranslation();
-  const name = useName();
+  const name = useCheckName();
   const { report, running } = useSlice('doctor');
   const [thorough, setThorough] = useState(false);
   const busy = running.length > 0;

@@ -1,17 +1,16 @@
-// Module screens/servers lists the servers that are set, kept and known, asks them, and says who would take over.
+// Module screens/servers lists the servers that are set, kept and known, asks them, says who would take over, and looks at one's own.
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Failover, ServerRow } from '../../engine/service/server-list-calls.ts';
 import { call } from '../app/calls.ts';
 import { formatAgo, formatMs } from '../app/format.ts';
-import { usePingWords } from '../app/reasons.ts';
 import { useNow, useSlice, useStore } from '../app/store.ts';
 import { Button } from '../parts/button.tsx';
-import { LineForm } from '../parts/line-form.tsx';
-import { Card, Note, Page, SectionHead } from '../parts/page.tsx';
+import { Note, Page, SectionHead } from '../parts/page.tsx';
 import { Mark, Pill } from '../parts/state.tsx';
 import type { Tone } from '../parts/state.tsx';
+import { Own } from './own.tsx';
 import { ServerForm } from './server-form.tsx';
 
 const FROM = ['settings', 'own', 'known'] as const;
@@ -179,58 +178,6 @@ function Group(props: {
   );
 }
 
-const ADDRESS6 = /^[0-9a-f:]*:[0-9a-f:.]*$/i;
-
-/** What can be seen of a relay of one's own from here. */
-function Relay(): ReactElement {
-  const { t, i18n } = useTranslation();
-  const sayPing = usePingWords();
-  const [said, setSaid] = useState<{ tone: Tone; text: string } | null>(null);
-  const check = async (address: string): Promise<boolean> => {
-    setSaid({ tone: 'work', text: t('servers.asking') });
-    const seen = await call('checkRelay', { address });
-    if (!seen) setSaid(null);
-    else if (seen.rttMs === null) setSaid({ tone: 'bad', text: sayPing(seen) });
-    else {
-      const ms = formatMs(seen.rttMs, i18n.language);
-      const text =
-        seen.carriedBy === null
-          ? t('servers.relayAnswered', { ms })
-          : t('servers.relayCarried', { ms, relay: seen.carriedBy });
-      setSaid({ tone: seen.ok ? 'good' : 'warn', text });
-    }
-    return false;
-  };
-  return (
-    <Card
-      className="below"
-      title={t('servers.relay')}
-      side={
-        <Button small kind="quiet" onPress={() => void call('openGuide', {})}>
-          {t('servers.guide')}
-        </Button>
-      }
-    >
-      <p className="soft">{t('servers.relayText')}</p>
-      <LineForm
-        label={t('servers.relayAddress')}
-        action={t('servers.relayCheck')}
-        isGood={(text) => ADDRESS6.test(text)}
-        wrong={t('servers.relayWrong')}
-        onUse={check}
-        mono
-      />
-      {said && (
-        <div className="form-says">
-          <Note tone={said.tone} live>
-            {said.text}
-          </Note>
-        </div>
-      )}
-    </Card>
-  );
-}
-
 export function ServersScreen(): ReactElement {
   const { t } = useTranslation();
   const { rows, failover } = useSlice('servers');
@@ -260,7 +207,7 @@ export function ServersScreen(): ReactElement {
           usable={real && failover.locked === null}
         />
       ))}
-      <Relay />
+      <Own />
     </Page>
   );
 }

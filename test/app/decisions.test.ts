@@ -109,14 +109,26 @@ test('servers are asked at one press, and a server is kept on a list of one’s 
   await own.getByText(en.servers.ownNone).waitFor();
 });
 
-test('a relay is seen from here by a ping to a host behind it', async () => {
+test('one’s own server and relay are looked at from here, and the last look stays', async () => {
   const { page } = app;
-  const relay = page.getByRole('region', { name: en.servers.relay });
-  await relay.getByRole('textbox', { name: en.servers.relayAddress }).fill('2001:db8::80');
-  await relay.getByRole('button', { name: en.servers.relayCheck }).click();
-  await relay
-    .getByText(/^It answered in .+ The relay at 192\.0\.2\.6[67]:\d+ carried it\.$/)
-    .waitFor();
+  const own = page.getByRole('region', { name: en.servers.own.title });
+  const field = (name: 'server' | 'relay' | 'native') =>
+    own.getByRole('textbox', { name: en.servers.own[name], exact: true });
+  const look = own.getByRole('button', { name: en.servers.own.look });
+  await field('server').fill('teredo-1.example');
+  await field('relay').fill('192.0.2');
+  await own.getByText(en.servers.own.relayWrong).waitFor();
+  expect(await look.isDisabled()).toBe(true);
+  await field('relay').fill('192.0.2.66');
+  await field('native').fill('website.example');
+  await look.click();
+  await own.getByText(en.servers.own.verdict.works).waitFor({ timeout: 60_000 });
+  const relay = page.getByRole('region', { name: en.servers.own.ofRelay });
+  await relay.getByText(/^192\.0\.2\.66:\d+ brought the answer: it is yours\.$/).waitFor();
+  await page.getByRole('button', { name: en.common.screens.status }).click();
+  await page.getByRole('button', { name: en.common.screens.servers }).click();
+  await own.getByText(en.servers.own.verdict.works).waitFor();
+  expect(await field('native').inputValue()).toBe('website.example');
 });
 
 test('another home gets a name, is tested at once, renamed, forgotten, and had back', async () => {

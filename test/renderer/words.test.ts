@@ -6,6 +6,8 @@ import { CHECKS } from '../../engine/service/doctor/checks.ts';
 import { ACCESS, PROGRAMS } from '../../engine/service/builtin/places.ts';
 import { FAULTS } from '../../engine/service/builtin/faults.ts';
 import { doctorReportSchema } from '../../engine/service/doctor-calls.ts';
+import { ownReportSchema } from '../../engine/service/own/calls.ts';
+import { OWN_CHECKS } from '../../engine/service/own/own.ts';
 import { pcSchema } from '../../engine/service/pc-calls.ts';
 import { failoverSchema, serverRowSchema } from '../../engine/service/server-list-calls.ts';
 import { settingsSchema } from '../../engine/service/settings-schema.ts';
@@ -109,6 +111,12 @@ test.each([
   ['who takes over', failoverSchema.shape.code.options, en.servers.failover],
   ['states of known PCs', pcSchema.shape.state.options, en.knownPcs.state],
   ['checks of the doctor', CHECKS.map(({ code }) => code), en.doctor.check],
+  ['checks of one’s own server', OWN_CHECKS.map(({ code }) => code), en.servers.own.check],
+  [
+    'what is said of one’s own server',
+    ownReportSchema.shape.verdict.shape.code.options,
+    en.servers.own.verdict,
+  ],
   ['what the doctor says', doctorReportSchema.shape.verdict.shape.code.options, en.doctor.verdict],
   ['routers of the built-in network', Object.keys(ACCESS), en.builtIn.kinds],
   ['what can fail there', Object.keys(FAULTS), en.builtIn.fault],

@@ -34,7 +34,7 @@ export const ownReportSchema = z.object({
     seen: sayings,
     /** The check that it rests on. */
     check: z.string().nullable(),
-    /** Chapter of docs/run-your-own.md that says more. */
+    /** Title of the chapter of docs/run-your-own.md that says more. */
     chapter: z.string(),
   }),
 });

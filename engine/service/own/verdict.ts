@@ -9,17 +9,17 @@ import type { OwnFacts } from './facts.ts';
 
 /** Chapters of docs/run-your-own.md that help with a check. */
 const CHAPTERS: Readonly<Record<string, string>> = {
-  'server-name': 'what-you-need',
-  'server-public': 'what-you-need',
-  'server-answers': 'open-the-firewall',
-  'server-advertisement': 'configure',
-  'second-address': 'what-one-address-cant-do',
-  'cone-answer': 'configure',
-  'native-ping': 'reach-all-of-native-ipv6',
-  'relay-whose': 'reach-all-of-native-ipv6',
-  'relay-carries': 'open-the-firewall',
+  'server-name': 'What you need',
+  'server-public': 'What you need',
+  'server-answers': 'Open the firewall',
+  'server-advertisement': 'Configure',
+  'second-address': "What one address can't do",
+  'cone-answer': 'Configure',
+  'native-ping': 'Reach all of native IPv6',
+  'relay-whose': 'Reach all of native IPv6',
+  'relay-carries': 'Open the firewall',
 };
-const WHOLE = 'check-from-home';
+const WHOLE = 'Check from home';
 
 /** Without these nobody gets an address, or meets anybody by it; in the order in which one rests on another. */
 const VITAL = [

@@ -210,12 +210,7 @@ describe('the sentence at the end', () => {
 
   test('leads to a chapter that is there', () => {
     const text = readFileSync('docs/run-your-own.md', 'utf8');
-    const chapters = [...text.matchAll(/^## (.+)$/gm)].map(([, title]) =>
-      title!
-        .toLowerCase()
-        .replaceAll(/[^a-z0-9 -]/g, '')
-        .replaceAll(' ', '-'),
-    );
+    const chapters = [...text.matchAll(/^## (.+)$/gm)].map(([, title]) => title);
     const all = [{}, ...Object.values(CASES).flatMap((each) => [...each.bad, ...each.unknown])];
     for (const change of all) expect(chapters).toContain(judge(change).verdict.chapter);
   });
