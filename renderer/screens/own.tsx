@@ -40,12 +40,14 @@ type Texts = Readonly<Record<(typeof FIELDS)[number]['name'], string>>;
 function Asking({ first, busy }: { first: OwnParams | null; busy: boolean }): ReactElement {
   const { t } = useTranslation();
   const { serverName } = useSlice('status');
-  const [texts, setTexts] = useState<Texts>({
+  // Until something is typed it is what was looked at last, wherever that was asked for.
+  const [typed, setTyped] = useState<Texts | null>(null);
+  const texts = typed ?? {
     server: first?.server ?? serverName ?? '',
     secondary: first?.secondary ?? '',
     relay: first?.relay ?? '',
     native: first?.native ?? '',
-  });
+  };
   const lines = FIELDS.map(({ name, form }) => {
     const line = texts[name].trim();
     return { name, line, wrong: line !== '' && !form.test(line) };
@@ -66,7 +68,7 @@ function Asking({ first, busy }: { first: OwnParams | null; busy: boolean }): Re
           value={texts[name]}
           wrong={wrong ? t(`servers.own.${name}Wrong`) : null}
           mono
-          onChange={(text) => setTexts({ ...texts, [name]: text })}
+          onChange={(text) => setTyped({ ...texts, [name]: text })}
         />
       ))}
     </Form>
@@ -76,11 +78,16 @@ function Asking({ first, busy }: { first: OwnParams | null; busy: boolean }): Re
 function Verdict({ report }: { report: OwnReport }): ReactElement {
   const { t, i18n } = useTranslation();
   const say = useSayings();
-  const { verdict, at, asked, builtIn } = report;
+  const { verdict, at, asked, builtIn, checks } = report;
+  const rests = checks.find(({ code }) => code === verdict.check);
+  // What the head line says already is not said again.
+  const text = rests
+    ? say(verdict.seen.slice(1), [rests.evidence, rests.action].filter(Boolean).join(' '))
+    : say(verdict.seen, verdict.text);
   return (
     <Note tone={TONES[verdict.code]} live>
       <p className="verdict">{t(`servers.own.verdict.${verdict.code}`)}</p>
-      <p>{say(verdict.seen, verdict.text)}</p>
+      <p>{text}</p>
       <p className="soft">
         {t('servers.own.at', {
           server: asked.server,

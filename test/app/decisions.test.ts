@@ -111,6 +111,7 @@ test('servers are asked at one press, and a server is kept on a list of one’s 
 
 test('one’s own server and relay are looked at from here, and the last look stays', async () => {
   const { page } = app;
+  await page.getByRole('button', { name: en.common.screens.servers }).click();
   const own = page.getByRole('region', { name: en.servers.own.title });
   const field = (name: 'server' | 'relay' | 'native') =>
     own.getByRole('textbox', { name: en.servers.own[name], exact: true });

@@ -102,6 +102,9 @@ async function goodDay(app: App, camera: Camera): Promise<void> {
   await app.call('addServer', { name: 'teredo.example.org' });
   await app.call('servers', { probe: true });
   await camera.takeAll('servers');
+  await app.call('checkOwn', { server: 'teredo-1.example', relay: '192.0.2.67' });
+  await showOwn(app, en.servers.own.title);
+  await camera.takeAll('own');
   await camera.open('knownPcs');
   await app.resize(900, 600);
   await camera.take('known-pcs-empty', 900);
@@ -114,6 +117,13 @@ async function goodDay(app: App, camera: Camera): Promise<void> {
   await page.getByRole('button', { name: en.applications.allow }).click();
   await app.resize(900, 600);
   await camera.take('applications-allow', 900);
+}
+
+/** Brings the look at one's own server, which has that `title`, to the top of the window. */
+async function showOwn({ page }: App, title: string): Promise<void> {
+  await page
+    .getByRole('region', { name: title })
+    .evaluate((card) => card.scrollIntoView({ block: 'start' }));
 }
 
 /** One other home that answers, one that does not, and one that was never tested. */
@@ -183,6 +193,9 @@ async function japanese(app: App, camera: Camera): Promise<void> {
     await app.resize(900, 600);
     await camera.take(`${screen === 'knownPcs' ? 'known-pcs' : screen}-ja`, 900);
   }
+  await camera.open('servers');
+  await showOwn(app, ja.servers.own.title);
+  await camera.take('own-ja', 900);
   await camera.open('settings');
   await app.page.getByRole('radio', { name: ja.settings.areas.tunnel }).click();
   await camera.take('settings-tunnel-ja', 900);

@@ -122,6 +122,8 @@ describe.each(LOOKS)('$theme, $language', (given) => {
     for (let i = 1; i <= 12; i++)
       await app.call('setPc', { name: `PC ${i}`, target: `2001:db8::${i}` });
     await app.call('addServer', { name: 'teredo.example.org' });
+    // With findings that are good, bad and unknown.
+    await app.call('checkOwn', { server: 'teredo-1.example', secondary: '192.0.2.9' });
   });
 
   test.each(SCREENS)('%s', async (screen) => {
