@@ -121,7 +121,7 @@ function Where(props: { onBack: () => void; onChosen: () => void }): ReactElemen
           </Button>
         )}
         {begin === 'own' && (
-          <Button kind="primary" onPress={() => void call('openGuide', {})}>
+          <Button kind="primary" onPress={() => void call('openGuide', { page: 'run-your-own' })}>
             {t('firstRun.openGuide')}
           </Button>
         )}
