@@ -25,7 +25,7 @@ const SETTLE_MS = 200;
 
 export interface BuiltInHostOptions {
   readonly simulation: Simulation;
-  readonly pace: Pace;
+  readonly pace: Pick<Pace, 'rearm'>;
   readonly host: SimHost;
   readonly pc: Pc;
   /** Looks a name up; undefined when there is none. */
