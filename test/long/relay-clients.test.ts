@@ -3,6 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PeerEntry } from '../../engine/service/api.ts';
+import { callService } from '../../engine/service/control-client.ts';
+import type { Page } from '../../engine/service/paging.ts';
 import { holdings } from '../lab/kit/blast.ts';
 import { compiled } from '../lab/kit/compile.ts';
 import { Lab, NATIVE, noLab, RELAY, SERVER } from '../lab/kit/lab.ts';
@@ -20,7 +22,7 @@ const NETWORK = '203.0.115.0/26';
 /** RFC 4380 §5.4: a client is kept for five minutes after the last packet; it is looked at twice a minute. */
 const FORGOTTEN_MS = 360_000;
 /** What a collector and an allocator keep beyond what they need, kB. */
-const NOISE_KB = 12_000;
+const NOISE_KB = 24_000;
 
 describe.skipIf(reason !== null)(`${CLIENTS.toLocaleString('en')} clients of one relay`, () => {
   let lab: Lab;
@@ -76,27 +78,23 @@ describe.skipIf(reason !== null)(`${CLIENTS.toLocaleString('en')} clients of one
       (await relay.status()).counters.datapath['packetsIn']!;
     const first = await carried();
     await eventually('clients send', 10_000 * SLOW, async () => (await carried()) > first + 1_000);
-    const times: number[] = [];
-    for (let i = 0; i < 9; i++) {
+    const timed = async <T>(what: () => Promise<T>): Promise<[T, number]> => {
       const begin = performance.now();
-      await relay.status();
-      times.push(performance.now() - begin);
-    }
-    const begin = performance.now();
-    const page = JSON.parse(
-      (await relay.cli('peers', '--json', '--limit', '50', '--offset', '1000')).out,
-    ) as PeerEntry[];
-    const paged = performance.now() - begin;
+      return [await what(), performance.now() - begin];
+    };
+    const peers = (page: Page): Promise<PeerEntry[]> =>
+      callService([relay.place.control], 'peers', page, 120_000 * SLOW);
+    const [status, stated] = await timed(() => relay.status());
+    const [page, paged] = await timed(() => peers({ limit: 50, offset: 1_000 }));
+    // The client at 203.0.115.7, port 1024, both hidden in its address (RFC 4380 §4).
+    const [found, searched] = await timed(() => peers({ match: '0:fbff:34ff:8cf8' }));
+    expect(status.clients).toBe(CLIENTS);
     expect(page).toHaveLength(50);
-    const searching = performance.now();
-    const found = await relay.cli('peers', '--json', '--match', '203.0.115.7:1024');
-    const searched = performance.now() - searching;
-    expect(JSON.parse(found.out)).toHaveLength(1);
-    times.sort((a, b) => a - b);
+    expect(found.map(({ endpoint }) => endpoint)).toEqual(['203.0.115.7:1024']);
     tell(
-      `status ${times[4]!.toFixed(1)} ms, the program that shows a page ${paged.toFixed(0)} ms, one that searches all ${searched.toFixed(0)} ms`,
+      `status ${stated.toFixed(0)} ms, a page of the list ${paged.toFixed(0)} ms, a search through all ${searched.toFixed(0)} ms`,
     );
-  }, 120_000);
+  }, 200_000);
 
   test(
     'who falls silent is forgotten, and the memory is given back',
@@ -109,7 +107,7 @@ describe.skipIf(reason !== null)(`${CLIENTS.toLocaleString('en')} clients of one
       );
       await sleep(1_000);
       tell(`${memory()} kB after all of them have gone`);
-      expect(memory()).toBeLessThan(before + NOISE_KB);
+      expect(memory() - before).toBeLessThan(NOISE_KB + (full - before) / 10);
     },
     FORGOTTEN_MS + 60_000,
   );
