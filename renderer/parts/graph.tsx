@@ -23,6 +23,12 @@ export function ratesOf(traffic: readonly Traffic[]): [number[], number[], numbe
   return [at, inward, outward];
 }
 
+/** A graph in which nothing moves is drawn this seldom, s: its scale of time is late by no more. Drawing it each second costs most of an idle window. */
+const FLAT_S = 10;
+
+const isFlat = ([, inward, outward]: readonly number[][]): boolean =>
+  [inward!, outward!].every((rates) => rates.every((rate) => rate === 0));
+
 /** The least height of the scale, bytes a second: a single ping should not fill the graph. */
 const LEAST = 1_000;
 
@@ -40,6 +46,7 @@ function options(element: HTMLElement, height: number, language: string): uPlot.
     font: `12px ${style.fontFamily}`,
     ticks: { show: false },
   };
+  const time = timeOf(language);
   const grid = { stroke: colour('--line-colour'), width: 1 };
   return {
     width: element.clientWidth,
@@ -53,7 +60,7 @@ function options(element: HTMLElement, height: number, language: string): uPlot.
     },
     series: [{}, line('--in'), line('--out')],
     axes: [
-      { ...axis, size: 24, grid: { show: false }, values: (_, at) => at.map(timeOf(at, language)) },
+      { ...axis, size: 24, grid: { show: false }, values: (_, at) => at.map(time) },
       {
         ...axis,
         size: 72,
@@ -65,15 +72,15 @@ function options(element: HTMLElement, height: number, language: string): uPlot.
   };
 }
 
-/** Seconds before the right edge. */
-function timeOf(all: readonly number[], language: string): (at: number) => string {
+/** The time of day, of s since 1970. */
+function timeOf(language: string): (at: number) => string {
   const format = new Intl.DateTimeFormat(language, {
     hour: '2-digit',
     minute: '2-digit',
     second: '2-digit',
     hourCycle: 'h23',
   });
-  return (at) => (all.length > 0 ? format.format(at * 1000) : '');
+  return (at) => format.format(at * 1000);
 }
 
 export function Graph(props: {
@@ -87,8 +94,14 @@ export function Graph(props: {
   const plot = useRef<uPlot | null>(null);
   const data = useMemo(() => ratesOf(traffic), [traffic]);
   const latest = useRef(data);
+  /** When the graph was last drawn, if it is flat; else null. */
+  const flatSince = useRef<number | null>(null);
   useEffect(() => {
     latest.current = data;
+    const now = data[0].at(-1) ?? 0;
+    const flat = isFlat(data);
+    if (flat && flatSince.current !== null && now - flatSince.current < FLAT_S) return;
+    flatSince.current = flat ? now : null;
     plot.current?.setData(data);
   }, [data]);
   useEffect(() => {

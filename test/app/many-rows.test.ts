@@ -1,8 +1,8 @@
 // Ten thousand peers, connections and events in the real window, a thousand of them changing ten times a second: few rows exist, and an update is cheap.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openApp } from './kit/app.ts';
 import type { App } from './kit/app.ts';
-import { fillWindow, holdWindow } from './kit/rows.ts';
+import { fillWindow, holdWindow, showTraffic } from './kit/rows.ts';
 
 const ROWS = 10_000;
 const CHANGED = 1_000;
@@ -70,4 +70,32 @@ test.each([
   await page.keyboard.press('End');
   await page.locator(`[aria-rowindex="${ROWS + 1}"]`).waitFor();
   expect(await grid.getByRole('row').count()).toBeLessThan(70);
+});
+
+test('a graph in which nothing moves is drawn seldom, and at once when something does', async () => {
+  const { page } = app;
+  await fillWindow(app, 0);
+  await page.getByRole('button', { name: 'Status' }).click();
+  await page.locator('.graph canvas').waitFor();
+  await page.evaluate(() => {
+    const { prototype } = CanvasRenderingContext2D;
+    const { clearRect } = prototype;
+    prototype.clearRect = function (...box) {
+      (globalThis as { drawn?: number }).drawn = drawn() + 1;
+      clearRect.apply(this, box);
+    };
+    const drawn = (): number => (globalThis as { drawn?: number }).drawn ?? 0;
+  });
+  const drawn = (): Promise<number> =>
+    page.evaluate(() => (globalThis as { drawn?: number }).drawn ?? 0);
+  const quiet = Array<number>(130).fill(0);
+  // What came before leaves the graph's two minutes.
+  await showTraffic(app, quiet);
+  const before = await drawn();
+  await showTraffic(app, quiet.slice(0, 20));
+  const flat = (await drawn()) - before;
+  expect(flat).toBeGreaterThan(0);
+  expect(flat).toBeLessThan(5);
+  await showTraffic(app, [500, 700, 0, 0, 0, 0, 0, 0, 0, 0]);
+  await vi.waitFor(async () => expect((await drawn()) - before - flat).toBeGreaterThan(3));
 });

@@ -106,3 +106,21 @@ export async function fillWindow(app: App, rows: number): Promise<void> {
     { channel: UPDATE, given: snapshot, count: rows },
   );
 }
+
+/** Tells the window, one by one, of totals a second apart in the engine's time: so many bytes more each. */
+export async function showTraffic(app: App, more: readonly number[]): Promise<void> {
+  const { traffic } = await firstOf(app);
+  await app.electron.evaluate(
+    async ({ BrowserWindow }, { channel, first, steps }) => {
+      const { webContents } = BrowserWindow.getAllWindows()[0]!;
+      const kept = globalThis as unknown as { told?: typeof first };
+      for (const step of steps) {
+        const { at, bytesIn, bytesOut } = kept.told ?? first;
+        kept.told = { ...first, at: at + 1_000, bytesIn: bytesIn + step, bytesOut };
+        webContents.send(channel, { kind: 'change', set: { traffic: kept.told }, patches: {} });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    { channel: UPDATE, first: traffic, steps: more },
+  );
+}
