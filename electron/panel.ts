@@ -1,7 +1,7 @@
 // Module electron/panel says what the session's panel is: whether it has a place for our icon, and whether it is dark.
 import { readFileSync } from 'node:fs';
 import type { Message } from 'dbus-next';
-import { SessionBus, unwrapped } from '../engine/service/session-bus.ts';
+import { NoAnswer, SessionBus, unwrapped } from '../engine/service/session-bus.ts';
 import type { Place } from '../engine/service/session-bus.ts';
 import { isSelectionOwned } from './x-selection.ts';
 
@@ -74,14 +74,15 @@ export class Panel {
   /** Asks everything anew. */
   async look(): Promise<void> {
     const [host, scheme, embeds] = await Promise.all([
-      this.bus?.property(WATCHER, HOST).catch(() => false) ?? false,
+      this.askHost(),
       this.askScheme(),
       canEmbed() ? isSelectionOwned('_NET_SYSTEM_TRAY') : false,
     ]);
     if (this.closed) return;
-    this.host = host === true;
+    this.host = host;
     this.scheme = scheme;
-    this.embeds = embeds;
+    // Who is too busy to answer is taken to be what it was: nobody's app ends for that.
+    this.embeds = embeds ?? this.embeds;
     this.known = true;
     this.parts.onChange();
   }
@@ -89,6 +90,14 @@ export class Panel {
   close(): void {
     this.closed = true;
     this.bus?.close();
+  }
+
+  private async askHost(): Promise<boolean> {
+    try {
+      return (await this.bus?.property(WATCHER, HOST)) === true;
+    } catch (error) {
+      return error instanceof NoAnswer && this.host;
+    }
   }
 
   private async askScheme(): Promise<number> {

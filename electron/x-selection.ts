@@ -5,8 +5,7 @@ import type { Socket } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** A server that does not answer holds nothing. */
-const ANSWER_MS = 1_000;
+const ANSWER_MS = 5_000;
 /** X11 protocol, "Requests": opcodes, and the least that a reply has, bytes. */
 const INTERN_ATOM = 16;
 const GET_SELECTION_OWNER = 23;
@@ -20,13 +19,14 @@ interface Display {
 
 /**
  * Whether the selection `<name>_S<screen>` has an owner (System Tray Protocol Specification, "Definitions"). False where there is
- * no X server of this machine, and where it lets nobody in.
+ * no X server of this machine, and where it lets nobody in; null where it is too busy to answer.
  */
-export async function isSelectionOwned(name: string): Promise<boolean> {
+export async function isSelectionOwned(name: string): Promise<boolean | null> {
   const display = displayOf(process.env['DISPLAY'] ?? '');
   if (!display) return false;
   const socket = connect(`/tmp/.X11-unix/X${display.number}`);
-  socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error('no answer')));
+  const late = new Error('no answer');
+  socket.setTimeout(ANSWER_MS, () => socket.destroy(late));
   try {
     const read = reader(socket);
     socket.write(greeting(cookieFor(display.number)));
@@ -38,8 +38,8 @@ export async function isSelectionOwned(name: string): Promise<boolean> {
     if (atom === 0) return false;
     socket.write(selectionOwner(atom));
     return (await read(REPLY_BYTES)).readUInt32LE(8) !== 0;
-  } catch {
-    return false;
+  } catch (error) {
+    return error === late ? null : false;
   } finally {
     socket.destroy();
   }

@@ -36,6 +36,9 @@ function address(): string | null {
   return existsSync(usual) ? `unix:path=${usual}` : null;
 }
 
+/** The other side is there, as far as anybody knows, but too busy. */
+export class NoAnswer extends Error {}
+
 export class SessionBus {
   readonly library: Library;
   private readonly bus: MessageBus;
@@ -86,7 +89,7 @@ export class SessionBus {
   async call(fields: Call): Promise<Message> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(reject, ANSWER_MS, new Error('no answer'));
+      timer = setTimeout(reject, ANSWER_MS, new NoAnswer());
     });
     try {
       const answer = await Promise.race([
@@ -94,7 +97,7 @@ export class SessionBus {
         late,
         this.lost,
       ]);
-      if (!answer) throw new Error('no answer');
+      if (!answer) throw new NoAnswer();
       return answer;
     } finally {
       clearTimeout(timer);

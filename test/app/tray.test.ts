@@ -118,6 +118,7 @@ it('an older tray, which has icons as windows, is a tray, too', async () => {
     expect(panel).toMatch(/^ +0x\w+ "electron"/m);
   });
   await app.electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.show());
+  await soon(async () => expect(await note()).toBe(0));
   await closeWindow();
   await soon(async () => expect(await windowIs('isVisible')).toBe(false));
   expect(existsSync(control())).toBe(true);
