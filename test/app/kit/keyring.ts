@@ -6,7 +6,7 @@ import type { MessageBus } from 'dbus-next';
 import { asGuest, ended } from './session.ts';
 import type { Place } from './session.ts';
 
-export const PASSWORD = 'of the keychain';
+const PASSWORD = 'of the keychain';
 const SECRETS = '/org/freedesktop/secrets';
 const LOGIN = `${SECRETS}/collection/login`;
 const SOON_MS = 15_000;
@@ -31,11 +31,7 @@ export class Keyring {
     daemon.stdin.end(PASSWORD);
     const bus = dbus.sessionBus({ busAddress: place.bus });
     const keyring = new Keyring(place, daemon, bus);
-    const end = performance.now() + SOON_MS;
-    while (!(await keyring.isThere())) {
-      if (performance.now() > end) throw new Error('gnome-keyring-daemon does not come.');
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await keyring.comes('org.freedesktop.secrets');
     return keyring;
   }
 
@@ -73,13 +69,18 @@ export class Keyring {
     await ended(this.daemon);
   }
 
-  private async isThere(): Promise<boolean> {
-    const bus = '/org/freedesktop/DBus';
-    const owned = new dbus.Message({
-      ...{ destination: 'org.freedesktop.DBus', path: bus, interface: 'org.freedesktop.DBus' },
-      ...{ member: 'NameHasOwner', signature: 's', body: ['org.freedesktop.secrets'] },
-    });
-    return (await this.bus.call(owned))?.body[0] === true;
+  private async comes(name: string): Promise<void> {
+    const bus = 'org.freedesktop.DBus';
+    const end = performance.now() + SOON_MS;
+    for (;;) {
+      const asked = new dbus.Message({
+        ...{ destination: bus, path: '/org/freedesktop/DBus', interface: bus },
+        ...{ member: 'NameHasOwner', signature: 's', body: [name] },
+      });
+      if ((await this.bus.call(asked))?.body[0] === true) return;
+      if (performance.now() > end) throw new Error(`${name} does not come.`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 
   private async call(
