@@ -98,7 +98,7 @@ export class ClientService {
     this.mapper = hooks.openMapper?.((external) => this.tunnel.moveTo(external)) ?? null;
     const last = state.value.address;
     this.tunnel = new Tunnel(host, settings, last === null ? null : (parseIp6(last) ?? null), {
-      log: hooks.log,
+      ...{ log: hooks.log, settled: () => this.onAdapter.settled() },
       onChange: () => hooks.onChange?.(),
       prepare: (port) => this.mapper?.open(port) ?? Promise.resolve(null),
       moved: () => this.mapper?.check(),

@@ -44,6 +44,8 @@ export interface TunnelHooks {
   readonly received: (packet: Uint8Array) => void;
   /** An advertisement gave this address (perhaps the one that we had); `deprecated` are older ones that still have flows. */
   readonly address: (address: Ip6, deprecated: readonly Ip6[]) => void;
+  /** Resolves when programs can use the address that was given last. */
+  readonly settled: () => Promise<void>;
 }
 
 /** The host's IPv4 networks, and what its default route leads through. */
@@ -397,9 +399,10 @@ export class Tunnel {
       this.mappedAt = this.host.now();
     }
     const entry = describeEvent(event);
-    if (event.kind === 'state' && event.state === 'qualified')
-      this.hooks.log(qualifiedEntry(event, this.client!.status()));
-    else if (entry && (!OF_PEERS.has(event.kind) || this.peerLines.may(this.host.now())))
+    if (event.kind === 'state' && event.state === 'qualified') {
+      const qualified = qualifiedEntry(event, this.client!.status());
+      void this.hooks.settled().then(() => this.hooks.log(qualified));
+    } else if (entry && (!OF_PEERS.has(event.kind) || this.peerLines.may(this.host.now())))
       this.hooks.log(entry);
     this.hooks.onChange();
   }

@@ -142,7 +142,7 @@ describe.skipIf(reason !== null)('M-0602', () => {
     );
     await eventually(
       'no more files can be opened',
-      3_000,
+      3_000 * SLOW,
       () => holdings(few.home.space).fds >= 60,
     );
     await answers(lab, few.home, NATIVE);

@@ -76,7 +76,7 @@ describe.skipIf(reason !== null)('attacks over the wire', () => {
     await dump.says(/listening/, 10_000);
     await act();
     await control.send();
-    await dump.says(control.seen, 3_000);
+    await dump.says(control.seen, 3_000 * SLOW);
     await dump.stop();
     return dump.out.split('\n').filter((line) => line !== '');
   }
@@ -128,7 +128,7 @@ describe.skipIf(reason !== null)('attacks over the wire', () => {
     const wanted = new Map<string, number>();
     for (const name of names) wanted.set(name, (wanted.get(name) ?? 0) + 1);
     for (const [name, count] of wanted)
-      await eventually(`${of} counts ${count} ${name}`, 3_000, async () => {
+      await eventually(`${of} counts ${count} ${name}`, 3_000 * SLOW, async () => {
         const now = (await discards(of))[name] ?? 0;
         return now - (before[name] ?? 0) >= count;
       });
@@ -336,7 +336,7 @@ describe.skipIf(reason !== null)('attacks over the wire', () => {
   async function eventuallySent(send: () => Promise<void>): Promise<void> {
     const before = (await discards('client'))['teredoClientInside'] ?? 0;
     await new Promise((resolve) => setTimeout(resolve, 600));
-    await eventually('the client has seen its network', 3_000, async () => {
+    await eventually('the client has seen its network', 3_000 * SLOW, async () => {
       await send();
       return ((await discards('client'))['teredoClientInside'] ?? 0) > before;
     });

@@ -78,7 +78,7 @@ describe.skipIf(reason !== null)('the end of a client', () => {
           if (victim !== 'helper') program.signal('SIGKILL');
           if (victim !== 'client') process.kill(helper!, 'SIGKILL');
           await stop();
-          const ending = await program.end(3_000);
+          const ending = await program.end(3_000 * SLOW);
           await leavesNothing(home, place);
           if (victim !== 'helper') continue;
           // It goes by itself, and says why.
@@ -99,10 +99,10 @@ describe.skipIf(reason !== null)('the end of a client', () => {
           const { client, stop } = await reach(moment, lab.home2);
           const { program, home, place } = client;
           // From the first line of the log on, a signal is heard.
-          if (moment === 'during start') await program.says(/\n/, 5_000);
+          if (moment === 'during start') await program.says(/\n/, 5_000 * SLOW);
           program.signal(signal);
           await stop();
-          expect(await program.end(3_000)).toEqual({ code: 0, signal: null });
+          expect(await program.end(3_000 * SLOW)).toEqual({ code: 0, signal: null });
           await leavesNothing(home, place);
         }
       });
@@ -112,7 +112,7 @@ describe.skipIf(reason !== null)('the end of a client', () => {
       const { client } = await reach('during start', lab.home2);
       await sleep(Math.random() * START_MS);
       client.program.signal('SIGINT');
-      const { code, signal } = await client.program.end(3_000);
+      const { code, signal } = await client.program.end(3_000 * SLOW);
       expect(code ?? signal).toSatisfy((end: unknown) => end === 0 || end === 'SIGINT');
       await leavesNothing(client.home, client.place);
     }

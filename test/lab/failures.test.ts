@@ -18,7 +18,7 @@ const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
 /** Within this a server that can't be had is said. */
-const SAID_MS = 15_000;
+const SAID_MS = 15_000 * SLOW;
 const UID = 23_456;
 
 describe.skipIf(reason !== null)('failures', () => {
@@ -73,7 +73,7 @@ describe.skipIf(reason !== null)('failures', () => {
       const begin = performance.now();
       await ours.becomes('no answer', SAID_MS, (status) => status.reason.code === 'no-answer');
       expect(performance.now() - begin).toBeLessThan(SAID_MS);
-      await ours.program.says(/UDP port 3544/, 1_000);
+      await ours.program.says(/UDP port 3544/, 1_000 * SLOW);
       const { code, out } = await ours.cli('status', '--json');
       expect(code).toBe(0);
       const status = JSON.parse(out) as { reason: { text: string } };
@@ -102,6 +102,24 @@ describe.skipIf(reason !== null)('failures', () => {
     await leavesNothing(lab.home1, place);
   });
 
+  test('whoever waits for the line that it is qualified can use the address at once', async () => {
+    const script = `coproc C { exec "$0" client --server ${SERVER} 2>&1; }
+      while read -r line <&"\${C[0]}"; do
+        case $line in *Qualified:*)
+          ip -6 addr show dev teredo scope global; ip -6 route get 2001:db8::80; kill $C_PID
+        esac
+      done`;
+    for (let n = 0; n < 3; n++) {
+      const { out } = await lab.run(lab.home1.space, 'bash', ['-c', script, SHIPWORM], {
+        env: place.env,
+      });
+      expect(out).toMatch(
+        /inet6 2001:0?:c000:201:\S+ .*\n[^]*2001:db8::80 .*dev teredo .*src 2001:/,
+      );
+      await leavesNothing(lab.home1, place);
+    }
+  });
+
   test.each([
     ['nobody knows', 'unknown.example', /unknown\.example could not be looked up/],
     ['is private', 'private.example', /private\.example has no public IPv4 address/],
@@ -118,7 +136,7 @@ describe.skipIf(reason !== null)('failures', () => {
       (status) => status.reason.code === 'server-unresolved',
     );
     expect(reason.text).toMatch(text);
-    await program.says(text, 1_000);
+    await program.says(text, 1_000 * SLOW);
     expect(program.err.split('\n').filter((line) => line.includes(name))).toHaveLength(1);
     expect(await program.stop()).toEqual({ code: 0, signal: null });
     await leavesNothing(lab.home1, place);

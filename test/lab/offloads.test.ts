@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, noLab, SERVER } from './kit/lab.ts';
 import type { Home } from './kit/lab.ts';
 import { eventually } from './kit/processes.ts';
-import { startMiredoServer, startShipworm } from './kit/programs.ts';
+import { startMiredoServer, startShipworm, SLOW } from './kit/programs.ts';
 import type { Shipworm } from './kit/programs.ts';
 import { answers, fetches, startWebServer, WEB_PAGE } from './kit/traffic.ts';
 
@@ -66,7 +66,7 @@ describe.skipIf(reason !== null)('offloads', () => {
     const server = lab.start(to.space, 'iperf3', ['-s', '-1']);
     const listening = (): boolean =>
       execFileSync('ip', ['netns', 'exec', to.space, 'ss', '-tlnH']).includes(':5201');
-    await eventually('iperf3 listens', 5_000, listening);
+    await eventually('iperf3 listens', 5_000 * SLOW, listening);
     await lab.run(from.space, 'iperf3', ['-c', address, '-n', BYTES], { timeoutMs: 60_000 });
     await server.ended;
     const web = await startWebServer(lab, to.space, address);
@@ -77,7 +77,7 @@ describe.skipIf(reason !== null)('offloads', () => {
   async function udp(from: Home, to: Home, address: string): Promise<string> {
     const args = ['::', `${PORT}`, '1200', `${DATAGRAMS}`];
     const receiver = lab.start(to.space, segments, ['receive', ...args]);
-    await receiver.says(/ready/, 5_000);
+    await receiver.says(/ready/, 5_000 * SLOW);
     await lab.run(from.space, segments, ['send', address, `${PORT}`, '1200', `${DATAGRAMS}`]);
     await receiver.ended;
     return receiver.out.trim().split('\n').at(-1)!;

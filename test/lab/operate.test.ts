@@ -144,7 +144,7 @@ describe.skipIf(reason !== null)('an operator', () => {
     const client = startShipworm(lab, lab.home1, ['--expose-all']);
     await client.address();
     // The default route follows the address.
-    await eventually('there is a way to the native host', 3_000, async () => {
+    await eventually('there is a way to the native host', 3_000 * SLOW, async () => {
       const route = await lab.run(lab.home1.space, 'ip', ['-6', 'route', 'get', NATIVE]);
       return route.code === 0;
     });

@@ -4,12 +4,13 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Actor, allows, FAR, Field, NEAR } from './kit/field.ts';
 import { noLab } from './kit/lab.ts';
 import { eventually } from './kit/processes.ts';
+import { SLOW } from './kit/programs.ts';
 
 const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
 const QUIET_MS = 300;
-const SOON_MS = 3_000;
+const SOON_MS = 3_000 * SLOW;
 const HOST = 'fd00::1';
 const INSIDE = 'fd00::2';
 /** Of the allowed program of the host; the container's program takes the same. */

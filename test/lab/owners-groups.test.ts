@@ -8,11 +8,12 @@ import { copyActor, FAR, Field } from './kit/field.ts';
 import type { Actor } from './kit/field.ts';
 import { noLab } from './kit/lab.ts';
 import { eventually } from './kit/processes.ts';
+import { SLOW } from './kit/programs.ts';
 
 const reason = noLab();
 if (reason) process.stderr.write(`skipped: ${reason}\n`);
 
-const SOON_MS = 5_000;
+const SOON_MS = 5_000 * SLOW;
 const HEX = 'ab12'.repeat(16);
 const UUID = '0b9e4f0e-6e35-4c79-8f1d-0123456789ab';
 /** Joins a control group, which \`ip netns exec\` hides. */

@@ -9,8 +9,10 @@ import {
   startMiredoRelay,
   startMiredoServer,
   startShipworm,
+  SLOW,
 } from './kit/programs.ts';
 import type { Shipworm } from './kit/programs.ts';
+import { eventually } from './kit/processes.ts';
 import { answers, fetches, startWebServer, WEB_PAGE } from './kit/traffic.ts';
 
 const reason = noLab();
@@ -75,11 +77,14 @@ describe.skipIf(reason !== null)('two of ours', () => {
     const web = await startWebServer(lab, two.home.space, address2);
     expect(await fetches(lab, one.home, address2)).toBe(WEB_PAGE);
     await web.stop();
-    const pong = await two.call('ping', { address: address1, timeoutMs: 5_000 });
-    // One round trip of the lines, no detour.
-    expect(pong).toMatchObject({ ok: true });
-    expect((pong as { rttMs: number }).rttMs).toBeGreaterThanOrEqual(40);
-    expect((pong as { rttMs: number }).rttMs).toBeLessThan(80);
+    // One round trip of the lines, no detour; a busy machine may keep one waiting.
+    await eventually('a round trip of less than 80 ms', 5_000 * SLOW, async () => {
+      const pong = await two.call('ping', { address: address1, timeoutMs: 5_000 });
+      expect(pong).toMatchObject({ ok: true });
+      const { rttMs } = pong as { rttMs: number };
+      expect(rttMs).toBeGreaterThanOrEqual(40);
+      return rttMs < 80;
+    });
   });
 
   test('a symmetric NAT is named, and native hosts are reached all the same', async () => {
@@ -89,7 +94,7 @@ describe.skipIf(reason !== null)('two of ours', () => {
     const { code, out } = await client.cli('status', '--json');
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ state: 'qualified', nat: 'symmetric' });
-    await client.program.says(/symmetric NAT/, 1_000);
+    await client.program.says(/symmetric NAT/, 1_000 * SLOW);
     await answers(lab, client.home, NATIVE);
     expect(await fetches(lab, client.home, NATIVE)).toBe(WEB_PAGE);
   });

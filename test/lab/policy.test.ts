@@ -84,7 +84,7 @@ describe.skipIf(reason !== null)('the machine policy', () => {
     expect(client.program.err).toMatch(/20-mine\.json: It is ignored: it can be written by others/);
     const curl = await lab.run(lab.home1.space, '/usr/bin/curl', ['-sS', `http://[${NATIVE}]/`]);
     expect(curl.code).toBe(7);
-    expect(curl.ms).toBeLessThan(3_000);
+    expect(curl.ms).toBeLessThan(3_000 * SLOW);
     const { out } = await client.cli('policy', '--json');
     const { files, values } = JSON.parse(out) as CallResult<'policy'>;
     expect(files).toMatchObject([

@@ -153,7 +153,7 @@ describe.skipIf(reason !== null)('a router that maps ports', () => {
       new RegExp(`Port +The router maps .*:${outside}`),
     );
     await client.program.stop();
-    await eventually('the router forgets it', 3_000, () => !/DNAT/.test(rules()));
+    await eventually('the router forgets it', 3_000 * SLOW, () => !/DNAT/.test(rules()));
     await leavesNothing(client.home, client.place);
   });
 

@@ -39,7 +39,11 @@ describe.skipIf(reason !== null)('our relay', () => {
   afterAll(() => lab.close());
   afterEach(async () => {
     await lab.stopPrograms();
-    await eventually('nothing runs at the relay', 3_000, () => pidsIn(lab.relay).length === 0);
+    await eventually(
+      'nothing runs at the relay',
+      3_000 * SLOW,
+      () => pidsIn(lab.relay).length === 0,
+    );
     expect(settings()).toEqual({ forwarding: '0', accept_ra: '1', all: '0', routes: '' });
   });
 

@@ -17,6 +17,7 @@ import {
   startMiredoClient,
   startMiredoRelay,
   startShipworm,
+  SLOW,
 } from './kit/programs.ts';
 import type { Shipworm } from './kit/programs.ts';
 import { answers } from './kit/traffic.ts';
@@ -39,7 +40,7 @@ describe.skipIf(reason !== null)('our server', () => {
   afterEach(async () => {
     await Promise.all(started.splice(0).map((program) => program.stop()));
     await server.stop();
-    await eventually('nothing is left', 3_000, () => pidsIn(lab.pub).length === 0);
+    await eventually('nothing is left', 3_000 * SLOW, () => pidsIn(lab.pub).length === 0);
   });
 
   async function start(settings: object = {}): Promise<void> {
@@ -48,7 +49,7 @@ describe.skipIf(reason !== null)('our server', () => {
     const options = ['--primary', SERVER, '--secondary', SERVER2, '--config', place.config];
     const args = ['server', ...options];
     server = lab.start(lab.pub, SHIPWORM, args, place.env);
-    await server.says(/Serving at 192\.0\.2\.1 and 192\.0\.2\.2, UDP port 3544\./, 5_000);
+    await server.says(/Serving at 192\.0\.2\.1 and 192\.0\.2\.2, UDP port 3544\./, 5_000 * SLOW);
   }
   const status = async (): Promise<ServerStatus> =>
     (await callStatus([place.control])) as ServerStatus;
@@ -101,7 +102,7 @@ describe.skipIf(reason !== null)('our server', () => {
     const ping = lab.run(lab.home1.space, 'ping', ['-n', '-i0.1', '-c40', '-W1', their]);
     await answers(lab, lab.home1, their);
     server.signal('SIGKILL');
-    await server.end(3_000);
+    await server.end(3_000 * SLOW);
     // What is open needs no server; a new way does.
     await answers(lab, lab.home2, our);
     await start();
@@ -167,9 +168,9 @@ describe.skipIf(reason !== null)('our server', () => {
     await start();
     expect(await status()).toMatchObject({ role: 'server', primary: SERVER, port: 3544 });
     server.signal(signal);
-    const { code } = await server.end(3_000);
+    const { code } = await server.end(3_000 * SLOW);
     expect(code).toBe(signal === 'SIGKILL' ? null : 0);
-    await eventually('the control socket and all processes are gone', 3_000, async () => {
+    await eventually('the control socket and all processes are gone', 3_000 * SLOW, async () => {
       const gone = await status().then(
         () => false,
         () => true,

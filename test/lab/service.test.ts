@@ -13,6 +13,7 @@ import {
   SHIPWORM,
   startMiredoRelay,
   startMiredoServer,
+  SLOW,
 } from './kit/programs.ts';
 import { answers } from './kit/traffic.ts';
 
@@ -122,7 +123,7 @@ describe.skipIf(reason !== null)('an ordinary user with the helper as a service'
     expect(refused.code).toBe(3);
     expect(refused.err).toMatch(/belongs to another user/);
     client.program.signal('SIGINT');
-    expect(await client.program.end(3_000)).toEqual({ code: 0, signal: null });
+    expect(await client.program.end(3_000 * SLOW)).toEqual({ code: 0, signal: null });
     await leavesNothing(lab.home1, place, [service.pid]);
   });
 
@@ -151,7 +152,7 @@ describe.skipIf(reason !== null)('an ordinary user with the helper as a service'
     for (let i = 0; i < 2; i++) {
       const client = await start();
       client.program.signal('SIGKILL');
-      await client.program.end(3_000);
+      await client.program.end(3_000 * SLOW);
       await leavesNothing(lab.home1, place, [service.pid]);
     }
   });
@@ -168,7 +169,7 @@ describe.skipIf(reason !== null)('an ordinary user with the helper as a service'
     const pids = victims();
     expect(pids).toHaveLength(1);
     for (const pid of pids) process.kill(pid, 'SIGKILL');
-    expect(await client.program.end(3_000)).toEqual({ code: 4, signal: null });
+    expect(await client.program.end(3_000 * SLOW)).toEqual({ code: 4, signal: null });
     expect(client.program.err.trim().split('\n').at(-1)).toMatch(/helper has ended.*\.$/);
     await leavesNothing(lab.home1, place, [service.pid]);
   });

@@ -27,7 +27,7 @@ describe.skipIf(reason !== null)('the lab', () => {
 
   /** Sends from a port in home 1; what came back. */
   async function probe(from: number, ...messages: string[]): Promise<string[]> {
-    const args = [UDP, 'probe', String(from), '200', ...messages];
+    const args = [UDP, 'probe', String(from), A, ...messages];
     const { out } = await lab.run(lab.home1.space, process.execPath, args);
     return out.split('\n').filter((line) => line !== '');
   }

@@ -6,7 +6,7 @@ import { Lab, NATIVE, noLab, SERVER } from './kit/lab.ts';
 import { Machine } from './kit/machine.ts';
 import { eventually } from './kit/processes.ts';
 import type { Result } from './kit/processes.ts';
-import { leavesNothing, QUALIFIED_MS } from './kit/programs.ts';
+import { leavesNothing, QUALIFIED_MS, SLOW } from './kit/programs.ts';
 import { startWebServer, WEB_PAGE } from './kit/traffic.ts';
 
 const reason = noLab();
@@ -149,11 +149,11 @@ describe.skipIf(reason !== null)('the units', () => {
     expect(attribution).not.toBeNull();
     expect(await rights(home, 'shipworm-client.service')).toEqual(ORDINARY);
     await home.shell('systemctl stop shipworm-client');
-    await eventually('it has ended', 5_000, async () => (await home.run(status)).code === 3);
+    await eventually('it has ended', 5_000 * SLOW, async () => (await home.run(status)).code === 3);
     await home.shell(start);
     expect(await address()).toBe(first);
     await home.shell('systemctl stop shipworm-client');
-    await eventually('it has ended', 5_000, async () => (await home.run(status)).code === 3);
+    await eventually('it has ended', 5_000 * SLOW, async () => (await home.run(status)).code === 3);
   });
 
   test('the client decides about programs of the users whom root named, and of no others', async () => {
@@ -191,7 +191,7 @@ describe.skipIf(reason !== null)('the units', () => {
     }[];
     expect(asked.map(({ user }) => user)).toEqual([Number(await home.shell('id -u bob'))]);
     await home.shell('systemctl stop shipworm-client');
-    await eventually('it has ended', 5_000, async () => {
+    await eventually('it has ended', 5_000 * SLOW, async () => {
       const { code } = await home.run(`${shipworm} status`);
       return code === 3;
     });

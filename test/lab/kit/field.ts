@@ -1,16 +1,7 @@
 // Module lab/kit/field joins two network namespaces by two real adapters, of which the near one asks who owns each packet.
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  chmodSync,
-} from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, chmodSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -33,10 +24,10 @@ import {
   UNREACHABLE,
   walkHeaders,
 } from '../../../engine/wire/index.ts';
+import { compiled } from './compile.ts';
 import { cleanEnvironment, eventually, inside, pidsIn } from './processes.ts';
 
 const HELPER = 'build/native/shipworm-helper';
-const ACTOR = 'build/lab/actor';
 export const NEAR = '2001:0:c000:201:1234:56:7890:1';
 export const FAR = '2001:0:c000:201:1234:56:7890:2';
 const NEAR_ADDRESS = parseIp6(NEAR)!;
@@ -44,19 +35,11 @@ const NEAR_ADDRESS = parseIp6(NEAR)!;
 const SOON_MS = 10_000;
 const LOOPBACK = 0x7f000001;
 
-/** Builds test/lab/actor.cc if it changed, and makes `path` a copy of it: a program of its own. */
+/** Makes `path` a copy of test/lab/actor.cc's program: a program of its own. */
 export function copyActor(path: string): string {
-  buildActor();
-  copyFileSync(ACTOR, path);
+  copyFileSync(compiled('actor'), path);
   chmodSync(path, 0o755);
   return path;
-}
-
-function buildActor(): void {
-  const source = 'test/lab/actor.cc';
-  if (existsSync(ACTOR) && statSync(ACTOR).mtimeMs > statSync(source).mtimeMs) return;
-  mkdirSync('build/lab', { recursive: true });
-  execFileSync('g++', ['-std=c++20', '-O1', '-Wall', '-Wextra', '-o', ACTOR, source]);
 }
 
 /** A running copy of test/lab/actor.cc. */
@@ -89,6 +72,17 @@ export class Actor {
   do(command: string): Promise<string> {
     this.child.stdin!.write(`${command}\n`);
     return this.heard();
+  }
+
+  /** How a connection to `where` ended, and within how many ms: of three, as a busy machine may keep one waiting. */
+  async connects(where: string): Promise<{ error: string; ms: number }> {
+    const all: { error: string; ms: number }[] = [];
+    for (let n = 0; n < 3; n++) {
+      await this.do('tcp t');
+      const [error, ms] = (await this.do(`connect t ${where} 5`)).split(' ');
+      all.push({ error: error!, ms: Number(ms) });
+    }
+    return all.reduce((best, each) => (each.ms < best.ms ? each : best));
   }
 
   /** Whoever reads its input ends, too: a child that it left behind. */
@@ -212,7 +206,6 @@ export class Field {
       prepare?: (nearSpace: string) => unknown;
     } = {},
   ): Promise<void> {
-    buildActor();
     chmodSync(this.folder, 0o755);
     for (const space of [this.nearSpace, this.farSpace]) {
       spawnSync('ip', ['netns', 'del', space], { stdio: 'ignore' });

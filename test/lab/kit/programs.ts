@@ -227,7 +227,7 @@ export async function startMiredoServer(lab: Lab): Promise<Program> {
     `ServerBindAddress ${SERVER}`,
     `ServerBindAddress2 ${SERVER2}`,
   ]);
-  await eventually('miredo-server listens', 5_000, () => listens(lab.pub, 3544));
+  await eventually('miredo-server listens', 5_000 * SLOW, () => listens(lab.pub, 3544));
   return server;
 }
 
@@ -238,7 +238,7 @@ export async function startMiredoRelay(lab: Lab): Promise<Program> {
     'InterfaceName teredo',
     'BindPort 3545',
   ]);
-  await eventually('the relay listens', 5_000, () => listens(lab.relay, 3545));
+  await eventually('the relay listens', 5_000 * SLOW, () => listens(lab.relay, 3545));
   return relay;
 }
 

@@ -1,10 +1,11 @@
 // Module lab/kit/udp is a program: it shows by UDP datagrams what the routers between two hosts do with addresses and ports.
 import { createSocket } from 'node:dgram';
+import { setTimeout } from 'node:timers/promises';
 import type { Socket } from 'node:dgram';
 
 /*
- * udp.ts reflect ENDPOINT...     answers `seen` with the sender's endpoint; `tell TO FROM` sends `hello` from one endpoint of its own
- * udp.ts probe PORT MS [TO TEXT]...   sends each TEXT from PORT, 100 ms apart; prints what comes within MS after that
+ * udp.ts reflect ENDPOINT...     answers `seen` with the sender's endpoint, `end` with the same; `tell TO FROM` sends `hello` from one endpoint of its own
+ * udp.ts probe PORT END [TO TEXT]...   sends each TEXT from PORT, 100 ms apart; prints what comes until the endpoint END has answered after them
  */
 
 function endpoint(text: string): [port: number, address: string] {
@@ -24,26 +25,26 @@ async function reflect(endpoints: readonly string[]): Promise<void> {
     socket.on('message', (bytes, { address, port }) => {
       const [word, to, from] = bytes.toString().split(' ');
       if (word === 'seen') socket.send(`${address}:${port}`, port, address);
+      else if (word === 'end') socket.send('end', port, address);
       else sockets.get(from!)!.send('hello', ...endpoint(to === 'me' ? `${address}:${port}` : to!));
     });
   process.stdout.write('ready\n');
 }
 
-async function probe(port: number, ms: number, messages: readonly string[]): Promise<void> {
-  const pause = (time: number): Promise<void> =>
-    new Promise((resolve) => setTimeout(resolve, time));
+async function probe(port: number, end: string, messages: readonly string[]): Promise<void> {
   const socket = await open(port);
-  socket.on('message', (bytes, from) =>
-    process.stdout.write(`${from.address}:${from.port} ${bytes.toString()}\n`),
-  );
+  socket.on('message', (bytes, from) => {
+    const text = bytes.toString();
+    if (text === 'end') socket.close();
+    else process.stdout.write(`${from.address}:${from.port} ${text}\n`);
+  });
   for (let i = 0; i < messages.length; i += 2) {
     socket.send(messages[i + 1]!, ...endpoint(messages[i]!));
-    await pause(100);
+    await setTimeout(100);
   }
-  await pause(ms);
-  socket.close();
+  socket.send('end', ...endpoint(end));
 }
 
 const [mode, ...args] = process.argv.slice(2);
 if (mode === 'reflect') await reflect(args);
-else await probe(Number(args[0]), Number(args[1]), args.slice(2));
+else await probe(Number(args[0]), args[1]!, args.slice(2));
