@@ -6,7 +6,7 @@ import { en } from '../../renderer/words/index.ts';
 import { openApp, outcome } from './kit/app.ts';
 import type { App } from './kit/app.ts';
 
-const WAIT = { timeout: 20_000, interval: 200 };
+const WAIT = { timeout: 30_000, interval: 200 };
 
 let app: App;
 let home: string;

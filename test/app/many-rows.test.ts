@@ -6,7 +6,7 @@ import { fillWindow, holdWindow, showTraffic } from './kit/rows.ts';
 
 const ROWS = 10_000;
 const CHANGED = 1_000;
-const UPDATES = 50;
+const UPDATES = 25;
 
 let app: App;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Milliseconds of scripting for each of some updates, ten a second. */
+/** Milliseconds of scripting for each of some updates, ten a second: the lesser of two measurements, as a busy machine adds to it. */
 async function costOf(changed: number): Promise<number> {
   const session = await app.page.context().newCDPSession(app.page);
   await session.send('Performance.enable');
@@ -26,20 +26,23 @@ async function costOf(changed: number): Promise<number> {
     const { metrics } = await session.send('Performance.getMetrics');
     return metrics.find(({ name }) => name === 'ScriptDuration')!.value * 1000;
   };
-  const before = await script();
-  await app.electron.evaluate(
-    async (_, { updates, rows }) => {
-      const { change } = globalThis as unknown as { change: (changed: number) => void };
-      for (let i = 0; i < updates; i++) {
-        change(rows);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    },
-    { updates: UPDATES, rows: changed },
-  );
-  const cost = ((await script()) - before) / UPDATES;
+  const costs: number[] = [];
+  for (let n = 0; n < 2; n++) {
+    const before = await script();
+    await app.electron.evaluate(
+      async (_, { updates, rows }) => {
+        const { change } = globalThis as unknown as { change: (changed: number) => void };
+        for (let i = 0; i < updates; i++) {
+          change(rows);
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      },
+      { updates: UPDATES, rows: changed },
+    );
+    costs.push(((await script()) - before) / UPDATES);
+  }
   await session.detach();
-  return cost;
+  return Math.min(...costs);
 }
 
 test.each([

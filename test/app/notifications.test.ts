@@ -173,8 +173,10 @@ describe('with a daemon that has buttons', () => {
     }
     // The button itself works, and finds the question still open.
     await press('#Never');
-    await soon(async () => expect(await photos()).toMatchObject({ never: true }));
-    expect(await shown()).toBe(0);
+    await soon(async () => {
+      expect(await photos()).toMatchObject({ never: true });
+      expect(await shown()).toBe(0);
+    });
   });
 
   it('nothing is shown over a program that fills the screen, but once it is gone', async () => {

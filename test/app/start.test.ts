@@ -1,7 +1,6 @@
 // `npm start` as root on a desktop that is nobody's: the app runs as a guest with a session bus of its own, says what it is, and leaves nothing.
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openSession, ROOT } from './kit/session.ts';
@@ -9,31 +8,42 @@ import type { Session } from './kit/session.ts';
 import { soon } from './kit/soon.ts';
 
 let session: Session;
+/** A /tmp of this run's own. */
+let temporary: string;
 beforeAll(async () => {
   session = await openSession();
+  temporary = join(session.folder, 'tmp');
+  mkdirSync(temporary);
+  chmodSync(temporary, 0o1777);
 });
 afterAll(() => session.close());
 
 const guests = (): string[] =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith('shipworm-guest-'));
+  readdirSync(temporary).filter((name) => name.startsWith('shipworm-guest-'));
 
-/** The session bus of what that user runs. Chromium writes its title over what it was given, its helpers do not. */
-const busOf = (uid: number): string | undefined =>
+/** What `pid` was given; nothing once it has ended. */
+function environmentOf(pid: string): string {
+  try {
+    return readFileSync(join('/proc', pid, 'environ'), 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** The session bus of what runs with the home `home`. Chromium writes its title over what it was given, its helpers do not. */
+const busOf = (home: string): string | undefined =>
   readdirSync('/proc')
-    .filter(
-      (each) =>
-        /^\d+$/.test(each) && statSync(join('/proc', each), { throwIfNoEntry: false })?.uid === uid,
-    )
-    .map((each) => readFileSync(join('/proc', each, 'environ'), 'utf8'))
+    .filter((each) => /^\d+$/.test(each))
+    .map(environmentOf)
+    .filter((text) => text.includes(`\0HOME=${home}/home\0`) || text.startsWith(`HOME=${home}/`))
     .map((text) => /(?:^|\0)DBUS_SESSION_BUS_ADDRESS=([^\0]*)/.exec(text)?.[1])
     .find((each) => each !== undefined);
 
 it.skipIf(process.getuid!() !== 0)(
   'shows its window, and ends with 0 when it is told to',
   async () => {
-    const before = guests();
     const { DISPLAY, PATH } = session.env;
-    const env = { DISPLAY, PATH, HOME: '/root', LANG: 'C.UTF-8' };
+    const env = { DISPLAY, PATH, HOME: '/root', LANG: 'C.UTF-8', TMPDIR: temporary };
     const app = spawn(process.execPath, [join(ROOT, 'scripts', 'start.mjs')], {
       env,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -52,9 +62,9 @@ it.skipIf(process.getuid!() !== 0)(
       expect(said).toContain('the app runs as a guest');
       expect(said).not.toMatch(/ERROR|dbus/);
       // Its bus let it in.
-      const [home] = guests().filter((name) => !before.includes(name));
-      const { uid } = statSync(join(tmpdir(), home!, 'run'));
-      const address = busOf(uid);
+      const home = join(temporary, guests()[0]!);
+      const { uid } = statSync(join(home, 'run'));
+      const address = busOf(home);
       const guest = String(uid);
       const names = spawnSync(
         'setpriv',
@@ -77,6 +87,6 @@ it.skipIf(process.getuid!() !== 0)(
       await soon(() => expect(app.exitCode).not.toBeNull());
     }
     expect(app.exitCode).toBe(0);
-    expect(guests()).toEqual(before);
+    expect(guests()).toEqual([]);
   },
 );

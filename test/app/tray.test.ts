@@ -85,8 +85,10 @@ it('without a tray a start that shows no window puts it among the others, and a 
   ];
   const second = spawn(command, words, { env: session.env, stdio: 'ignore' });
   await new Promise((resolve) => second.once('exit', resolve));
-  await soon(async () => expect(await windowIs('isMinimized')).toBe(false));
-  expect(await windowIs('isVisible')).toBe(true);
+  await soon(async () => {
+    expect(await windowIs('isMinimized')).toBe(false);
+    expect(await windowIs('isVisible')).toBe(true);
+  });
 });
 
 it('a tray that comes later gets the icon, and closing the window goes there; one that goes is missed', async () => {

@@ -82,10 +82,10 @@ export async function launchApp(
     cwd: session.home,
     // The app says what is dark, not the driver.
     colorScheme: null,
-    timeout: 30_000,
+    timeout: 45_000,
   });
   const page = await electron.firstWindow();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(20_000);
   await page.waitForSelector('#main');
   return {
     electron,

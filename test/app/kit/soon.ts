@@ -2,6 +2,6 @@
 import { vi } from 'vitest';
 
 /** Waits, within reason, until `check` no longer throws. */
-export async function soon(check: () => unknown, ms = 15_000): Promise<void> {
+export async function soon(check: () => unknown, ms = 30_000): Promise<void> {
   await vi.waitFor(check, { timeout: ms, interval: 100 });
 }
