@@ -1,11 +1,10 @@
 // Module lab/kit/udp is a program: it shows by UDP datagrams what the routers between two hosts do with addresses and ports.
 import { createSocket } from 'node:dgram';
-import { setTimeout } from 'node:timers/promises';
 import type { Socket } from 'node:dgram';
 
 /*
  * udp.ts reflect ENDPOINT...     answers `seen` with the sender's endpoint, `end` with the same; `tell TO FROM` sends `hello` from one endpoint of its own
- * udp.ts probe PORT END [TO TEXT]...   sends each TEXT from PORT, 100 ms apart; prints what comes until the endpoint END has answered after them
+ * udp.ts probe PORT END [TO TEXT]...   sends each TEXT from PORT once the one before was acted upon, as its endpoint END says; prints what comes
  */
 
 function endpoint(text: string): [port: number, address: string] {
@@ -33,16 +32,25 @@ async function reflect(endpoints: readonly string[]): Promise<void> {
 
 async function probe(port: number, end: string, messages: readonly string[]): Promise<void> {
   const socket = await open(port);
+  let answered = (): void => undefined;
   socket.on('message', (bytes, from) => {
     const text = bytes.toString();
-    if (text === 'end') socket.close();
+    if (text === 'end') answered();
     else process.stdout.write(`${from.address}:${from.port} ${text}\n`);
   });
+  /** The reflector has done what it was told: by the second answer, what came to its other sockets as well. */
+  const done = async (): Promise<void> => {
+    for (let n = 0; n < 2; n++) {
+      const answer = new Promise<void>((resolve) => (answered = resolve));
+      socket.send('end', ...endpoint(end));
+      await answer;
+    }
+  };
   for (let i = 0; i < messages.length; i += 2) {
     socket.send(messages[i + 1]!, ...endpoint(messages[i]!));
-    await setTimeout(100);
+    await done();
   }
-  socket.send('end', ...endpoint(end));
+  socket.close();
 }
 
 const [mode, ...args] = process.argv.slice(2);
