@@ -19,6 +19,7 @@ import { ServerList } from './server-list.ts';
 import type { ServerPlace } from './server-list.ts';
 import { TunnelPings } from './tunnel-pings.ts';
 import type { ServerChange } from './server-calls.ts';
+import { utf8 } from './utf8.ts';
 
 /** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
 const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
@@ -417,4 +418,3 @@ export class Tunnel {
 }
 
 const OF_PEERS: ReadonlySet<ClientEvent['kind']> = new Set(['peerUp', 'peerDown']);
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -10,6 +10,7 @@ import type { Ip6 } from '../../wire/index.ts';
 import { ECHO_PORT } from './places.ts';
 import type { ProgramPlace } from './places.ts';
 import { buildUdp6, echoedUdp6, parseUdp6 } from './udp.ts';
+import { utf8 } from '../utf8.ts';
 
 /** One program as `built-in` shows it. */
 export interface ProgramState {
@@ -29,7 +30,7 @@ export interface ProgramState {
 const USER = 1000;
 const FIRST_PID = 4_001;
 const FIRST_PORT = 40_001;
-const PAYLOAD = new TextEncoder().encode('Is anybody there?');
+const PAYLOAD = utf8('Is anybody there?');
 
 class Program {
   readonly place: ProgramPlace;

@@ -5,6 +5,7 @@
 import type { Tapped } from '../../datapath/tap.ts';
 import { checksum, parseDatagram } from '../../wire/index.ts';
 import type { Endpoint } from '../../wire/index.ts';
+import { utf8 } from '../utf8.ts';
 
 const SECTION = 0x0a0d0d0a;
 const INTERFACE = 1;
@@ -54,7 +55,6 @@ function withOptions(
   return bytes;
 }
 
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function number(value: bigint | number, bytes: 4 | 8): Uint8Array {
   const view = new DataView(new ArrayBuffer(bytes));
