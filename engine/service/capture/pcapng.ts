@@ -55,7 +55,6 @@ function withOptions(
   return bytes;
 }
 
-
 function number(value: bigint | number, bytes: 4 | 8): Uint8Array {
   const view = new DataView(new ArrayBuffer(bytes));
   if (bytes === 4) view.setUint32(0, Number(value), true);
