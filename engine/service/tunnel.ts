@@ -23,6 +23,7 @@ import { utf8 } from './utf8.ts';
 
 /** Waits between attempts to resolve the server's name, ms: the first few soon, then each half minute. */
 const RESOLVE_RETRY_MS = [2_000, 5_000, 10_000, 30_000];
+const OF_PEERS: ReadonlySet<ClientEvent['kind']> = new Set(['peerUp', 'peerDown']);
 
 interface Paused {
   readonly client: TeredoClient;
@@ -416,5 +417,3 @@ export class Tunnel {
     this.cancelTimer = this.host.after(wait, () => this.input({ kind: 'timeout' }));
   }
 }
-
-const OF_PEERS: ReadonlySet<ClientEvent['kind']> = new Set(['peerUp', 'peerDown']);
