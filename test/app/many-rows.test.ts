@@ -80,14 +80,14 @@ test('a graph in which nothing moves is drawn seldom, and at once when something
   await fillWindow(app, 0);
   await page.getByRole('button', { name: 'Status' }).click();
   await page.locator('.graph canvas').waitFor();
-  await page.evaluate(`
+  await page.evaluate(`{
     const { clearRect } = CanvasRenderingContext2D.prototype;
     globalThis.drawn = 0;
     CanvasRenderingContext2D.prototype.clearRect = function (...box) {
       globalThis.drawn += 1;
       clearRect.apply(this, box);
     };
-  `);
+  }`);
   const drawn = (): Promise<number> => page.evaluate<number>('globalThis.drawn');
   const quiet = Array<number>(130).fill(0);
   // What came before leaves the graph's two minutes.
