@@ -100,10 +100,10 @@ test('servers are asked at one press, and a server is kept on a list of one’s 
     async () => expect(await set.getByText(en.servers.code.answers).count()).toBe(2),
     WAIT,
   );
-  await page.getByRole('textbox', { name: en.settings.server }).fill('teredo.example.org');
+  const own = page.getByRole('region', { name: en.servers.from.own });
+  await own.getByRole('textbox', { name: en.settings.server }).fill('teredo.example.org');
   await page.keyboard.press('Enter');
   await page.getByText('Added teredo.example.org.').waitFor();
-  const own = page.getByRole('region', { name: en.servers.from.own });
   await own.getByText(en.servers.code['not-asked']).waitFor();
   await own.getByRole('button', { name: 'Remove teredo.example.org' }).click();
   await own.getByText(en.servers.ownNone).waitFor();
