@@ -48,7 +48,9 @@ async function run(
   const { finished, finish } = untilSignal(() => running);
 
   const endIfQualified = (): void => {
-    if (once && running?.status().reason.code === 'qualified') finish(EXIT.done);
+    // After whoever is told of the same in this turn, as the log.
+    if (once && running?.status().reason.code === 'qualified')
+      setImmediate(() => finish(EXIT.done));
   };
   running = await start({
     log: logLine,

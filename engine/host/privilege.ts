@@ -61,11 +61,10 @@ export function connectHelper(purpose: string): HelperLink {
   if (isRoot()) {
     const helper = besideAddon('shipworm-helper');
     const broken = `The helper ${helper} did not start; build it anew with "make -C native".`;
-    return {
-      fd: startHelper(addon, helper, ['--fd', '3', '--uid', '0'], 3),
+    return startHelper(addon, helper, ['--fd', '3', '--uid', '0'], 3, {
       helloMs: RUNNING_MS,
       refusal: new HostError('helper-missing', broken),
-    };
+    });
   }
   for (const socket of serviceSockets()) {
     try {
@@ -81,11 +80,10 @@ export function connectHelper(purpose: string): HelperLink {
   }
   if (isHelperInstalled()) {
     const denied = `Shipworm was not allowed to ${purpose}. Allow it${otherwise(', or run')}`;
-    return {
-      fd: startHelper(addon, PKEXEC, [INSTALLED_HELPER, '--stdin'], 0),
+    return startHelper(addon, PKEXEC, [INSTALLED_HELPER, '--stdin'], 0, {
       helloMs: ASKING_MS,
       refusal: new HostError('no-privilege', denied),
-    };
+    });
   }
   throw new HostError(
     'no-privilege',
@@ -105,28 +103,54 @@ export function helperReady(): HelperFacts {
   return { ready: false, state: 'missing', at: null };
 }
 
-/** Starts `command` with one end of a socket pair as its descriptor `at`, and gives the other end. */
+/** Starts `command` with one end of a socket pair as its descriptor `at`; `link` is meant once it runs. */
 function startHelper(
   addon: NativeAddon,
   command: string,
   args: readonly string[],
   at: 0 | 3,
-): number {
+  link: Omit<HelperLink, 'fd'>,
+): HelperLink {
   if (!existsSync(command))
     throw new HostError(
       'helper-missing',
       `The helper ${command} is missing; build it with "make -C native".`,
     );
-  const [ours, theirs] = addon.socketpair();
+  const [ours, theirs] = socketPair(addon);
   const child = spawn(command, args, {
     stdio: at === 0 ? [theirs, 'ignore', 'inherit'] : ['ignore', 'ignore', 'inherit', theirs],
     // A helper must outlive the terminal's Ctrl-C until we are through; pkexec needs the terminal to ask.
     detached: at === 3,
   });
-  child.on('error', () => undefined);
+  const { helloMs } = link;
+  let { refusal } = link;
+  // Told before the other end can be seen to be closed.
+  child.on('error', (error) => (refusal = cannot(`${command} can’t be started`, error)));
   child.unref();
   addon.closeFd(theirs);
-  return ours;
+  return {
+    ...{ fd: ours, helloMs },
+    get refusal() {
+      return refusal;
+    },
+  };
+}
+
+function socketPair(addon: NativeAddon): [number, number] {
+  try {
+    return addon.socketpair();
+  } catch (error) {
+    throw cannot('The helper can’t be started: no sockets to talk with it', error);
+  }
+}
+
+/** `what` could not be had from the system, for the reason that `error` has. */
+function cannot(what: string, error: unknown): HostError {
+  const { code = 'killed' } = error as NodeJS.ErrnoException;
+  return new HostError(
+    'no-privilege',
+    `${what} (${code}); mend that (for EMFILE, raise the limit of open files: ulimit -n) and start again.`,
+  );
 }
 
 /** The end of a sentence: `lead`, and what to run with sudo. The desktop app is never root; there it is `inApp`. */
@@ -154,13 +178,10 @@ export function targetUser(): User | null {
       const entry = execFileSync('getent', ['passwd', name], { encoding: 'utf8' }).split(':');
       return { name, uid: Number(entry[2]), gid: Number(entry[3]) };
     } catch (error) {
-      const { code, status } = error as NodeJS.ErrnoException & { readonly status?: number | null };
+      const { status } = error as { readonly status?: number | null };
       // It ran and found no such user: the next one.
       if (typeof status === 'number') continue;
-      throw new HostError(
-        'no-privilege',
-        `The user to become can’t be looked up: getent could not be run (${code ?? 'killed'}); mend that (for EMFILE, raise the limit of open files: ulimit -n) and start again.`,
-      );
+      throw cannot('The user to become can’t be looked up: getent could not be run', error);
     }
   }
   throw new HostError(
