@@ -60,7 +60,13 @@ function options(element: HTMLElement, height: number, language: string): uPlot.
     },
     series: [{}, line('--in'), line('--out')],
     axes: [
-      { ...axis, size: 24, grid: { show: false }, values: (_, at) => at.map(time) },
+      {
+        ...axis,
+        size: 24,
+        grid: { show: false },
+        // The first would stand under the rates.
+        values: (plot, at) => at.map((s) => (plot.valToPos(s, 'x') < HALF_TIME ? null : time(s))),
+      },
       {
         ...axis,
         size: 72,
@@ -71,6 +77,9 @@ function options(element: HTMLElement, height: number, language: string): uPlot.
     ],
   };
 }
+
+/** Half of what a time takes, px. */
+const HALF_TIME = 30;
 
 /** The time of day, of s since 1970. */
 function timeOf(language: string): (at: number) => string {
