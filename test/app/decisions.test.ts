@@ -49,7 +49,7 @@ test('its switch stops it at once, and undo lets it go on', async () => {
   const out = page.getByRole('switch', { name: 'photos may connect out' });
   await out.click();
   await page.getByText('Changed photos.').waitFor();
-  expect(await out.isChecked()).toBe(false);
+  await vi.waitFor(async () => expect(await out.isChecked()).toBe(false), WAIT);
   const before = await photos();
   await vi.waitFor(
     async () => expect((await photos()).refused).toBeGreaterThan(before.refused),
